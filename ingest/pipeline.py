@@ -1,0 +1,115 @@
+"""Files into the memory: read, compare, remember. One failed file never touches another."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from ingest import readers, sources
+from ragbot.errors import InputError, LockedError, ReadError, UnsupportedError
+from ragbot.memory import Memory
+from ragbot.types import EVERYONE, Document, Remembered
+
+Status = Literal["added", "updated", "unchanged", "retired", "skipped", "failed"]
+FILE_DIGEST, READER = "file_sha256", "reader"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one document. "skipped": of a type that is not read, met in a folder."""
+
+    uri: str
+    status: Status
+    reason: str = ""
+    chunks: Remembered = field(default_factory=Remembered)
+
+
+Progress = Callable[[int, int, Outcome], None]
+"""Called after each file with how many are done, how many there are, and what became of it."""
+
+
+def add(
+    memory: Memory,
+    paths: Sequence[Path],
+    *,
+    scope: str = EVERYONE,
+    password: str | None = None,
+    progress: Progress | None = None,
+) -> list[Outcome]:
+    """Ingest files and folders. Unchanged files cost no parsing and no embedding."""
+    files, unread = sources.find(paths, memory.home)
+    outcomes = [Outcome(failure.uri, "failed", str(failure.cause)) for failure in unread]
+    for outcome in _ingest(memory, files, scope, password):
+        outcomes.append(outcome)
+        if progress:
+            progress(len(outcomes) - len(unread), len(files), outcome)
+    return outcomes
+
+
+def sync(
+    memory: Memory,
+    folder: Path,
+    *,
+    scope: str = EVERYONE,
+    password: str | None = None,
+    allow_empty: bool = False,
+    progress: Progress | None = None,
+) -> list[Outcome]:
+    """Ingest a folder, and retire what came from it and is no longer there.
+
+    Nothing is retired if part of the folder could not be listed, or if no file is left and
+    `allow_empty` is false: that is what a mount looks like that has vanished.
+    """
+    if not folder.is_dir():
+        raise ReadError(f"{folder}: is not a folder; nothing was changed")
+    outcomes = add(memory, [folder], scope=scope, password=password, progress=progress)
+    files, unread = sources.find([folder], memory.home)
+    if unread and not (allow_empty and not files):
+        return outcomes
+    outcomes = [outcome for outcome in outcomes if files or outcome.status != "failed"]
+    there = {file.uri for file in files}
+    root = sources.uri_of(folder, memory.home).rstrip("/") + "/"
+    for stored in memory.documents([scope]):
+        if stored.kind == "file" and (root == "./" or stored.uri.startswith(root)) and stored.uri not in there:
+            retired = memory.retire(stored.uri, scope=scope)
+            outcomes.append(Outcome(stored.uri, "retired", "no longer in the folder", Remembered(retired=retired)))
+    return outcomes
+
+
+def _ingest(memory: Memory, files: Sequence[sources.Found], scope: str, password: str | None) -> Iterator[Outcome]:
+    for file in files:
+        try:
+            yield _ingest_file(memory, file, scope, password)
+        except UnsupportedError as cause:
+            yield Outcome(file.uri, "failed" if file.named else "skipped", str(cause))
+        except (ReadError, InputError) as cause:
+            yield Outcome(file.uri, "failed", str(cause))
+
+
+def _ingest_file(memory: Memory, file: sources.Found, scope: str, password: str | None) -> Outcome:
+    stored = memory.document(file.uri, scope=scope)
+    noted = {FILE_DIGEST: _digest(file.path), READER: readers.READER_VERSION}
+    if stored and noted.items() <= stored.metadata.items():
+        return Outcome(file.uri, "unchanged")
+    document = _noted(readers.read(file.path, file.uri, scope=scope, password=password), noted)
+    done = memory.remember(document)
+    if done.skipped:  # other bytes, same text
+        memory.note(document)
+        return Outcome(file.uri, "unchanged", chunks=done)
+    lost = document.metadata.get("pages_failed", "")
+    return Outcome(file.uri, "updated" if stored else "added", f"much of page {lost} could not be read" if lost else "", done)
+
+
+def _noted(document: Document, noted: dict[str, str]) -> Document:
+    return replace(document, metadata={**document.metadata, **noted})
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as cause:
+        raise LockedError(f"{path}: cannot be opened ({cause.strerror}); check its permissions") from cause

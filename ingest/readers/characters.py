@@ -1,0 +1,173 @@
+"""Bytes to characters: finds the encoding, and drops what no text should hold.
+
+Characters are kept as they are (no Unicode normalisation); nothing here knows a file format.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import unicodedata
+
+_MARKS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# The encodings that people still have files in; without this list rare code pages win by accident.
+_MULTIBYTE = ("gb18030", "big5", "cp932", "euc_jp", "cp949")
+_LEGACY = [
+    *_MULTIBYTE,
+    *("cp1252", "cp1251", "koi8_r", "cp1250", "iso8859_2", "cp1253", "cp1254", "cp1255", "cp1256"),
+]
+# Web pages name the smaller set and mean the larger one (WHATWG Encoding Standard).
+_LARGER = {
+    "ascii": "cp1252",
+    "iso8859-1": "cp1252",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+    "big5": "big5hkscs",
+}
+
+_LINE_ENDS = re.compile("\r\n?")
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f]")
+_ODD = re.compile("[\x00-\x08\x0b\x0e-\x19\x1c-\x1f]")  # form feed, escape and end-of-file do occur in text
+_KANA = re.compile("[\u3040-\u30ff]")
+_SAMPLE_BYTES = 1 << 16
+
+
+def clean(text: str) -> str:
+    """Lines end in a newline; control characters and lone surrogates are gone."""
+    text = _CONTROLS.sub("", _LINE_ENDS.sub("\n", text))
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # surrogates: the round trip joins pairs and drops the rest
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
+    return text
+
+
+def peek(head: bytes) -> str | None:
+    """The first bytes of a file as characters, good enough to tell formats apart; None: not text."""
+    text = _by_mark(head)
+    if text is not None:
+        return text if _assigned(text) > 0.95 else None
+    text = _begins(head, "utf-8")
+    if text is not None and _odd_share(text) < 0.05:
+        return text
+    codec = _wide(head)
+    if codec:
+        return _begins(head, codec)
+    text = head.decode("latin-1")
+    return text if _odd_share(text) < 0.002 else None
+
+
+def decode(data: bytes, declared: str = "") -> str:
+    """The text of a file: by its byte order mark, else as declared, else as UTF-8, else by likelihood."""
+    text = _by_mark(data)
+    if text is None and declared:
+        text = _strictly(data, _known(declared))
+    if text is None:
+        text = _strictly(data, "utf-8")
+    if text is None or "\0" in text:
+        codec = _wide(data)
+        text = data.decode(codec, "replace") if codec else text
+    if text is None:
+        text = _nearly_utf8(data)
+    return clean(_guessed(data) if text is None else text)
+
+
+def _by_mark(data: bytes) -> str | None:
+    codec = _marked(data)
+    if not codec and b"\x1b$" in data:  # the escapes of Japanese mail, in what else is ASCII
+        return _strictly(data, "iso2022_jp")
+    return data.decode(codec, "replace") if codec else None
+
+
+def _marked(data: bytes) -> str | None:
+    return next((codec for mark, codec in _MARKS if data.startswith(mark)), None)
+
+
+def _known(declared: str) -> str:
+    try:
+        name = codecs.lookup(declared.strip()).name
+    except (LookupError, ValueError):
+        return "utf-8"
+    return _LARGER.get(name, name)
+
+
+def _strictly(data: bytes, codec: str) -> str | None:
+    try:
+        return data.decode(codec)
+    except (UnicodeError, LookupError):  # LookupError: "hex" and its like are codecs, but not of text
+        return None
+
+
+def _begins(head: bytes, codec: str) -> str | None:
+    """Like `_strictly`, but the last character may be cut off."""
+    try:
+        return codecs.getincrementaldecoder(codec)().decode(head)
+    except UnicodeError:
+        return None
+
+
+def _odd_share(text: str) -> float:
+    return len(_ODD.findall(text)) / max(len(text), 1)
+
+
+def _assigned(text: str) -> float:
+    """The share of characters that Unicode knows and that are not controls."""
+    good = sum(char in "\t\n\r\f" or unicodedata.category(char) not in {"Cc", "Cn", "Co"} for char in text)
+    return good / max(len(text), 1)
+
+
+def _wide(data: bytes) -> str | None:
+    """UTF-32 or UTF-16 without a byte order mark, told by where its zero bytes stand."""
+    head = data[:_SAMPLE_BYTES]
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if len(data) % 2 or not even + odd:
+        return None
+    likely = "utf-16-le" if odd > even else "utf-16-be"  # the high byte of ASCII is zero
+    for codec in [*["utf-32-le", "utf-32-be"] * (len(data) % 4 == 0), likely]:
+        text = _begins(head, codec)
+        if text and _assigned(text) > 0.99:
+            return codec
+    return None
+
+
+def _nearly_utf8(data: bytes) -> str | None:
+    """UTF-8 with a few damaged bytes is still UTF-8; any other encoding fails nearly everywhere."""
+    text = data.decode("utf-8", "replace")
+    foreign = sum(char > "\x7f" for char in text)
+    return text if text.count("\ufffd") < 0.05 * foreign else None
+
+
+def _guessed(data: bytes) -> str:
+    return data.decode(_likely_codec(_telling_lines(data)), "replace")
+
+
+def _telling_lines(data: bytes) -> bytes:
+    """Lines that are not pure ASCII: all that an encoding can be told from, however late they come."""
+    sample = bytearray()
+    for line in data.splitlines(keepends=True):
+        if not line.isascii():
+            sample += line
+        if len(sample) > _SAMPLE_BYTES:
+            break
+    return bytes(sample)
+
+
+def _likely_codec(sample: bytes) -> str:
+    import charset_normalizer
+
+    japanese = _strictly(sample, "euc_jp")
+    if japanese and len(_KANA.findall(japanese)) > 0.2 * sum(char > "\x7f" for char in japanese):
+        return "euc_jp"  # its kana are rare signs in the other East Asian sets
+    best = charset_normalizer.from_bytes(sample, cp_isolation=_LEGACY).best()
+    codec = best.encoding if best else "cp1252"
+    foreign = sum(byte > 0x7F for byte in sample)
+    western = codec not in _MULTIBYTE and foreign < 0.03 * len(sample)
+    return "cp1252" if western else codec  # a few accents are too few to tell; this is the common case

@@ -1,0 +1,31 @@
+"""Markdown: kept as it is, line for line, front matter and all. Only the title is looked for."""
+
+from __future__ import annotations
+
+import re
+
+from ingest.readers.characters import decode
+from ingest.readers.formats import Extract, Source
+
+_FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*$", re.DOTALL | re.MULTILINE)
+_FRONT_TITLE = re.compile(r"^title:[ \t]*(['\"]?)(.+?)\1[ \t]*$", re.MULTILINE)
+_FENCED = re.compile(r"^ {0,3}(`{3,}|~{3,}).*?(?:^ {0,3}\1|\Z)", re.DOTALL | re.MULTILINE)
+_TOP_HEADING = re.compile(r"^ {0,3}#[ \t]+(.+?)(?:[ \t]+#+)?[ \t]*$|^(\S.*)\n=+[ \t]*$", re.MULTILINE)
+_ATTRIBUTES = re.compile(r"[ \t]*\{[^{}]*\}$")
+
+
+def extract(source: Source) -> Extract:
+    """The text, whose lines are the file's own."""
+    text = decode(source.data)
+    return Extract(text, title=_title(text), lines=True)
+
+
+def _title(text: str) -> str:
+    """The first top heading, else what the front matter says."""
+    front = _FRONT_MATTER.match(text)
+    body = _FENCED.sub("", text[front.end() :] if front else text)
+    heading = _TOP_HEADING.search(body)
+    if heading:
+        return _ATTRIBUTES.sub("", heading[1] or heading[2])
+    said = _FRONT_TITLE.search(front[1]) if front else None
+    return said[2] if said else ""

@@ -1,0 +1,76 @@
+"""What there is to ingest, and under which address. Reads names and no contents."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ragbot.errors import EmptyError, ReadError, UnsupportedError
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file to ingest. `named` is true if a person named it, false if it turned up in a folder."""
+
+    path: Path
+    uri: str
+    named: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A path that could not be looked into, and why."""
+
+    uri: str
+    cause: ReadError
+
+
+def find(paths: Sequence[Path], home: Path) -> tuple[list[Found], list[Unread]]:
+    """The files under `paths`, in order and once each. Hidden files, links to folders and the home itself are passed over."""
+    found: dict[str, Found] = {}
+    unread: list[Unread] = []
+    for path in paths:
+        uri = uri_of(path, home)
+        if path.is_dir():
+            files, failures = _walk(path, home)
+            unread += failures
+            if not files and not failures:
+                unread.append(Unread(uri, EmptyError(f"{path}: the folder is empty; nothing to ingest")))
+            for file in files:
+                found.setdefault(uri_of(file, home), Found(file, uri_of(file, home), named=False))
+        elif path.is_file():
+            found[uri] = Found(path, uri, named=True)
+        elif path.exists():
+            unread.append(Unread(uri, UnsupportedError(f"{path}: is neither a file nor a folder")))
+        else:
+            unread.append(Unread(uri, ReadError(f"{path}: does not exist; check the name")))
+    return list(found.values()), unread
+
+
+def uri_of(path: Path, home: Path) -> str:
+    """The address of a file: relative to the folder that the home is in, else absolute.
+
+    So it is the same from every working folder, and moves with a project that is moved whole.
+    """
+    full = Path(os.path.abspath(path))
+    base = Path(os.path.abspath(home)).parent
+    return (full.relative_to(base) if full.is_relative_to(base) else full).as_posix()
+
+
+def _walk(folder: Path, home: Path) -> tuple[list[Path], list[Unread]]:
+    files: list[Path] = []
+    failures: list[Unread] = []
+
+    def failed(cause: OSError) -> None:
+        name = Path(str(cause.filename))
+        failures.append(
+            Unread(uri_of(name, home), ReadError(f"{name}: cannot be listed ({cause.strerror}); check its permissions"))
+        )
+
+    own = os.path.abspath(home)
+    for here, folders, names in os.walk(folder, onerror=failed):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and os.path.abspath(Path(here, name)) != own)
+        files += [Path(here, name) for name in sorted(names) if not name.startswith((".", "~$"))]
+    return [file for file in files if file.is_file()], failures

@@ -1,0 +1,263 @@
+"""A conversation: ask, stream, rate, correct.
+
+What a person tells is memory the moment it is said, before anything is answered. What the bot
+answers is history, and never evidence.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ragbot import grounding, prompt
+from ragbot.errors import InputError, NotFoundError
+from ragbot.grounding import Evidence
+from ragbot.memory import Memory
+from ragbot.models.generator import Generator, open_generator
+from ragbot.store import Raced
+from ragbot.text import questions
+from ragbot.text.sentences import sentences
+from ragbot.text.tokens import has_cjk
+from ragbot.types import EVERYONE, LOCAL, Citation, Document, Hit, Message, Turn
+
+UNKNOWN = "I don't know: nothing I was told answers that."
+UNKNOWN_CJK = "我不知道：我的资料里没有这个问题的答案。"
+NOTED = "Noted. I will remember that."
+NOTED_CJK = "好的，我记住了。"
+GREETING = "Hello. Ask me about what I was told, or tell me something to remember."
+GREETING_CJK = "你好！请问我资料里的内容，或者告诉我要记住的事。"
+GREETING_TOKENS = 24
+HISTORY_TURNS = 4
+FACTS = 3
+"""How many sentences the bundled generator is shown; more confuse it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A sentence of an answer, and what it stands on."""
+
+    text: str
+    citation: Citation | None
+
+
+class Chat:
+    """One session of one person. Reads what everyone may see and its own scope; writes to its own."""
+
+    def __init__(self, memory: Memory, session: str, scope: str, generator: Generator | None = None) -> None:
+        self.memory = memory
+        self.session = session
+        self.scope = scope
+        self.last: Turn | None = None
+        """The newest turn of this object; after a `stream` was read to its end, the finished one."""
+        self._generator = generator
+
+    @classmethod
+    def open(cls, home: str | Path | None = None, *, session: str = "default", scope: str = LOCAL, create: bool = True) -> Chat:
+        """Open a conversation over the memory in `home`. Loads no model.
+
+        Raises what `Memory.open` raises, and InputError for an empty session or scope.
+        """
+        if not session.strip() or not scope.strip():
+            raise InputError("a chat needs a session and a scope that are not empty")
+        return cls(Memory.open(home, create=create), session, scope)
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        self.memory.close()
+
+    def __enter__(self) -> Chat:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Whose knowledge this chat reads."""
+        return tuple(dict.fromkeys((EVERYONE, self.scope)))
+
+    def load(self) -> None:
+        """Load the models now, rather than at the first question."""
+        self.memory.embedder()
+        self.generator()
+
+    def generator(self) -> Generator:
+        """The configured generator, loaded the first time it is asked for."""
+        if self._generator is None:
+            self._generator = open_generator(self.memory.config.generator)
+        return self._generator
+
+    def ask(self, question: str) -> Turn:
+        """Answer a message. The turn's citations carry its sentences; without any, it says it does not know.
+
+        Raises InputError for an empty message, ModelError if a model is missing.
+        """
+        for _ in self.stream(question):
+            pass
+        assert self.last is not None
+        return self.last
+
+    def stream(self, question: str) -> Iterator[str]:
+        """Answer a message piece by piece; each piece is checked before it is given.
+
+        The turn is stored when the iterator ends, and is then in `last`. If it is closed early,
+        what was said until then is stored.
+        """
+        if not question.strip():
+            raise InputError("the message is empty; ask or tell something")
+        history = self._history()
+        turn = self._begin(question)
+        said: list[_Said] = []
+        try:
+            for sentence in self._answer(turn, history):
+                piece = sentence.text if not said else f" {sentence.text}"
+                said.append(sentence)
+                yield piece
+        finally:
+            self.last = self._finish(turn, said)
+
+    def rate(self, turn_id: str, *, up: bool, author: str = "") -> None:
+        """Say whether a turn was good. Raises NotFoundError if there is none of this id in the scope."""
+        with self.memory.store.writing() as writer:
+            writer.add_feedback(self._own(writer.turn(turn_id), turn_id), "up" if up else "down", author=author)
+
+    def correct(self, turn_id: str, text: str, *, author: str = "") -> Document:
+        """Say what is right instead. From now on it answers in this chat's scope, before what the turn cited.
+
+        The cited passages stay: what else they say is still true. Raises NotFoundError, InputError.
+        """
+        with self.memory.store.reading() as reader:
+            turn = self._own(reader.turn(turn_id), turn_id)
+        correction = Document(
+            uri=f"correction:{turn.id}",
+            text=text.strip(),
+            title=turn.question,
+            kind="correction",
+            scope=self.scope,
+            metadata={"author": author} if author else {},
+        )
+        self.memory.remember(
+            correction,
+            disputes=turn.citations,
+            also=lambda writer: writer.add_feedback(turn, "correction", correction.text, author),
+        )
+        return correction
+
+    def _own(self, turn: Turn | None, turn_id: str) -> Turn:
+        if turn is None or turn.scope != self.scope:
+            raise NotFoundError(f"{turn_id}: no such turn in scope {self.scope!r}; `ragbot why` shows the last one")
+        return turn
+
+    def _history(self) -> list[tuple[str, str]]:
+        with self.memory.store.reading() as reader:
+            turns = reader.turns(self.scope, self.session, HISTORY_TURNS)
+        return [line for turn in turns for line in (("user", turn.question), ("assistant", turn.answer)) if line[1]]
+
+    def _begin(self, question: str) -> Turn:
+        """Store the message, and what it tells as evidence, in one transaction."""
+        turn = Turn(
+            id=secrets.token_hex(6),
+            session=self.session,
+            scope=self.scope,
+            question=question,
+            answer="",
+            citations=(),
+            grounded=False,
+            at=datetime.now(UTC),
+        )
+        told = questions.told(question)
+        if told:
+            document = Document(f"turn:{turn.id}", told, kind="turn", scope=self.scope, lines=False)
+            self.memory.remember(document, also=lambda writer: writer.add_turn(turn))
+        else:
+            with self.memory.store.writing() as writer:
+                writer.add_turn(turn)
+        self.last = turn
+        return turn
+
+    def _finish(self, turn: Turn, said: Sequence[_Said]) -> Turn:
+        citations = tuple(dict.fromkeys(s.citation for s in said if s.citation))
+        grounded = bool(said) and all(s.citation for s in said)
+        done = replace(turn, answer=" ".join(s.text for s in said), citations=citations, grounded=grounded)
+        try:
+            with self.memory.store.writing() as writer:
+                writer.add_answer(done)
+        except Raced:  # a cited document was forgotten while the answer was written
+            done = replace(turn, answer=UNKNOWN)
+            with self.memory.store.writing() as writer:
+                writer.add_answer(done)
+        return done
+
+    def _answer(self, turn: Turn, history: Sequence[tuple[str, str]]) -> Iterator[_Said]:
+        question = turn.question
+        if questions.is_greeting(question):
+            yield from self._greet(question)
+        elif questions.asked(question):
+            yield from self._from_evidence(turn, history)
+        else:
+            yield self._noted(turn)
+
+    def _noted(self, turn: Turn) -> _Said:
+        own = self._recall(turn.question, ())
+        mine = [e for e in grounding.evidence(turn.question, own, self._encode) if e.hit.chunk.uri == f"turn:{turn.id}"]
+        text = NOTED_CJK if has_cjk(turn.question) else NOTED
+        return _Said(text, mine[0].citation if mine else None)
+
+    def _greet(self, question: str) -> Iterator[_Said]:
+        """Small talk stands on nothing, and is marked so: one sentence, in the person's own script, without a number."""
+        reply = "".join(self.generator().stream(prompt.greet(question), GREETING_TOKENS))
+        first = next((reply[span.start : span.end] for span in sentences(reply)), "")
+        fits = first and has_cjk(first) == has_cjk(question) and not any(char.isdigit() for char in first)
+        yield _Said(first if fits else GREETING_CJK if has_cjk(question) else GREETING, None)
+
+    def _from_evidence(self, turn: Turn, history: Sequence[tuple[str, str]]) -> Iterator[_Said]:
+        question = turn.question
+        wanted = questions.standalone(question, history)
+        hits = self._recall(question, history)
+        hits = [hit for hit in hits if hit.chunk.uri != f"turn:{turn.id}"]  # a question does not answer itself
+        found = grounding.evidence(wanted, hits, self._encode, self._set_aside(hits), now=question)
+        if not grounding.enough(wanted, found):
+            yield _Said(UNKNOWN_CJK if has_cjk(question) else UNKNOWN, None)
+            return
+        messages = prompt.build(wanted, self._facts(found))
+        none = True
+        for sentence in self._written(messages):
+            carrier = grounding.support(sentence, found, self._encode)
+            if carrier is None:
+                break
+            none = False
+            yield _Said(sentence, carrier.citation)
+        if none:  # the generator found no words that stand: the evidence speaks for itself
+            yield _Said(grounding.spoken(found[0]), found[0].citation)
+
+    def _recall(self, question: str, history: Sequence[tuple[str, str]]) -> list[Hit]:
+        return self.memory.recall(question, self.memory.config.passages, scopes=self.scopes, history=history)
+
+    def _set_aside(self, hits: Sequence[Hit]) -> list[tuple[int, int, int]]:
+        """Spans that a correction disputes, where that correction itself speaks to the question."""
+        here = {hit.chunk.uri for hit in hits if hit.chunk.kind == "correction"}
+        with self.memory.store.reading() as reader:
+            disputed = reader.disputed([hit.chunk.id for hit in hits], self.scopes)
+        return [(chunk_id, start, end) for chunk_id, start, end, uri in disputed if uri in here]
+
+    def _facts(self, found: Sequence[Evidence]) -> list[str]:
+        near = [e for e in found if e.score >= found[0].score - grounding.NEAR_BEST][:FACTS]
+        return [grounding.spoken(e) for e in near]
+
+    def _written(self, messages: Sequence[Message]) -> Iterator[str]:
+        """What the generator writes, sentence by sentence, each as soon as it is complete."""
+        text, given = "", 0
+        for piece in self.generator().stream(messages, self.memory.config.max_tokens):
+            text += piece
+            complete = sentences(text)[:-1]
+            for span in complete[given:]:
+                yield text[span.start : span.end]
+            given = max(given, len(complete))
+        for span in sentences(text)[given:]:
+            yield text[span.start : span.end]
+
+    def _encode(self, texts: Sequence[str]) -> grounding.Vectors:
+        return self.memory.embedder().encode(texts)

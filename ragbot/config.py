@@ -1,0 +1,91 @@
+"""Settings of one home, from `ragbot.toml` in it and from the environment (which wins).
+
+Few keys on purpose. An unknown key is an error, in the file as in the environment: a typing
+mistake must never be a setting that silently does nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from ragbot.errors import ConfigError
+
+FILE = "ragbot.toml"
+DEFAULT_HOME = "indexes"
+ELSEWHERE = frozenset({"RAGBOT_HOME", "RAGBOT_CACHE"})
+"""Variables that are read in other places: the home itself, and where converted models lie."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a person may set. Every field has a working default that needs no network."""
+
+    embedder: str = "all-MiniLM-L6-v2"
+    """The bundled model's name, a Hugging Face id, or a folder; for a new home only."""
+    generator: str = "SmolLM2-135M-Instruct"
+    """The bundled model's name, a Hugging Face id, a folder, or "provider:model" for LangChain."""
+    passages: int = 5
+    """How many passages an answer may stand on."""
+    max_tokens: int = 120
+    """The longest answer that the generator may write, in tokens."""
+
+
+def home_folder(home: str | Path | None = None) -> Path:
+    """The home to use: what is given, else RAGBOT_HOME, else `indexes`."""
+    return Path(home or os.environ.get("RAGBOT_HOME") or DEFAULT_HOME).expanduser()
+
+
+def load(home: Path, environ: Mapping[str, str] | None = None) -> Config:
+    """The settings of `home`. Raises ConfigError for an unknown key or an unusable value."""
+    config = Config()
+    file = home / FILE
+    if file.is_file():
+        config = _from_file(config, file)
+    return _from_environment(config, os.environ if environ is None else environ)
+
+
+def _from_file(config: Config, file: Path) -> Config:
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as cause:
+        raise ConfigError(f"{file}: cannot be read as TOML ({cause}); mend or remove it") from cause
+    for key, value in table.items():
+        config = _set(config, key, value, where=str(file))
+    return config
+
+
+def _from_environment(config: Config, environ: Mapping[str, str]) -> Config:
+    for name, text in environ.items():
+        if not name.startswith("RAGBOT_") or name in ELSEWHERE:
+            continue
+        config = _set(config, name.removeprefix("RAGBOT_").lower(), text, where=f"environment ({name})")
+    return config
+
+
+def _set(config: Config, key: str, value: object, where: str) -> Config:
+    known = {f.name: type(f.default) for f in fields(Config)}
+    changed: dict[str, Any]
+    if key not in known:
+        raise ConfigError(f"{where}: unknown setting {key!r}; known are {', '.join(sorted(known))}")
+    if known[key] is int:
+        changed = {key: _positive(key, value, where)}
+        return replace(config, **changed)
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigError(f"{where}: {key} takes a text, not {value!r}")
+    changed = {key: value.strip()}
+    return replace(config, **changed)
+
+
+def _positive(key: str, value: object, where: str) -> int:
+    try:
+        number = int(value) if isinstance(value, str) else value
+    except ValueError:
+        number = None
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise ConfigError(f"{where}: {key} takes a whole number from 1 up, not {value!r}")
+    return number

@@ -1,0 +1,1 @@
+"""The models behind ragbot. Nothing is loaded on import."""

@@ -1,0 +1,198 @@
+"""Messages to text, piece by piece. One class a runtime, one function to choose.
+
+All of them decode greedily: the same messages give the same text. A generator knows nothing of
+passages; what it writes is believed by nobody until `grounding` has checked it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Protocol
+
+from ragbot.errors import ModelError
+from ragbot.models import bundled, hub
+from ragbot.types import Message
+
+
+class Generator(Protocol):
+    """What writes text."""
+
+    model: str
+
+    def stream(self, messages: Sequence[Message], max_tokens: int) -> Iterator[str]:
+        """The reply to `messages`, in pieces as they are written; closing the iterator stops it."""
+        ...
+
+
+def open_generator(name: str) -> Generator:
+    """The generator that `name` means: the bundled one, a folder, "provider:model", or a Hugging Face id.
+
+    Raises ModelError if it is not there or does not load.
+    """
+    if name == bundled.GENERATOR:
+        return BundledGenerator()
+    if ":" in name and not Path(name).is_dir():
+        return LangChainGenerator(name)
+    return TransformersGenerator(name)
+
+
+class BundledGenerator:
+    """SmolLM2-135M-Instruct (Ben Allal and others 2025), 4 bits, on OpenVINO GenAI."""
+
+    model = bundled.GENERATOR
+
+    def __init__(self) -> None:
+        import openvino_genai as genai
+
+        self._genai = genai
+        file = bundled.generator_file()
+        with hub.loading(self.model):
+            self._pipeline = genai.LLMPipeline(bundled.converted(file.stem, lambda aside: _convert(file, aside)), "CPU")
+
+    def stream(self, messages: Sequence[Message], max_tokens: int) -> Iterator[str]:
+        history = self._genai.ChatHistory([{"role": m.role, "content": m.content} for m in messages])
+        config = self._genai.GenerationConfig()
+        config.max_new_tokens = max_tokens
+        config.do_sample = False
+        config.apply_chat_template = True
+        yield from _pieces(lambda take: self._pipeline.generate(history, config, take))
+
+
+class TransformersGenerator:
+    """Any causal language model of transformers, with a chat template or without."""
+
+    def __init__(self, name: str) -> None:
+        self.model = name
+        with hub.loading(name):
+            from transformers import AutoModelForCausalLM, AutoTokenizer
+
+            local = Path(name).is_dir()
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(name, local_files_only=local)
+            self._model: Any = AutoModelForCausalLM.from_pretrained(name, local_files_only=local)
+
+    def stream(self, messages: Sequence[Message], max_tokens: int) -> Iterator[str]:
+        from transformers import TextIteratorStreamer
+
+        inputs = self._inputs(messages, max_tokens)
+        streamer = TextIteratorStreamer(self._tokenizer, skip_prompt=True, skip_special_tokens=True)
+        stopped = threading.Event()
+        failed: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                self._generate(inputs, max_tokens, streamer, stopped)
+            except BaseException as cause:
+                failed.append(cause)
+                streamer.end()  # type: ignore[no-untyped-call]
+
+        worker = threading.Thread(target=work, daemon=True)
+        worker.start()
+        try:
+            yield from (piece for piece in streamer if piece)
+        finally:
+            stopped.set()
+            worker.join()
+        if failed:
+            raise ModelError(f"{self.model}: failed while writing ({failed[0]})") from failed[0]
+
+    def _generate(self, inputs: Any, max_tokens: int, streamer: Any, stopped: threading.Event) -> None:  # noqa: ANN401 (untyped)
+        from transformers import StoppingCriteriaList
+
+        self._model.generate(
+            **inputs,
+            max_new_tokens=max_tokens,
+            do_sample=False,
+            streamer=streamer,
+            stopping_criteria=StoppingCriteriaList([lambda ids, _scores, **_: _all(ids, stopped.is_set())]),
+            pad_token_id=self._tokenizer.pad_token_id or self._tokenizer.eos_token_id,
+        )
+
+    def _inputs(self, messages: Sequence[Message], max_tokens: int) -> Any:  # noqa: ANN401 (a batch of transformers)
+        """The prompt in tokens, its beginning cut off where the model cannot read so much."""
+        if self._tokenizer.chat_template:
+            chat = [{"role": m.role, "content": m.content} for m in messages]
+            text = self._tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+            inputs = self._tokenizer(text, return_tensors="pt", add_special_tokens=False)
+        else:
+            inputs = self._tokenizer(plain(messages), return_tensors="pt")
+        room = getattr(self._model.config, "max_position_embeddings", None)
+        keep = max(room - max_tokens, 1) if room else None
+        return {key: value[:, -keep:] if keep else value for key, value in inputs.items() if key != "token_type_ids"}
+
+
+class LangChainGenerator:
+    """Any chat model that LangChain's `init_chat_model` opens: "ollama:llama3.2", "openai:gpt-5", …"""
+
+    def __init__(self, name: str) -> None:
+        self.model = name
+        with hub.loading(name):
+            from langchain.chat_models import init_chat_model
+
+            self._chat: Any = init_chat_model(name, temperature=0)
+
+    def stream(self, messages: Sequence[Message], max_tokens: int) -> Iterator[str]:
+        chat = [(m.role, m.content) for m in messages]
+        try:
+            for piece in self._chat.stream(chat, max_tokens=max_tokens):
+                if piece.text:
+                    yield str(piece.text)
+        except GeneratorExit:
+            raise
+        except Exception as cause:  # each provider's package raises errors of its own
+            reason = " ".join(str(cause).split())[:200]
+            raise ModelError(f"{self.model}: did not answer ({type(cause).__name__}: {reason}); is its server up?") from cause
+
+
+def plain(messages: Sequence[Message]) -> str:
+    """Messages as one text, for a model that has no chat template."""
+    names = {"system": "", "user": "Question: ", "assistant": "Answer: "}
+    return "\n\n".join(names[m.role] + m.content for m in messages) + "\n\nAnswer:"
+
+
+def _pieces(generate: Any) -> Iterator[str]:  # noqa: ANN401 (a function of an untyped callback)
+    """Turn a callback into an iterator: the writing goes on in a thread while the pieces are read."""
+    queue: SimpleQueue[str | BaseException | None] = SimpleQueue()
+    stopped = threading.Event()
+
+    def take(piece: str) -> bool:
+        queue.put(piece)
+        return stopped.is_set()
+
+    def work() -> None:
+        try:
+            generate(take)
+            queue.put(None)
+        except BaseException as cause:
+            queue.put(cause)
+
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    try:
+        while (piece := queue.get()) is not None:
+            if isinstance(piece, BaseException):
+                raise ModelError(f"the generator failed while writing ({piece})") from piece
+            if piece:
+                yield piece
+    finally:
+        stopped.set()
+        worker.join()
+
+
+def _all(ids: Any, stop: bool) -> Any:  # noqa: ANN401 (tensors)
+    import torch
+
+    return torch.full((ids.shape[0],), stop, dtype=torch.bool, device=ids.device)
+
+
+def _convert(file: Path, aside: Path) -> None:
+    """The GGUF file as OpenVINO files, which load twice as fast; GenAI writes them beside its input."""
+    import openvino_genai as genai
+
+    copy = aside / file.name
+    shutil.copyfile(file, copy)
+    genai.LLMPipeline(copy, "CPU", enable_save_ov_model=True)
+    copy.unlink()

@@ -1,0 +1,153 @@
+"""Opens the database of a home: folder, pragmas, transactions, migrations.
+
+Every connection is in autocommit mode and every transaction is begun by hand, since the driver's
+own guessing begins a write late. Readers see one snapshot from their first read to the end of
+their block; a writer takes the one write lock at its start (BEGIN IMMEDIATE).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from ragbot.errors import BusyError, HomeError
+from ragbot.store.schema import REVISION
+
+FILE = "ragbot.db"
+WAIT_S = 30.0
+"""How long a writer waits for another process before it gives up."""
+
+
+def open_engine(home: Path, *, create: bool) -> Engine:
+    """The database of `home`, migrated to REVISION.
+
+    Raises HomeError where there is none (and `create` is false), it is damaged, may not be
+    opened, or was made by a newer version.
+    """
+    _need_folder(home, create)
+    engine = create_engine(f"sqlite:///{(home / FILE).absolute()}", connect_args={"timeout": WAIT_S})
+    event.listen(engine, "connect", _prepare)
+    try:
+        _migrate(engine, home)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One snapshot of the database."""
+    with engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.exec_driver_sql("ROLLBACK")
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that holds the write lock from its start; rolled back on any error.
+
+    Raises BusyError if the lock is not to be had in WAIT_S.
+    """
+    with engine.connect() as connection:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except OperationalError as cause:
+            raise _write_error(cause, engine) from cause
+        try:
+            yield connection
+            connection.exec_driver_sql("COMMIT")
+        except OperationalError as cause:
+            _rollback(connection)
+            raise _write_error(cause, engine) from cause
+        except BaseException:
+            _rollback(connection)
+            raise
+
+
+def _rollback(connection: Connection) -> None:
+    """Roll back, unless SQLite did it already (it does on a full disk)."""
+    driver = connection.connection.driver_connection
+    if driver is not None and driver.in_transaction:
+        connection.exec_driver_sql("ROLLBACK")
+
+
+def _write_error(cause: OperationalError, engine: Engine) -> Exception:
+    reason = str(cause.orig)
+    if "locked" in reason or "busy" in reason:
+        return BusyError(f"{engine.url.database}: another process has been writing for {WAIT_S:.0f} s; try again")
+    return HomeError(f"{engine.url.database}: cannot be written ({reason}); nothing was changed")
+
+
+def _need_folder(home: Path, create: bool) -> None:
+    try:
+        if home.is_file():
+            raise NotADirectoryError
+        if not (home / FILE).exists():
+            if not create:
+                raise HomeError(f"{home}: no memory here; make one with `ingest add PATH --home {home}`")
+            home.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as cause:
+        raise HomeError(f"{home}: is not a folder; name another home with --home or RAGBOT_HOME") from cause
+    except OSError as cause:
+        raise HomeError(f"{home}: cannot be opened ({cause.strerror}); check its permissions") from cause
+
+
+def _prepare(connection: sqlite3.Connection, _record: Any) -> None:  # noqa: ANN401 (SQLAlchemy's signature)
+    connection.isolation_level = None
+    # FULL: a commit is on the disk before it is acknowledged. secure_delete: what is forgotten is
+    # overwritten, not only unlinked.
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "temp_store=MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _migrate(engine: Engine, home: Path) -> None:
+    try:
+        found = _revision(engine)
+        if found == REVISION:
+            return
+        _need_known(found, home)
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        with writing(engine) as connection:
+            _upgrade(connection)
+    except OperationalError as cause:
+        raise HomeError(f"{home / FILE}: cannot be opened ({cause.orig}); check its permissions") from cause
+    except DatabaseError as cause:
+        raise HomeError(f"{home / FILE}: is damaged or no ragbot database ({cause.orig}); restore a backup") from cause
+
+
+def _revision(engine: Engine) -> str | None:
+    with reading(engine) as connection:
+        tables = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars().all()
+        if "alembic_version" not in tables:
+            if tables:
+                raise HomeError(f"{engine.url.database}: is not a ragbot database; name another home")
+            return None
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _need_known(found: str | None, home: Path) -> None:
+    if found is not None and found > REVISION:
+        raise HomeError(f"{home}: was made by a newer ragbot (data version {found}, this one knows {REVISION}); upgrade ragbot")
+
+
+def _upgrade(connection: Connection) -> None:
+    # Imported here: alembic takes half a second, and an opened home seldom needs it.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,272 @@
+"""Reads, all of one snapshot. Every read of passages names the scopes that it may see."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, text
+
+from ragbot.store import rows
+from ragbot.store import schema as s
+from ragbot.types import Chunk, Citation, Feedback, Space, Turn
+
+MANY = 500
+"""How many ids go into one statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the store knows of a document besides its chunks."""
+
+    id: int
+    uri: str
+    scope: str
+    kind: str
+    title: str
+    sha256: str
+    metadata: dict[str, str]
+    valid_from: datetime
+    ingested_at: datetime
+    retired_at: datetime | None
+    chunks: int
+    """How many are current."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What happened to chunks after a transaction: new, retired and erased ones."""
+
+    added: list[tuple[int, str, int, int | None]]
+    """(id, scope, valid_from, retired_at or None), ascending."""
+    retired: list[tuple[int, int]]
+    erased: list[int]
+
+
+class Reader:
+    """One snapshot of the database."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def last_transaction(self) -> tuple[int, str]:
+        """Number and token of the newest transaction; (0, "") before the first."""
+        row = self._connection.execute(select(s.transactions).order_by(s.transactions.c.txn.desc()).limit(1)).first()
+        return (row.txn, row.token) if row else (0, "")
+
+    def token(self, txn: int) -> str | None:
+        """The token of one transaction."""
+        return self._connection.execute(select(s.transactions.c.token).where(s.transactions.c.txn == txn)).scalar()
+
+    def active_space(self) -> Space | None:
+        """The space that answers; None before the first chunk."""
+        active = select(s.settings.c.value).where(s.settings.c.key == "space").scalar_subquery()
+        return self._space(s.spaces.c.id == active)
+
+    def space(self, model: str, revision: str) -> Space | None:
+        """The space of one revision of a model."""
+        return self._space(and_(s.spaces.c.model == model, s.spaces.c.revision == revision))
+
+    def _space(self, which: ColumnElement[bool]) -> Space | None:
+        row = self._connection.execute(select(s.spaces).where(which)).first()
+        return Space(row.id, row.model, row.revision, row.dim, (row.query_prefix, row.passage_prefix)) if row else None
+
+    def document(self, scope: str, uri: str) -> Stored | None:
+        """One document, retired or not."""
+        found = self._documents(and_(s.documents.c.scope == scope, s.documents.c.uri == uri))
+        return found[0] if found else None
+
+    def documents(self, scopes: Collection[str] | None = None) -> list[Stored]:
+        """Every current document, of all scopes or of some, by uri."""
+        current = s.documents.c.retired_at.is_(None)
+        return self._documents(current if scopes is None else and_(current, s.documents.c.scope.in_(scopes)))
+
+    def _documents(self, which: ColumnElement[bool]) -> list[Stored]:
+        live = (
+            select(func.count())
+            .where(s.chunks.c.document_id == s.documents.c.id, s.chunks.c.retired_at.is_(None))
+            .scalar_subquery()
+        )
+        query = select(s.documents, live.label("live")).where(which).order_by(s.documents.c.uri, s.documents.c.scope)
+        return [
+            Stored(
+                row.id,
+                row.uri,
+                row.scope,
+                row.kind,
+                row.title,
+                row.sha256,
+                json.loads(row.metadata),
+                rows.moment(row.valid_from),
+                rows.moment(row.ingested_at),
+                None if row.retired_at is None else rows.moment(row.retired_at),
+                row.live,
+            )
+            for row in self._connection.execute(query)
+        ]
+
+    def changes(self, since_id: int, since_txn: int) -> Changes:
+        """What happened after chunk `since_id` was the last and `since_txn` the newest transaction."""
+        c, e = s.chunks.c, s.erasures.c
+        execute = self._connection.execute
+        added = execute(select(c.id, c.scope, c.valid_from, c.retired_at).where(c.id > since_id).order_by(c.id))
+        retired = execute(select(c.id, c.retired_at).where(c.retired_txn > since_txn, c.id <= since_id))
+        erased = execute(select(e.chunk_id).where(e.txn > since_txn))
+        return Changes([tuple(r) for r in added], [tuple(r) for r in retired], list(erased.scalars()))
+
+    def chunks(self, ids: Collection[int], scopes: Collection[str], as_of: int | None = None) -> dict[int, Chunk]:
+        """Those of the chunks that a reader of `scopes` may see now, or could at `as_of`."""
+        found: dict[int, Chunk] = {}
+        wanted = list(ids)
+        for at in range(0, len(wanted), MANY):
+            which = and_(s.chunks.c.id.in_(wanted[at : at + MANY]), _visible(scopes, as_of))
+            found |= {row.id: rows.chunk(row) for row in self._connection.execute(select(s.chunks).where(which))}
+        return found
+
+    def chunks_of(self, scope: str, uri: str) -> list[Chunk]:
+        """The current chunks of a document, in order."""
+        c = s.chunks.c
+        which = select(s.chunks).where(c.scope == scope, c.uri == uri, c.retired_at.is_(None)).order_by(c.ord)
+        return [rows.chunk(row) for row in self._connection.execute(which)]
+
+    def words(self, tokens: Collection[str], k: int, scopes: Collection[str], as_of: int | None) -> list[tuple[int, float]]:
+        """The k best (chunk id, BM25) for any of the tokens, best first; only visible chunks."""
+        if not tokens:
+            return []
+        match = " OR ".join(f'"{token}"' for token in dict.fromkeys(tokens))
+        # The tie-break by id makes the order the same on every machine.
+        query = (
+            select(s.chunks.c.id, text("-bm25(words) AS score"))
+            .select_from(s.chunks)
+            .join(text("words"), text("words.rowid = chunks.id"))
+            .where(text("words MATCH :match"), _visible(scopes, as_of))
+            .order_by(text("score DESC"), s.chunks.c.id)
+            .limit(k)
+        )
+        return [(row[0], row[1]) for row in self._connection.execute(query, {"match": match})]
+
+    def vectors(self, space: Space, above: int = 0) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Ids (n,), ascending, and vectors (n, dim) of a space, of every chunk with an id above `above`."""
+        v = s.vectors.c
+        query = select(v.chunk_id, v.vector).where(v.space_id == space.id, v.chunk_id > above).order_by(v.chunk_id)
+        found = self._connection.execute(query).all()
+        ids = np.fromiter((row[0] for row in found), np.int64, len(found))
+        return ids, np.frombuffer(b"".join(row[1] for row in found), np.float32).reshape(len(found), space.dim)
+
+    def vectors_of(self, space: Space, digests: Collection[str]) -> dict[str, NDArray[np.float32]]:
+        """Vectors that are there already for texts with these digests."""
+        return vectors_of(self._connection, space.id, digests)
+
+    def missing(self, space: Space, limit: int) -> list[Chunk]:
+        """Up to `limit` chunks, retired ones too, that have no vector in `space`."""
+        has = select(s.vectors.c.chunk_id).where(s.vectors.c.chunk_id == s.chunks.c.id, s.vectors.c.space_id == space.id)
+        query = select(s.chunks).where(~has.exists()).order_by(s.chunks.c.id).limit(limit)
+        return [rows.chunk(row) for row in self._connection.execute(query)]
+
+    def erased_after(self, txn: int) -> bool:
+        """Whether anything was erased after transaction `txn`."""
+        return self._connection.execute(select(s.erasures.c.chunk_id).where(s.erasures.c.txn > txn).limit(1)).first() is not None
+
+    def counts(self) -> tuple[int, int, int, int]:
+        """Current documents, current chunks, all chunks, turns."""
+        count = self._connection.execute(
+            select(
+                select(func.count()).where(s.documents.c.retired_at.is_(None)).scalar_subquery(),
+                select(func.count()).where(s.chunks.c.retired_at.is_(None)).scalar_subquery(),
+                select(func.count()).select_from(s.chunks).scalar_subquery(),
+                select(func.count()).select_from(s.turns).scalar_subquery(),
+            )
+        ).one()
+        return tuple(count)
+
+    def disputed(self, chunk_ids: Collection[int], scopes: Collection[str]) -> list[tuple[int, int, int, str]]:
+        """(chunk id, start, end, uri of the correction) of each disputed span in these chunks."""
+        d = s.disputes.c
+        query = (
+            select(d.chunk_id, d.start, d.end, s.documents.c.uri)
+            .join(s.documents, s.documents.c.id == d.document_id)
+            .where(d.chunk_id.in_(chunk_ids), s.documents.c.retired_at.is_(None), s.documents.c.scope.in_(scopes))
+        )
+        return [tuple(row) for row in self._connection.execute(query)]
+
+    def turn(self, turn_id: str) -> Turn | None:
+        """One turn with its citations."""
+        found = self._turns(s.turns.c.id == turn_id, 1)
+        return found[0] if found else None
+
+    def turns(self, scope: str, session: str, limit: int) -> list[Turn]:
+        """The last turns of a session, oldest first."""
+        return self._turns(and_(s.turns.c.scope == scope, s.turns.c.session == session), limit)
+
+    def _turns(self, which: ColumnElement[bool], limit: int) -> list[Turn]:
+        newest = select(s.turns).where(which).order_by(s.turns.c.at.desc(), s.turns.c.id.desc()).limit(limit)
+        found = self._connection.execute(newest).all()
+        cited = self._citations([row.id for row in found])
+        return [
+            Turn(
+                row.id,
+                row.session,
+                row.scope,
+                row.question,
+                row.answer,
+                tuple(cited.get(row.id, ())),
+                row.grounded,
+                rows.moment(row.at),
+            )
+            for row in reversed(found)
+        ]
+
+    def _citations(self, turn_ids: Sequence[str]) -> dict[str, list[Citation]]:
+        c = s.citations.c
+        found: dict[str, list[Citation]] = {}
+        for row in self._connection.execute(select(s.citations).where(c.turn_id.in_(turn_ids)).order_by(c.turn_id, c.ord)):
+            found.setdefault(row.turn_id, []).append(rows.citation(row))
+        return found
+
+    def feedback(self, turn_id: str) -> list[Feedback]:
+        """What was said about a turn, oldest first."""
+        query = select(s.feedback).where(s.feedback.c.turn_id == turn_id).order_by(s.feedback.c.id)
+        return [
+            Feedback(r.id, r.turn_id, r.kind, r.text, tuple(json.loads(r.chunk_ids)), r.author, rows.moment(r.at))
+            for r in self._connection.execute(query)
+        ]
+
+    def integrity(self) -> list[str]:
+        """What the database itself finds wrong, in words; empty if nothing."""
+        found = [str(line) for line in self._connection.execute(text("PRAGMA quick_check")).scalars() if line != "ok"]
+        checks = {
+            "chunk {} has no words in the lexical index": "SELECT id FROM chunks WHERE id NOT IN (SELECT rowid FROM words)",
+            "the lexical index holds words of chunk {}, which is not there": "SELECT rowid FROM words WHERE rowid NOT IN "
+            "(SELECT id FROM chunks)",
+            "chunk {} is current, but its document is not": "SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document_id "
+            "WHERE c.retired_at IS NULL AND d.retired_at IS NOT NULL",
+        }
+        for problem, query in checks.items():
+            found += [problem.format(id) for id in self._connection.execute(text(query)).scalars()]
+        return found
+
+
+def vectors_of(connection: Connection, space_id: int, digests: Collection[str]) -> dict[str, NDArray[np.float32]]:
+    """Vectors of a space by the digest of the text that they stand for."""
+    found: dict[str, NDArray[np.float32]] = {}
+    wanted = list(digests)
+    query = (
+        select(s.chunks.c.sha256, s.vectors.c.vector)
+        .join(s.vectors, s.vectors.c.chunk_id == s.chunks.c.id)
+        .where(s.vectors.c.space_id == space_id, s.chunks.c.sha256.in_(bindparam("digests", expanding=True)))
+    )
+    for at in range(0, len(wanted), MANY):
+        for digest, vector in connection.execute(query, {"digests": wanted[at : at + MANY]}):
+            found[digest] = np.frombuffer(vector, np.float32)
+    return found
+
+
+def _visible(scopes: Collection[str], as_of: int | None) -> ColumnElement[bool]:
+    c = s.chunks.c
+    if as_of is None:
+        return and_(c.scope.in_(scopes), c.retired_at.is_(None))
+    return and_(c.scope.in_(scopes), c.valid_from <= as_of, or_(c.retired_at.is_(None), c.retired_at > as_of))

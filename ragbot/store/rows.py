@@ -1,0 +1,67 @@
+"""Between database rows and the nouns: times, metadata, lists."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row
+
+from ragbot.types import Chunk, Citation
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def micros(at: datetime) -> int:
+    """Microseconds since 1970. A time without a zone is taken as UTC."""
+    return (at.replace(tzinfo=at.tzinfo or UTC) - _EPOCH) // _MICROSECOND
+
+
+def moment(value: int) -> datetime:
+    """The UTC time of so many microseconds since 1970."""
+    return _EPOCH + value * _MICROSECOND
+
+
+def now() -> int:
+    """This moment, in microseconds since 1970."""
+    return micros(datetime.now(UTC))
+
+
+def chunk(row: Row[Any]) -> Chunk:
+    """A row of `chunks` as a Chunk."""
+    return Chunk(
+        id=row.id,
+        uri=row.uri,
+        ord=row.ord,
+        text=row.text,
+        start=row.start,
+        end=row.end,
+        page=row.page,
+        sha256=row.sha256,
+        scope=row.scope,
+        valid_from=moment(row.valid_from),
+        ingested_at=moment(row.ingested_at),
+        kind=row.kind,
+        title=row.title,
+        heading=row.heading,
+        line=row.line,
+        retired_at=None if row.retired_at is None else moment(row.retired_at),
+        retired_by=row.retired_by,
+    )
+
+
+def citation(row: Row[Any]) -> Citation:
+    """A row of `citations` as a Citation."""
+    return Citation(
+        chunk_id=row.chunk_id,
+        uri=row.uri,
+        start=row.start,
+        end=row.end,
+        quote=row.quote,
+        kind=row.kind,
+        page=row.page,
+        line=row.line,
+        heading=row.heading,
+        said_at=None if row.said_at is None else moment(row.said_at),
+    )

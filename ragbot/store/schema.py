@@ -1,0 +1,173 @@
+"""The tables. Portable SQL but for `words`, which is SQLite's full-text table.
+
+Times are microseconds since 1970 in UTC, so that they sort and compare as numbers everywhere.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+REVISION = "0001"
+"""The newest migration that this program knows."""
+
+metadata = MetaData()
+
+transactions = Table(
+    "transactions",
+    metadata,
+    Column("txn", Integer, primary_key=True),
+    Column("token", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+spaces = Table(
+    "spaces",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("revision", Text, nullable=False),
+    Column("dim", Integer, nullable=False),
+    Column("query_prefix", Text, nullable=False),
+    Column("passage_prefix", Text, nullable=False),
+    UniqueConstraint("model", "revision"),
+    sqlite_autoincrement=True,
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("uri", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("valid_from", BigInteger, nullable=False),
+    Column("ingested_at", BigInteger, nullable=False),
+    Column("retired_at", BigInteger),
+    UniqueConstraint("scope", "uri"),
+    sqlite_autoincrement=True,
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("document_id", ForeignKey("documents.id"), nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("uri", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("heading", Text, nullable=False),
+    Column("ord", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("start", Integer, nullable=False),
+    Column("end", Integer, nullable=False),
+    Column("page", Integer),
+    Column("line", Integer, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("valid_from", BigInteger, nullable=False),
+    Column("ingested_at", BigInteger, nullable=False),
+    Column("retired_at", BigInteger),
+    Column("retired_by", Text),
+    Column("retired_txn", Integer),
+    Index("chunks_document", "document_id", "retired_at"),
+    Index("chunks_sha256", "sha256"),
+    Index("chunks_retired_txn", "retired_txn"),
+    sqlite_autoincrement=True,
+)
+
+vectors = Table(
+    "vectors",
+    metadata,
+    Column("chunk_id", ForeignKey("chunks.id"), primary_key=True),
+    Column("space_id", ForeignKey("spaces.id"), primary_key=True),
+    Column("vector", LargeBinary, nullable=False),
+)
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("chunk_id", Integer, primary_key=True),
+    Column("txn", Integer, nullable=False),
+    Index("erasures_txn", "txn"),
+)
+
+disputes = Table(
+    "disputes",
+    metadata,
+    Column("document_id", ForeignKey("documents.id"), primary_key=True),
+    Column("chunk_id", Integer, primary_key=True),
+    Column("start", Integer, primary_key=True),
+    Column("end", Integer, nullable=False),
+    Index("disputes_chunk", "chunk_id"),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("session", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("grounded", Boolean, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Index("turns_session", "scope", "session", "at"),
+)
+
+citations = Table(
+    "citations",
+    metadata,
+    Column("turn_id", ForeignKey("turns.id"), primary_key=True),
+    Column("ord", Integer, primary_key=True),
+    Column("chunk_id", Integer, nullable=False),
+    Column("uri", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("start", Integer, nullable=False),
+    Column("end", Integer, nullable=False),
+    Column("quote", Text, nullable=False),
+    Column("page", Integer),
+    Column("line", Integer, nullable=False),
+    Column("heading", Text, nullable=False),
+    Column("said_at", BigInteger),
+    Index("citations_chunk", "chunk_id"),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("turn_id", ForeignKey("turns.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("chunk_ids", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Index("feedback_turn", "turn_id"),
+    sqlite_autoincrement=True,
+)
+
+WORDS = """CREATE VIRTUAL TABLE words USING fts5(tokens, tokenize="unicode61 remove_diacritics 2")"""
+"""Tokens of every chunk, under its id. Derived: it can be made again from `chunks`."""

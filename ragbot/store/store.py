@@ -1,0 +1,47 @@
+"""A database, and the two ways into it: one snapshot to read, one transaction to write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+
+from ragbot.store import engine as engines
+from ragbot.store.reader import Reader
+from ragbot.store.writer import Writer
+
+
+class Store:
+    """The database of one home. Any number of processes may have it open."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, home: Path, *, create: bool = True) -> Store:
+        """Open the database of `home`. Raises HomeError if that cannot be done."""
+        return cls(engines.open_engine(home, create=create))
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[Reader]:
+        """One snapshot: all that is read within it is of one moment."""
+        with engines.reading(self._engine) as connection:
+            yield Reader(connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """One transaction: all of it is durable and visible at the end of the block, or none."""
+        with engines.writing(self._engine) as connection:
+            yield Writer(connection)
+
+    def scrub(self) -> bool:
+        """Clear what erased rows left in the write-ahead log. False if a reader is still on it."""
+        with self._engine.connect() as connection:
+            busy, _, _ = connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()
+            return not busy

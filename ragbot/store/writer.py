@@ -1,0 +1,302 @@
+"""Writes, all of one transaction.
+
+A document's next version is worked out inside the transaction, against what is there at that
+moment: two processes that write the same document race for the lock, never over each other.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, delete, insert, select, text, update
+
+from ragbot.store import rows
+from ragbot.store import schema as s
+from ragbot.store.reader import MANY, Reader, vectors_of
+from ragbot.types import Citation, Document, Remembered, Space, Turn
+
+FORGOTTEN = "[forgotten]"
+"""What stands in place of an answer that quoted a forgotten document."""
+
+
+class Raced(Exception):
+    """Another process changed the ground since the vectors were computed: compute again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A passage of a new version, before it is known whether it is new."""
+
+    text: str
+    start: int
+    end: int
+    page: int | None
+    line: int
+    heading: str
+    embedded: str
+    """What its vector stands for, and `sha256` is the digest of."""
+    sha256: str
+    tokens: str
+    """What the lexical index holds of it: tokens with spaces between."""
+
+
+class Writer(Reader):
+    """One transaction. Reads within it see its own writes."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self.at = rows.now()
+        insertion = insert(s.transactions).values(token=secrets.token_hex(8), at=self.at)
+        self.txn = int(connection.execute(insertion).inserted_primary_key[0])  # type: ignore[index]
+
+    # Spaces and vectors
+
+    def add_space(self, model: str, revision: str, dim: int, prefixes: tuple[str, str]) -> Space:
+        """The space of one revision of a model, made if it is new."""
+        found = self.space(model, revision)
+        if found:
+            return found
+        values = {"model": model, "revision": revision, "dim": dim, "query_prefix": prefixes[0], "passage_prefix": prefixes[1]}
+        self._connection.execute(insert(s.spaces).values(values))
+        made = self.space(model, revision)
+        assert made is not None
+        return made
+
+    def replace_active_space(self, space: Space) -> None:
+        """Let `space` answer from now on. Raises Raced if a chunk has no vector in it."""
+        if self.missing(space, 1):
+            raise Raced
+        self._connection.execute(delete(s.settings).where(s.settings.c.key == "space"))
+        self._connection.execute(insert(s.settings).values(key="space", value=str(space.id)))
+
+    def add_vectors(self, space: Space, vectors: Mapping[int, NDArray[np.float32]]) -> None:
+        """Add vectors by chunk id. Chunks that were erased, or have one by now, are passed over."""
+        there = select(s.chunks.c.id).where(s.chunks.c.id.in_(list(vectors)))
+        alive = self._connection.execute(there).scalars()
+        values = [{"chunk_id": id, "space_id": space.id, "vector": _bytes(vectors[id])} for id in alive]
+        if values:
+            self._connection.execute(insert(s.vectors).prefix_with("OR IGNORE"), values)
+
+    # Documents
+
+    def replace_document(
+        self,
+        document: Document,
+        drafts: Sequence[Draft],
+        space: Space,
+        vectors: Mapping[str, NDArray[np.float32]],
+        disputes: Sequence[Citation] = (),
+    ) -> Remembered:
+        """Make `drafts` the current version of `document`.
+
+        Chunks whose digest is still there are kept, the others retired, new ones added with
+        their vector from `vectors` (by digest). Raises Raced if `space` no longer answers, or a
+        vector is needed that nobody has.
+        """
+        active = self.active_space()
+        if active is None or active.id != space.id:
+            raise Raced
+        document_id = self._put_document(document)
+        valid_from = rows.micros(document.valid_from) if document.valid_from else self.at
+        kept, new, gone = self._difference(document_id, drafts)
+        for chunk_id, at in kept.items():
+            self._move(chunk_id, at, drafts[at])
+        self._retire(gone, valid_from, by=document.sha256)
+        self._add(document_id, document, valid_from, {at: drafts[at] for at in new}, space, vectors)
+        self._connection.execute(delete(s.disputes).where(s.disputes.c.document_id == document_id))
+        for cited in {(c.chunk_id, c.start): c for c in disputes}.values():
+            values = {"document_id": document_id, "chunk_id": cited.chunk_id, "start": cited.start, "end": cited.end}
+            self._connection.execute(insert(s.disputes).values(values))
+        embedded = sum(drafts[at].sha256 in vectors for at in new)
+        return Remembered(added=len(new), kept=len(kept), retired=len(gone), embedded=embedded)
+
+    def _put_document(self, document: Document) -> int:
+        d = s.documents.c
+        values: dict[str, Any] = {
+            "kind": document.kind,
+            "title": document.title,
+            "sha256": document.sha256,
+            "metadata": json.dumps(dict(document.metadata), ensure_ascii=False),
+            "valid_from": rows.micros(document.valid_from) if document.valid_from else self.at,
+            "ingested_at": self.at,
+            "retired_at": None,
+        }
+        found = self._connection.execute(select(d.id).where(d.scope == document.scope, d.uri == document.uri)).scalar()
+        if found is not None:
+            self._connection.execute(update(s.documents).where(d.id == found).values(values))
+            return int(found)
+        insertion = insert(s.documents).values(scope=document.scope, uri=document.uri, **values)
+        return int(self._connection.execute(insertion).inserted_primary_key[0])  # type: ignore[index]
+
+    def _difference(self, document_id: int, drafts: Sequence[Draft]) -> tuple[dict[int, int], list[int], list[tuple[int, int]]]:
+        """Chunks that stay (id → place among the drafts), places of new ones, (id, valid_from) of those that go."""
+        c = s.chunks.c
+        current = select(c.id, c.sha256, c.valid_from).where(c.document_id == document_id, c.retired_at.is_(None)).order_by(c.ord)
+        waiting: dict[str, list[tuple[int, int]]] = {}
+        for row in self._connection.execute(current):
+            waiting.setdefault(row.sha256, []).append((row.id, row.valid_from))
+        kept: dict[int, int] = {}
+        new: list[int] = []
+        for at, draft in enumerate(drafts):
+            same = waiting.get(draft.sha256)
+            if same:
+                kept[same.pop(0)[0]] = at
+            else:
+                new.append(at)
+        return kept, new, [one for left in waiting.values() for one in left]
+
+    def _move(self, chunk_id: int, at: int, draft: Draft) -> None:
+        place = {"ord": at, "start": draft.start, "end": draft.end, "page": draft.page, "line": draft.line}
+        self._connection.execute(update(s.chunks).where(s.chunks.c.id == chunk_id).values(place))
+
+    def _retire(self, gone: Sequence[tuple[int, int]], at: int, by: str) -> None:
+        for chunk_id, valid_from in gone:
+            # Never before it began: a version may arrive late and be older than the one it replaces.
+            values = {"retired_at": max(at, valid_from), "retired_by": by, "retired_txn": self.txn}
+            self._connection.execute(update(s.chunks).where(s.chunks.c.id == chunk_id).values(values))
+
+    def _add(
+        self,
+        document_id: int,
+        document: Document,
+        valid_from: int,
+        drafts: Mapping[int, Draft],
+        space: Space,
+        vectors: Mapping[str, NDArray[np.float32]],
+    ) -> None:
+        wanted = {draft.sha256 for draft in drafts.values()} - vectors.keys()
+        known = {**vectors_of(self._connection, space.id, wanted), **vectors}
+        for at, draft in drafts.items():
+            if draft.sha256 not in known:
+                raise Raced
+            values = {
+                "document_id": document_id,
+                "scope": document.scope,
+                "uri": document.uri,
+                "kind": document.kind,
+                "title": document.title,
+                "heading": draft.heading,
+                "ord": at,
+                "text": draft.text,
+                "start": draft.start,
+                "end": draft.end,
+                "page": draft.page,
+                "line": draft.line,
+                "sha256": draft.sha256,
+                "valid_from": valid_from,
+                "ingested_at": self.at,
+            }
+            chunk_id = self._connection.execute(insert(s.chunks).values(values)).inserted_primary_key[0]  # type: ignore[index]
+            vector = {"chunk_id": chunk_id, "space_id": space.id, "vector": _bytes(known[draft.sha256])}
+            self._connection.execute(insert(s.vectors).values(vector))
+            self._connection.execute(
+                text("INSERT INTO words (rowid, tokens) VALUES (:id, :t)"), {"id": chunk_id, "t": draft.tokens}
+            )
+
+    def retire_document(self, scope: str, uri: str) -> int:
+        """Retire a document and its current chunks; `as_of` still reads them. How many chunks."""
+        stored = self.document(scope, uri)
+        if stored is None or stored.retired_at is not None:
+            return 0
+        _, _, gone = self._difference(stored.id, ())
+        self._retire(gone, self.at, by="removed")
+        self._connection.execute(update(s.documents).where(s.documents.c.id == stored.id).values(retired_at=self.at))
+        return len(gone)
+
+    def replace_metadata(self, scope: str, uri: str, metadata: Mapping[str, str]) -> None:
+        """Change what is noted of a document, and nothing else."""
+        d = s.documents.c
+        values = {"metadata": json.dumps(dict(metadata), ensure_ascii=False)}
+        self._connection.execute(update(s.documents).where(d.scope == scope, d.uri == uri).values(values))
+
+    def erase_document(self, scope: str, uri: str) -> list[int]:
+        """Erase a document: every version, vector, word, and every answer that quoted it.
+
+        Gives the ids of the chunks that are gone; empty if there was no such document.
+        """
+        stored = self.document(scope, uri)
+        if stored is None:
+            return []
+        ids = list(self._connection.execute(select(s.chunks.c.id).where(s.chunks.c.document_id == stored.id)).scalars())
+        for at in range(0, len(ids), MANY):
+            self._erase_chunks(ids[at : at + MANY])
+        # Deleting rows from the full-text table only marks them; merging its parts drops them.
+        self._connection.execute(text("INSERT INTO words (words) VALUES ('optimize')"))
+        self._connection.execute(delete(s.disputes).where(s.disputes.c.document_id == stored.id))
+        self._connection.execute(delete(s.documents).where(s.documents.c.id == stored.id))
+        if ids:
+            self._connection.execute(insert(s.erasures), [{"chunk_id": id, "txn": self.txn} for id in ids])
+        self._erase_words_of(stored.kind, uri)
+        return ids
+
+    def _erase_words_of(self, kind: str, uri: str) -> None:
+        """A turn or a correction stands a second time, where it was said."""
+        turn_id = uri.partition(":")[2]
+        if kind == "turn":
+            self._connection.execute(update(s.turns).where(s.turns.c.id == turn_id).values(question=FORGOTTEN))
+        elif kind == "correction":
+            said = (s.feedback.c.turn_id == turn_id) & (s.feedback.c.kind == "correction")
+            self._connection.execute(update(s.feedback).where(said).values(text=FORGOTTEN))
+
+    def _erase_chunks(self, ids: Sequence[int]) -> None:
+        cites = s.citations.c
+        quoting = select(cites.turn_id).where(cites.chunk_id.in_(ids))
+        self._connection.execute(update(s.turns).where(s.turns.c.id.in_(quoting)).values(answer=FORGOTTEN, grounded=False))
+        self._connection.execute(delete(s.citations).where(cites.chunk_id.in_(ids)))
+        self._connection.execute(delete(s.disputes).where(s.disputes.c.chunk_id.in_(ids)))
+        self._connection.execute(delete(s.vectors).where(s.vectors.c.chunk_id.in_(ids)))
+        self._connection.execute(text("DELETE FROM words WHERE rowid = :id"), [{"id": id} for id in ids])
+        self._connection.execute(delete(s.chunks).where(s.chunks.c.id.in_(ids)))
+
+    # Conversation
+
+    def add_turn(self, turn: Turn) -> None:
+        """Add a turn as it is said, before it has an answer."""
+        values = {"id": turn.id, "session": turn.session, "scope": turn.scope, "question": turn.question}
+        rest = {"answer": turn.answer, "grounded": turn.grounded, "at": rows.micros(turn.at)}
+        self._connection.execute(insert(s.turns).values(values | rest))
+
+    def add_answer(self, turn: Turn) -> None:
+        """Complete a turn with its answer and citations.
+
+        Raises Raced if a cited chunk was erased meanwhile: its words must not come back.
+        """
+        ids = {cited.chunk_id for cited in turn.citations}
+        there = self._connection.execute(select(s.chunks.c.id).where(s.chunks.c.id.in_(ids))).scalars().all()
+        if len(there) < len(ids):
+            raise Raced
+        values = {"answer": turn.answer, "grounded": turn.grounded}
+        self._connection.execute(update(s.turns).where(s.turns.c.id == turn.id).values(values))
+        for at, cited in enumerate(turn.citations):
+            self._connection.execute(insert(s.citations).values(turn_id=turn.id, ord=at, **_citation(cited)))
+
+    def add_feedback(self, turn: Turn, kind: Literal["up", "down", "correction"], words: str = "", author: str = "") -> None:
+        """Add what a person said about a turn, with the chunks that the turn stood on."""
+        ids = json.dumps(sorted({cited.chunk_id for cited in turn.citations}))
+        values = {"turn_id": turn.id, "kind": kind, "text": words, "chunk_ids": ids, "author": author, "at": self.at}
+        self._connection.execute(insert(s.feedback).values(values))
+
+
+def _citation(cited: Citation) -> dict[str, Any]:
+    return {
+        "chunk_id": cited.chunk_id,
+        "uri": cited.uri,
+        "kind": cited.kind,
+        "start": cited.start,
+        "end": cited.end,
+        "quote": cited.quote,
+        "page": cited.page,
+        "line": cited.line,
+        "heading": cited.heading,
+        "said_at": None if cited.said_at is None else rows.micros(cited.said_at),
+    }
+
+
+def _bytes(vector: NDArray[np.float32]) -> bytes:
+    return np.ascontiguousarray(vector, np.float32).tobytes()

@@ -1,0 +1,77 @@
+"""How both command lines speak: results on stdout, all else on stderr, errors in one line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ragbot.errors import ConfigError, InputError, RagbotError
+
+Home = Annotated[
+    Path | None,
+    typer.Option("--home", metavar="DIR", help="Where the memory lies (else RAGBOT_HOME, else indexes/).", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Scope = Annotated[str, typer.Option("--scope", metavar="NAME", help="Whose knowledge it is.")]
+
+
+def app(summary: str) -> typer.Typer:
+    """A command line with the project's ways."""
+    return typer.Typer(
+        help=summary,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+@contextmanager
+def reporting(as_json: bool) -> Iterator[None]:
+    """Turn what went wrong into one line and an exit status: 1 failed, 2 wrong use, 130 stopped."""
+    try:
+        yield
+    except RagbotError as cause:
+        say_json({"error": str(cause)}) if as_json else say_error(str(cause))
+        raise typer.Exit(2 if isinstance(cause, InputError | ConfigError) else 1) from cause
+    except KeyboardInterrupt as cause:
+        say_error("stopped; what was done until now is kept")
+        raise typer.Exit(130) from cause
+    except BrokenPipeError as cause:  # the reader of a pipe has gone: nothing more to say to it
+        sys.stdout = None
+        raise typer.Exit(0) from cause
+
+
+def say(text: str = "", *, newline: bool = True) -> None:
+    """Print a result."""
+    typer.echo(text, nl=newline)
+
+
+def note(text: str) -> None:
+    """Print a remark that is no result."""
+    typer.secho(text, err=True, dim=True)
+
+
+def say_error(text: str) -> None:
+    """Print what went wrong."""
+    typer.secho(f"error: {text}", err=True, fg="red")
+
+
+def say_json(document: Any) -> None:  # noqa: ANN401 (whatever json takes)
+    """Print the one JSON document of a command."""
+    typer.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+
+
+def waiting(text: str) -> AbstractContextManager[object]:
+    """Show that something takes a while, where somebody looks."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console
+
+    return Console(stderr=True).status(text)

@@ -1,0 +1,83 @@
+"""What a person's message is: a question, something told, or a greeting. Rules, no model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ragbot.text.sentences import sentences
+from ragbot.text.tokens import content, has_cjk
+
+_ASKS = re.compile(
+    r"""^(?:(?:so|and|but|ok|okay|then|well|please|hi|hello|hey)[\s,]+)*
+    (?:who|whom|whose|what|when|where|which|why|how|is|are|am|was|were|do|does|did|can|could|will|would|shall|should
+    |may|might|must|has|have|had|isn't|aren't|don't|doesn't|didn't|can't|couldn't|won't|wouldn't|shouldn't
+    |tell\ (?:me|us)|explain|describe|list|show|give\ (?:me|us)|find|name|summari[sz]e|compare|define|help|remind\ me
+    |what's|who's|where's|when's|how's|any|and|or|about|in\ (?:what|which)|at\ (?:what|which)
+    |(?:for|to|from|by|with)\ (?:what|whom|which|how))\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_ASKS_CJK = re.compile(r"[吗嘛呢么]|什么|怎|如何|为何|哪|谁|几[点个时号天岁]|多少|多久|多大|是否|能否|可否|请问|告诉我|^那")
+_TELLS = re.compile(
+    r"\b(?:i|i'm|i've|i'll|i'd|my|me|mine|we|we're|we've|our|us|is|are|was|were|be|been|has|have|had|will|won't|isn't"
+    r"|aren't|it's|that's|there's|he's|she's|they're|can|cannot|can't|must|should|does|did|costs?|opens?|closes?|lives?"
+    r"|works?|needs?|likes?|prefers?|wants?|moved|remember|note)\b",
+    re.IGNORECASE,
+)
+_TELLS_CJK = re.compile(r"我|是|叫|在|了|有|住|喜欢|记住|请记")
+_GREETING = re.compile(
+    r"^(?:hi|hello|hey|good\ (?:morning|afternoon|evening|day|night)|thanks?(?:\ you)?(?:\ (?:very|so)\ much)?|cheers|bye|goodbye"
+    r"|see\ you|how\ are\ you|nice\ to\ meet\ you|ok|okay|great|你好|您好|嗨|早上好|下午好|晚上好|谢谢|多谢|再见|好的)"
+    r"(?:[\s,]+(?:there|all|everyone|bot|ragbot|again|a\ lot))?[\s!.,?。！？～~]*$",
+    re.IGNORECASE,
+)
+_LEANS = re.compile(
+    r"^(?:and|or|but|so|then|what about|how about|also|even)\b"
+    r"|\b(?:it|its|that|this|those|these|they|them|their|there|he|him|his|she|her|one|ones|same|else|instead)\b",
+    re.IGNORECASE,
+)
+_LEANS_CJK = re.compile(r"^(?:那|还有|然后)|[它他她]|这个|那个|这些|那些|呢[？?]?$")
+
+
+def is_greeting(text: str) -> bool:
+    """Whether the message says hello, thanks or goodbye and nothing else."""
+    return _GREETING.match(text.strip()) is not None
+
+
+def told(text: str) -> str:
+    """What the message tells: its sentences that ask nothing. "" if there are none."""
+    found = [text[span.start : span.end] for span in sentences(text)]
+    return " ".join(sentence for sentence in found if _tells(sentence))
+
+
+def asked(text: str) -> bool:
+    """Whether the message wants an answer."""
+    return any(not _tells(text[span.start : span.end]) for span in sentences(text))
+
+
+def _tells(sentence: str) -> bool:
+    if is_greeting(sentence) or sentence.rstrip("\"'”’」 ").endswith(("?", "？")):
+        return False
+    if has_cjk(sentence):
+        return not _ASKS_CJK.search(sentence) and bool(_TELLS_CJK.search(sentence))
+    return not _ASKS.match(sentence) and bool(_TELLS.search(sentence)) and bool(content(sentence))
+
+
+def standalone(question: str, history: Sequence[tuple[str, str]]) -> str:
+    """The question with what it leans on: an earlier question, where it cannot stand alone.
+
+    `history` is (role, text), oldest first. "And on Sunday?" after "When does the lab open?"
+    becomes "When does the lab open? And on Sunday?".
+    """
+    if not _leans(question):
+        return question
+    for role, text in reversed(history):
+        if role == "user" and asked(text) and not _leans(text):
+            return f"{text.strip()} {question.strip()}"
+    return question
+
+
+def _leans(question: str) -> bool:
+    if has_cjk(question):
+        return bool(_LEANS_CJK.search(question.strip())) or len(content(question)) < 2
+    return bool(_LEANS.search(question.strip())) or len(content(question)) < 2

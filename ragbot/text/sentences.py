@@ -1,0 +1,84 @@
+"""Sentences with their spans: the units that are quoted, and that carry an answer.
+
+A line break ends a sentence only where the original meant it (list items, headings, table rows,
+a blank line), since hard-wrapped files break lines in the middle of one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+
+class Span(NamedTuple):
+    """`text[start:end]`, in characters."""
+
+    start: int
+    end: int
+
+
+_STARTS_ITEM = re.compile(
+    r"[ \t]*(?:[-*+•·–][ \t]|\d{1,3}[.)][ \t]|#{1,6}[ \t]|\||>|```|[（(]?[一二三四五六七八九十]{1,3}[、)）])"
+)
+_ENDS_LINE = re.compile(r"[.!?:;。！？：；…|]['\"”’)\]]*[ \t]*$")
+_STOP = re.compile(r"[.!?…]+['\"”’)\]*_]*(?=\s)|[。！？]+[”’」』）]*")
+_ABBREVIATION = re.compile(
+    r"(?:^|[\s(\[.])(?:[A-Za-z]|e\.g|i\.e|etc|vs|cf|no|nos|dr|mr|mrs|ms|prof|st|jr|sr|inc|ltd|co|fig|approx|dept|tel|a\.m|p\.m)\.$",
+    re.IGNORECASE,
+)
+_ITEM_NUMBER = re.compile(r"\s*\d{1,3}\.")
+_TRIM = " \t\n\r\f\v\u3000"
+_SHORT_LINE = 60
+"""A line this short that does not end like prose is a heading or a row, not a wrapped line."""
+
+
+def sentences(text: str) -> list[Span]:
+    """The sentences of `text` in order, without the white space around them."""
+    return [span for block in _blocks(text) for span in _split(text, block)]
+
+
+def _blocks(text: str) -> Iterator[Span]:
+    """Runs of lines that may hold one sentence over several lines."""
+    start = 0
+    lines = text.splitlines(keepends=True)
+    offset = 0
+    for number, line in enumerate(lines):
+        offset += len(line)
+        following = lines[number + 1] if number + 1 < len(lines) else ""
+        if _breaks(line, following):
+            yield Span(start, offset)
+            start = offset
+    if start < len(text):
+        yield Span(start, len(text))
+
+
+def _breaks(line: str, following: str) -> bool:
+    bare = line.strip()
+    if not bare or not following.strip() or bare.startswith(("#", "|")):
+        return True
+    if _STARTS_ITEM.match(following) or _ENDS_LINE.search(line.rstrip("\r\n")):
+        return True
+    if " | " in bare:
+        return True
+    return len(bare) < _SHORT_LINE and following.lstrip()[:1].isupper() and not bare.endswith((",", "-"))
+
+
+def _split(text: str, block: Span) -> Iterator[Span]:
+    start = block.start
+    for stop in _STOP.finditer(text, block.start, block.end):
+        before = text[max(start, stop.start() - 8) : stop.end()]
+        if stop.group().startswith(".") and (_ABBREVIATION.search(before) or _ITEM_NUMBER.fullmatch(text, start, stop.end())):
+            continue
+        yield from _trimmed(text, start, stop.end())
+        start = stop.end()
+    yield from _trimmed(text, start, block.end)
+
+
+def _trimmed(text: str, start: int, end: int) -> Iterator[Span]:
+    while start < end and text[start] in _TRIM:
+        start += 1
+    while end > start and text[end - 1] in _TRIM:
+        end -= 1
+    if any(char.isalnum() for char in text[start:end]):
+        yield Span(start, end)

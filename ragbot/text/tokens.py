@@ -1,0 +1,84 @@
+"""Tokens for matching words: English stems, and pairs of characters for Chinese, Japanese, Korean.
+
+The stemmer is Porter's second (snowballstem.org). Scripts that write no spaces are cut into
+overlapping pairs, the usual dictionary-free unit for them (Nie, Gao, Zhang and Zhou 2000).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import snowballstemmer
+
+CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af"
+_CJK_CHAR = re.compile(f"[{CJK}]")
+_WORD = re.compile(f"[{CJK}]+|[^\\W_{CJK}]+(?:['’][^\\W_{CJK}]+)?")
+_POSSESSIVE = re.compile(r"['’]s$")
+
+STOP_WORDS = frozenset(
+    """a about after again all also am an and any are as at be because been before being but by can could did do
+    does doing done for from get had has have having he her here hers him his how i if in into is it its just let
+    me may might more most much must my no not of off on once only or other our out over own please same shall she
+    should so some such tell than that the their them then there these they this those through to too under up us
+    very was we were what when where which while who whom whose why will with would yes you your
+    many long there's what's it's i'm know give anything something someone anyone somebody everyone""".split()
+)
+"""Words that say nothing about the subject of a question."""
+
+_CJK_STOP = re.compile(
+    "什么时候|为什么|什么|怎么样|怎么|怎样|如何|哪里|哪儿|哪些|哪个|哪|多少|多久|多长时间|请问|是否|可以|能不能|一下|我们|你们|他们"
+    "|这个|那个|[的了吗呢吧啊嘛呀是在和与有我你他她它这那谁几请能会也都]"
+)
+"""Question words and particles, which would only make pairs that no passage holds."""
+
+
+def has_cjk(text: str) -> bool:
+    """Whether `text` has a Chinese, Japanese or Korean character."""
+    return _CJK_CHAR.search(text) is not None
+
+
+def tokens(text: str) -> list[str]:
+    """Every token of `text` in order, stop words too."""
+    found: list[str] = []
+    for match in _WORD.finditer(_folded(text)):
+        found.extend(_token(match.group()))
+    return found
+
+
+def content(text: str) -> list[str]:
+    """The tokens of `text` that say what it is about, in order."""
+    found: list[str] = []
+    for match in _WORD.finditer(_folded(text)):
+        word = match.group().replace("’", "'").lower()
+        if _CJK_CHAR.match(word):
+            found.extend(token for part in _CJK_STOP.split(word) if part for token in _token(part))
+        elif word not in STOP_WORDS and _POSSESSIVE.sub("", word) not in STOP_WORDS:
+            found.extend(_token(word))
+    return found
+
+
+def _folded(text: str) -> str:
+    """Ligatures, full-width letters and the like as plain ones (NFKC), as people type them."""
+    return unicodedata.normalize("NFKC", text)
+
+
+def _token(word: str) -> list[str]:
+    if _CJK_CHAR.match(word):
+        return [word] if len(word) == 1 else [word[i : i + 2] for i in range(len(word) - 1)]
+    return [_stem(_POSSESSIVE.sub("", word.replace("’", "'").lower()))]
+
+
+@lru_cache(maxsize=65536)
+def _stem(word: str) -> str:
+    return str(_stemmer().stemWord(word))
+
+
+@lru_cache(maxsize=1)
+def _stemmer() -> snowballstemmer.stemmer:
+    import snowballstemmer
+
+    return snowballstemmer.stemmer("english")

@@ -1,0 +1,216 @@
+"""The nouns of ragbot. Standard library only; nothing here reads, writes or computes.
+
+All times are aware UTC datetimes. All offsets count characters of `Document.text`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Kind = Literal["file", "turn", "correction"]
+Role = Literal["system", "user", "assistant"]
+
+EVERYONE = "everyone"
+"""The scope that every reader may see."""
+
+LOCAL = "local"
+"""The private scope of a chat that names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text with an address: what `Memory.remember` takes.
+
+    `scope` and `uri` together identify it; a second document of the same scope and uri is its
+    next version. `pages` holds the offset at which each page begins (empty: no pages).
+    `lines` says whether the lines of `text` are the lines of the original.
+    """
+
+    uri: str
+    text: str
+    title: str = ""
+    kind: Kind = "file"
+    scope: str = EVERYONE
+    valid_from: datetime | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    pages: tuple[int, ...] = ()
+    lines: bool = True
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of title and text: equal digests mean an unchanged document."""
+        return hashlib.sha256(f"{self.title}\0{self.text}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage of a document, the unit of recall and of citation.
+
+    It was true from `valid_from`, was learnt at `ingested_at`, and is current while `retired_at`
+    is None. `retired_by` is the digest of the version that replaced it, or "removed".
+    `sha256` is the digest of `embedded`, the text that its vector stands for.
+    `line` is 0 where the original has no lines of its own.
+    """
+
+    id: int
+    uri: str
+    ord: int
+    text: str
+    start: int
+    end: int
+    page: int | None
+    sha256: str
+    scope: str
+    valid_from: datetime
+    ingested_at: datetime
+    kind: Kind = "file"
+    title: str = ""
+    heading: str = ""
+    line: int = 0
+    retired_at: datetime | None = None
+    retired_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """One embedding space. Vectors of two spaces are never compared."""
+
+    id: int
+    model: str
+    revision: str
+    dim: int
+    prefixes: tuple[str, str] = ("", "")
+    """What is put before a query and before a passage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Which sealed segments are in force, and up to where they speak for the database."""
+
+    generation: int
+    space: int
+    covered: int
+    """Every chunk with an id up to this one is in the segments, unless it is erased."""
+    segments: tuple[str, ...]
+    txn: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk that was found, how well it fits (higher is better), and why it is here."""
+
+    chunk: Chunk
+    score: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """The very words, in a document, that carry a sentence of an answer."""
+
+    chunk_id: int
+    uri: str
+    start: int
+    end: int
+    quote: str
+    kind: Kind = "file"
+    page: int | None = None
+    line: int = 0
+    heading: str = ""
+    said_at: datetime | None = None
+    """When a person said it (turns and corrections only)."""
+
+    @property
+    def where(self) -> str:
+        """The place in words: "leave.pdf, page 3", "hours.md, line 12", "you told me on …"."""
+        if self.said_at is not None:
+            day = f"{self.said_at.day} {self.said_at:%B %Y at %H:%M} UTC"
+            return f"you told me on {day}" if self.kind == "turn" else f"you corrected me on {day}"
+        if self.page is not None:
+            return f"{self.uri}, page {self.page}"
+        if self.line:
+            return f"{self.uri}, line {self.line}"
+        return f"{self.uri}, “{self.heading}”" if self.heading else self.uri
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One exchange. `grounded` is true if every sentence of the answer stands in a citation.
+
+    `answer` is "" where the answer was never finished.
+    """
+
+    id: str
+    session: str
+    scope: str
+    question: str
+    answer: str
+    citations: tuple[Citation, ...]
+    grounded: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a person said about a turn."""
+
+    id: int
+    turn_id: str
+    kind: Literal["up", "down", "correction"]
+    text: str
+    chunk_ids: tuple[int, ...]
+    author: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What `Memory.remember` did. Documents are counted in `skipped`, chunks in the rest."""
+
+    added: int = 0
+    kept: int = 0
+    retired: int = 0
+    embedded: int = 0
+    """Added chunks whose vector had to be computed; the others' vectors were reused."""
+    skipped: int = 0
+    """Documents that had not changed."""
+
+    def __add__(self, other: Remembered) -> Remembered:
+        return Remembered(
+            self.added + other.added,
+            self.kept + other.kept,
+            self.retired + other.retired,
+            self.embedded + other.embedded,
+            self.skipped + other.skipped,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What `Memory.refresh` did: vectors computed, and chunks now in sealed segments."""
+
+    space: Space
+    embedded: int
+    sealed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What `Memory.check` saw. No problems: truth and index agree."""
+
+    documents: int
+    chunks: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a prompt."""
+
+    role: Role
+    content: str
