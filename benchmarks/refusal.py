@@ -70,7 +70,7 @@ def report(name: str, rows: list[tuple], cjk: bool) -> None:
     now = grounding._CURVE_CJK if cjk else grounding._CURVE
     for label, (b, w1, w2) in (("fitted", (bias, *weights)), ("in force", now)):
         p = 1 / (1 + np.exp(-(b + x[:, 0] * w1 + x[:, 1] * w2)))
-        for cut in (0.4, 0.5, 0.6, 0.7):
+        for cut in (0.5, 0.6, 0.7):
             yes = held & (p >= cut)
             share = {k: (yes & (kind == k)).sum() / max(1, (held & (kind == k)).sum()) for k in ("due", "silent", "adversarial")}
             hit = right[yes & (kind == "due")].mean()
@@ -84,6 +84,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--limit", type=int, default=600, help="questions of each set")
+    parser.add_argument(
+        "--sets", nargs="+", default=["squad2", "cmrc2018"], help="which of the sets, by the start of the file's name"
+    )
     arguments = parser.parse_args()
-    for name in ("squad2", "cmrc2018"):
+    for name in arguments.sets:
         measure(arguments.folder, name, arguments.limit)

@@ -18,7 +18,7 @@ from ragbot.grounding import Evidence
 from ragbot.memory import Memory
 from ragbot.models.generator import Generator, open_generator
 from ragbot.store import Raced
-from ragbot.text import questions
+from ragbot.text import questions, storable
 from ragbot.text.sentences import sentences
 from ragbot.text.tokens import has_cjk
 from ragbot.types import EVERYONE, LOCAL, Citation, Document, Hit, Message, Turn
@@ -108,6 +108,7 @@ class Chat:
         """
         if not question.strip():
             raise InputError("the message is empty; ask or tell something")
+        question = storable(question)
         history = self._history()
         turn = self._begin(question)
         said: list[_Said] = []

@@ -22,14 +22,16 @@ from ragbot.types import Citation, Hit
 Vectors = NDArray[np.float32]
 Encode = Callable[[Sequence[str]], Vectors]
 
-WORDS_WEIGHT = 0.3
-"""What matching every content word of the question adds to a cosine."""
+WEIGHTS, WEIGHTS_CJK = (1.0, 0.3), (0.3, 1.0)
+"""What the cosine and the match of words count in the order of the evidence; the bundled embedder is English."""
 COVERAGE = 0.8
 """How many of a written sentence's content words its evidence must hold."""
 SIMILARITY = 0.55
 """The least cosine between a written sentence and its evidence."""
 NEAR_BEST = 0.08
 """Evidence this much below the best does not answer the question."""
+LEAD = 0.1
+"""How much of the match of words hangs on how a sentence begins, or on the first cell of a row."""
 EARLIER = 0.3
 """The weight of a word that only an earlier question holds, which this one leans on."""
 
@@ -94,13 +96,16 @@ def evidence(
     vectors = encode([question] + [_with_context(hit.chunk.text[span.start : span.end], context) for hit, span, context in units])
     cosines = vectors[1:] @ vectors[0]
     weights = _rarity(question, now or question, hits)
+    meaning, words = WEIGHTS_CJK if has_cjk(question) else WEIGHTS
     found = []
     for (hit, span, context), cosine in zip(units, cosines, strict=True):
         text = hit.chunk.text[span.start : span.end]
-        near = 0.9 * _coverage(weights, f"{context} {text}") + 0.1 * _coverage(weights, _lead(text))
+        lead = _coverage(weights, _lead(text))
+        near = _coverage(weights, f"{context} {text}")
+        near += LEAD * (lead - near)
         around = _coverage(weights, f"{hit.chunk.title} {hit.chunk.heading} {hit.chunk.text}")
         coverage = (2 * near + around) / 3
-        score = float(cosine) + WORDS_WEIGHT * coverage + (0.5 * coverage if has_cjk(question) else 0.0)
+        score = float(cosine) * meaning + coverage * words
         found.append(Evidence(hit, span, text, context, score, float(cosine), coverage))
     return sorted(found, key=lambda e: -e.score)
 

@@ -10,6 +10,7 @@ import hashlib
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -26,7 +27,7 @@ from ragbot.models.embedder import Embedder, open_embedder
 from ragbot.store import Draft, Raced, Reader, Store, Stored, Writer
 from ragbot.store.rows import micros
 from ragbot.text import chunks as chunking
-from ragbot.text import questions
+from ragbot.text import questions, storable
 from ragbot.text.tokens import content, has_cjk, tokens
 from ragbot.types import EVERYONE, Checked, Citation, Document, Hit, Refreshed, Remembered, Space
 
@@ -107,6 +108,7 @@ class Memory:
         also: Callable[[Writer], None] | None,
         progress: Progress | None,
     ) -> Remembered:
+        group = [_storable(document) for document in group]
         for document in group:
             _need_words(document)
         changed = [document for document in group if also or disputes or not self._unchanged(document)]
@@ -202,7 +204,7 @@ class Memory:
             raise InputError("the query is empty; say what to look for")
         if k < 1:
             raise InputError(f"k is {k}; it takes a whole number from 1 up")
-        wanted = questions.standalone(query, history)
+        wanted = storable(questions.standalone(query, history))
         moment = None if as_of is None else micros(as_of)
         with self._lock:
             manifest = manifest_of(self.home)
@@ -328,11 +330,15 @@ def drafts_of(document: Document) -> list[Draft]:
                 line=document.text.count("\n", 0, passage.start) + 1 if document.lines and not document.pages else 0,
                 heading=passage.heading,
                 embedded=embedded,
-                sha256=hashlib.sha256(embedded.encode("utf-8", "surrogatepass")).hexdigest(),
+                sha256=hashlib.sha256(embedded.encode("utf-8", "replace")).hexdigest(),
                 tokens=" ".join(tokens(embedded)),
             )
         )
     return drafts
+
+
+def _storable(document: Document) -> Document:
+    return replace(document, uri=storable(document.uri), text=storable(document.text), title=storable(document.title))
 
 
 def _need_words(document: Document) -> None:

@@ -1,4 +1,4 @@
-"""Passages and history to messages. Pure functions.
+"""Facts and a question to messages. Pure functions.
 
 What documents and people say is data here: it is quoted, and the instructions say so. That keeps
 an honest model honest; what a model writes all the same is checked by `grounding`.
@@ -17,14 +17,13 @@ SYSTEM = (
 SMALL_TALK = "You are a friendly assistant that answers from documents. Reply in one short sentence."
 FACTS_LENGTH = 2400
 """The most letters of facts in a prompt, about 600 tokens: a prompt's length is what a first word waits for."""
-HISTORY_LENGTH = 600
-HISTORY_TURNS = 2
 
 
-def build(question: str, facts: Sequence[str], history: Sequence[tuple[str, str]] = ()) -> list[Message]:
+def build(question: str, facts: Sequence[str]) -> list[Message]:
     """The messages that ask a generator for an answer from `facts` (best first).
 
-    Facts that do not fit are left out from the end; of the history, only the last turns stay.
+    Facts that do not fit are left out from the end. The question must stand alone: what it leans
+    on was completed from the history before anything was looked up.
     """
     kept: list[str] = []
     length = 0
@@ -36,7 +35,6 @@ def build(question: str, facts: Sequence[str], history: Sequence[tuple[str, str]
     numbered = "\n".join(f"{at}. {fact}" for at, fact in enumerate(kept, 1))
     return [
         Message("system", SYSTEM),
-        *recent(history),
         Message("user", f"Facts:\n{numbered}\n\nQuestion: {question.strip()}"),
     ]
 
@@ -44,17 +42,3 @@ def build(question: str, facts: Sequence[str], history: Sequence[tuple[str, str]
 def greet(text: str) -> list[Message]:
     """The messages that answer a greeting."""
     return [Message("system", SMALL_TALK), Message("user", text.strip())]
-
-
-def recent(history: Sequence[tuple[str, str]]) -> list[Message]:
-    """The end of the history, whole turns only, that fits into HISTORY_LENGTH letters."""
-    kept: list[Message] = []
-    length = 0
-    for role, text in list(history)[: -2 * HISTORY_TURNS - 1 : -1]:
-        length += len(text)
-        if length > HISTORY_LENGTH:
-            break
-        kept.append(Message("assistant" if role == "assistant" else "user", text))
-    if kept and kept[-1].role == "assistant":
-        kept.pop()
-    return kept[::-1]

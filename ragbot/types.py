@@ -43,7 +43,7 @@ class Document:
     @property
     def sha256(self) -> str:
         """Hex digest of title and text: equal digests mean an unchanged document."""
-        return hashlib.sha256(f"{self.title}\0{self.text}".encode("utf-8", "surrogatepass")).hexdigest()
+        return hashlib.sha256(f"{self.title}\0{self.text}".encode("utf-8", "replace")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ HOME = ROOM / "indexes"
 QUESTIONS = (
     "When is the makerspace open on Saturday?",
     "And on Sunday?",
-    "Can I pay with a gift card in the café?",
+    "Can I return a gift card?",
     "May I cut PVC on the laser?",
     "Can I bring my dog to the café?",
 )

@@ -128,7 +128,8 @@ def _properties(reader: pypdf.PdfReader) -> tuple[str, str]:
     try:
         said = reader.metadata
         title, author = (said.title, said.author) if said else (None, None)
-    except Exception:  # as above; a file without properties is a file all the same
+    except Exception as damage:  # as above; a file without properties is a file all the same
+        log.info("the properties are unreadable: %s", damage)
         return "", ""
     author = one_line(clean(str(author or "")))
     return sensible(clean(str(title or ""))), "" if author.startswith("ARRAY(") else author

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DECIMALS = 5
+"""Cosines are rounded, so that a vector scores the same in a segment as in the tail."""
+
 Vectors = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
@@ -53,21 +56,23 @@ class DenseIndex:
     def search(self, query: Vectors, k: int, visible: Ids) -> list[tuple[int, float]]:
         """The k best (id, cosine) among the `visible` ids (ascending), best first. `query` is (dim,)."""
         found = self._search_tail(query, k, visible)
-        if not self._segments:
-            return found
-        import faiss
-
-        selector = faiss.SearchParameters(sel=faiss.IDSelectorBatch(visible))  # type: ignore[call-arg]
         for segment in self._segments:
-            scores, ids = segment.search(query[None], k, params=selector)
-            found += [(int(i), float(s)) for i, s in zip(ids[0], scores[0], strict=True) if i >= 0]
+            found += _search_segment(segment, query, k, visible)
         return sorted(found, key=lambda hit: (-hit[1], hit[0]))[:k]
 
     def _search_tail(self, query: Vectors, k: int, visible: Ids) -> list[tuple[int, float]]:
         at = np.flatnonzero(np.isin(self._tail_ids, visible, assume_unique=True))
         scores = self._tail[at] @ query
         best = np.argsort(-scores, kind="stable")[:k]
-        return [(int(self._tail_ids[at[i]]), float(scores[i])) for i in best]
+        return [(int(self._tail_ids[at[i]]), round(float(scores[i]), DECIMALS)) for i in best]
+
+
+def _search_segment(segment: faiss.Index, query: Vectors, k: int, visible: Ids) -> list[tuple[int, float]]:
+    import faiss
+
+    only = faiss.SearchParameters(sel=faiss.IDSelectorBatch(visible))  # type: ignore[call-arg]
+    scores, ids = segment.search(query[None], k, params=only)
+    return [(int(i), round(float(s), DECIMALS)) for i, s in zip(ids[0], scores[0], strict=True) if i >= 0]
 
 
 def open_segments(home: Path, manifest: Manifest) -> list[faiss.Index] | None:

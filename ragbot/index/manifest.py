@@ -25,6 +25,7 @@ def read(home: Path) -> Manifest | None:
 def publish(home: Path, manifest: Manifest) -> None:
     """Put `manifest` in force, then drop the segments that it no longer names."""
     write(home / FILE, json.dumps(asdict(manifest), indent=1).encode())
+    (home / FOLDER).mkdir(exist_ok=True)
     for file in (home / FOLDER).iterdir():
         if file.name not in manifest.segments:
             file.unlink(missing_ok=True)

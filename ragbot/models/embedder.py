@@ -94,7 +94,7 @@ class BundledEmbedder:
         return vector
 
     def _encode(self, texts: list[str]) -> Vectors:
-        encodings = self._tokenizer.encode_batch([_clean(text) for text in texts])
+        encodings = self._tokenizer.encode_batch([text for text in texts])
         mask = np.array([encoding.attention_mask for encoding in encodings], np.int64)
         words = self._network([np.array([encoding.ids for encoding in encodings], np.int64), mask])[0]
         means = (words * mask[..., None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
@@ -124,24 +124,19 @@ class SentenceTransformersEmbedder:
         done: list[Vectors] = [np.zeros((0, self.dim), np.float32)]
         size = 8 * BATCH
         for start in range(0, len(texts), size):
-            batch = [self.prefixes[1] + _clean(text) for text in texts[start : start + size]]
+            batch = [self.prefixes[1] + text for text in texts[start : start + size]]
             done.append(self._encode(batch))
             if progress:
                 progress(len(batch))
         return np.concatenate(done)
 
     def encode_query(self, text: str) -> Vectors:
-        vector: Vectors = self._encode([self.prefixes[0] + _clean(text)])[0]
+        vector: Vectors = self._encode([self.prefixes[0] + text])[0]
         return vector
 
     def _encode(self, texts: list[str]) -> Vectors:
         vectors = self._model.encode(texts, batch_size=BATCH, normalize_embeddings=True, prompt="", show_progress_bar=False)
         return np.asarray(vectors, np.float32)
-
-
-def _clean(text: str) -> str:
-    """Text without lone surrogates, which no tokenizer takes."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _convert(folder: Path, aside: Path) -> None:

@@ -85,7 +85,7 @@ def _length(text: str, start: int, end: int) -> int:
 
 
 def _cuts_after(text: str, block: _Block) -> bool:
-    return zlib.crc32(text[block.start : block.end].encode("utf-8", "surrogatepass")) % 3 == 0
+    return zlib.crc32(text[block.start : block.end].encode("utf-8", "replace")) % 3 == 0
 
 
 def _blocks(text: str, pages: Sequence[int]) -> Iterator[_Block]:

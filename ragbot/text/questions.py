@@ -31,11 +31,12 @@ _GREETING = re.compile(
     r"(?:[\s,]+(?:there|all|everyone|bot|ragbot|again|a\ lot))?[\s!.,?。！？～~]*$",
     re.IGNORECASE,
 )
-_LEANS = re.compile(
-    r"^(?:and|or|but|so|then|what about|how about|also|even)\b"
-    r"|\b(?:it|its|that|this|those|these|they|them|their|there|he|him|his|she|her|one|ones|same|else|instead)\b",
-    re.IGNORECASE,
+_CONTINUES = re.compile(r"^(?:and|or|but|so|then|what about|how about|also|even)\b", re.IGNORECASE)
+_POINTS_BACK = re.compile(
+    r"\b(?:it|its|that|this|those|these|they|them|their|there|he|him|his|she|her|one|ones|same|else|instead)\b", re.IGNORECASE
 )
+ENOUGH_WORDS = 3
+"""A question with so many words of its own says what it is about, whatever its pronouns point to."""
 _LEANS_CJK = re.compile(r"^(?:那|还有|然后)|[它他她]|这个|那个|这些|那些|呢[？?]?$")
 
 
@@ -80,4 +81,6 @@ def standalone(question: str, history: Sequence[tuple[str, str]]) -> str:
 def _leans(question: str) -> bool:
     if has_cjk(question):
         return bool(_LEANS_CJK.search(question.strip())) or len(content(question)) < 2
-    return bool(_LEANS.search(question.strip())) or len(content(question)) < 2
+    words = len(content(question))
+    continues = _CONTINUES.search(question.strip()) is not None
+    return continues or words < 2 or (words < ENOUGH_WORDS and _POINTS_BACK.search(question) is not None)

@@ -1,0 +1,61 @@
+"""A home of its own for every test, and memories over a fake embedder."""
+
+import pytest
+from fakes import FakeEmbedder, FakeGenerator
+
+import ragbot.memory
+from ragbot import Chat, Memory
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch, tmp_path):
+    """No setting of the person who runs the tests reaches them."""
+    for name in ("RAGBOT_HOME", "RAGBOT_EMBEDDER", "RAGBOT_GENERATOR", "RAGBOT_PASSAGES", "RAGBOT_MAX_TOKENS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RAGBOT_HOME", str(tmp_path / "home-by-default"))
+
+
+@pytest.fixture
+def embedders(monkeypatch):
+    """The fake embedders that memories of this test open, by name."""
+    opened = {}
+
+    def open_embedder(name):
+        return opened.setdefault(name, FakeEmbedder(name))
+
+    monkeypatch.setattr(ragbot.memory, "open_embedder", open_embedder)
+    return opened
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "indexes"
+
+
+@pytest.fixture
+def open_memory(embedders, home):
+    """Opens the home of this test, as often as wanted: each is like another process."""
+    opened = []
+
+    def open_(**kwargs):
+        opened.append(Memory.open(home, **kwargs))
+        return opened[-1]
+
+    yield open_
+    for memory in opened:
+        memory.close()
+
+
+@pytest.fixture
+def memory(open_memory):
+    return open_memory()
+
+
+@pytest.fixture
+def chat_of(open_memory):
+    """A chat with a scripted generator."""
+
+    def open_(*replies, session="ana", scope="ana"):
+        return Chat(open_memory(), session, scope, FakeGenerator(*replies))
+
+    return open_

@@ -1,0 +1,53 @@
+"""Small, deterministic stand-ins for the models, for tests that are not about models."""
+
+import hashlib
+
+import numpy as np
+
+from ragbot.text.tokens import content, tokens
+
+
+class FakeEmbedder:
+    """A bag of hashed stems: texts that share words are near. Counts what it embeds."""
+
+    prefixes = ("", "")
+
+    def __init__(self, model="fake", dim=256):
+        self.model, self.revision, self.dim = model, f"{model}-1", dim
+        self.embedded = []
+
+    def encode(self, texts, progress=None):
+        self.embedded += texts
+        if progress:
+            progress(len(texts))
+        return np.array([self._vector(text) for text in texts], np.float32).reshape(len(texts), self.dim)
+
+    def encode_query(self, text):
+        return self._vector(text)
+
+    def _vector(self, text):
+        vector = np.full(self.dim, 1e-3, np.float32)
+        for word in content(text) or tokens(text):
+            at = int.from_bytes(hashlib.sha256(f"{self.model}{word}".encode()).digest()[:4], "big") % self.dim
+            vector[at] += 1
+        return vector / np.linalg.norm(vector)
+
+
+class FakeGenerator:
+    """Writes what it is told to, in pieces of three letters, and keeps what it was shown."""
+
+    model = "fake"
+
+    def __init__(self, *replies):
+        self.replies = list(replies)
+        self.shown = []
+        self.closed = False
+
+    def stream(self, messages, max_tokens):
+        self.shown.append(list(messages))
+        reply = self.replies.pop(0) if self.replies else ""
+        try:
+            for at in range(0, len(reply), 3):
+                yield reply[at : at + 3]
+        finally:
+            self.closed = True

@@ -1,0 +1,90 @@
+"""The bundled models on the demo's handbook: what `make demo` shows, asserted."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ingest import pipeline
+from ragbot import Chat
+from ragbot.chat import UNKNOWN
+
+pytestmark = [pytest.mark.model, pytest.mark.filterwarnings("ignore")]
+
+DEMO = Path(__file__).parent.parent / "docs" / "demo"
+
+
+@pytest.fixture(scope="module")
+def handbook(tmp_path_factory):
+    room = tmp_path_factory.mktemp("demo")
+    shutil.copytree(DEMO / "handbook", room / "handbook")
+    with Chat.open(room / "indexes", session="demo") as chat:
+        pipeline.sync(chat.memory, room / "handbook")
+        yield chat, room / "handbook"
+
+
+@pytest.mark.parametrize(
+    ("question", "words", "where"),
+    [
+        ("When is the makerspace open on Saturday?", "09:00 to 18:00", "handbook/opening-hours.md, line 12"),
+        ("Can I return a gift card?", "within 30 days", "handbook/gift-cards.txt, line 42"),
+        ("May I cut PVC on the laser?", "must not be cut", "handbook/safety-rules.pdf, page 2"),
+        ("Do volunteers get their bus fare back?", "£7 per shift", "handbook/volunteers.docx, "),
+        (
+            "What is the most an employee may spend on a hotel night when travelling for work?",
+            "£95",
+            "staff-guide.docx, “Expenses”",
+        ),
+        ("中文服务台什么时候有人值班？", "15:00–18:00", "handbook/welcome-zh.md, line "),
+        ("我一次能借几本中文书？", "三本", "handbook/welcome-zh.md, line 31"),
+    ],
+)
+def test_answers_with_their_source(handbook, question, words, where):
+    turn = handbook[0].ask(question)
+    assert words in turn.answer
+    assert turn.grounded
+    assert where in turn.citations[0].where
+
+
+def test_the_conversation_goes_on(handbook):
+    handbook[0].ask("When is the makerspace open on Saturday?")
+    assert "12:00 to 17:00" in handbook[0].ask("And on Sunday?").answer
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Can I bring my dog to the café?",
+        "Can I charge my electric car in the car park?",
+        "Who is the president of France?",
+        "How fast is the wifi?",
+    ],
+)
+def test_what_the_handbook_does_not_say_is_not_known(handbook, question):
+    turn = handbook[0].ask(question)
+    assert (turn.answer, turn.citations) == (UNKNOWN, ())
+
+
+def test_a_new_version_answers_and_a_deleted_document_does_not(handbook):
+    chat, folder = handbook
+    shutil.copy(DEMO / "updates" / "opening-hours.md", folder)
+    (folder / "gift-cards.txt").unlink()
+    changed = {o.uri: o for o in pipeline.sync(chat.memory, folder) if o.status != "unchanged"}
+    assert {uri: o.status for uri, o in changed.items()} == {
+        "handbook/opening-hours.md": "updated",
+        "handbook/gift-cards.txt": "retired",
+    }
+    assert changed["handbook/opening-hours.md"].chunks.embedded == 2
+    assert "10:00 to 16:30" in chat.ask("When is the makerspace open on Saturday?").answer
+    assert chat.ask("Can I return a gift card?").answer == UNKNOWN
+
+
+def test_what_is_told_is_known_tomorrow(handbook):
+    chat = handbook[0]
+    chat.ask("My badge number is 4471.")
+    with Chat.open(chat.memory.home, session="tomorrow") as tomorrow:
+        turn = tomorrow.ask("What is my badge number?")
+        assert "4471" in turn.answer
+        assert turn.citations[0].where.startswith("you told me on")
+    with Chat.open(chat.memory.home, session="tomorrow", scope="somebody else") as other:
+        assert other.ask("What is my badge number?").answer == UNKNOWN

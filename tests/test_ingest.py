@@ -1,0 +1,253 @@
+"""Files into the memory, and both command lines as a person uses them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fakes import FakeGenerator
+from typer.testing import CliRunner
+
+import ragbot.chat
+from ingest import pipeline, sources
+from ingest.cli import cli as ingest_cli
+from ragbot import Document
+from ragbot.cli import cli as ragbot_cli
+from ragbot.errors import ReadError
+
+ROOT = Path(__file__).parent.parent
+RUN_AND_TELL = """
+import runpy, sys
+sys.argv = {argv!r}
+try:
+    runpy.run_module({module!r}, run_name="__main__")
+finally:
+    print("loaded", {{"torch", "transformers", "openvino", "sentence_transformers"}} & set(sys.modules))
+"""
+
+
+@pytest.fixture
+def files(tmp_path):
+    folder = tmp_path / "handbook"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "hours.md").write_text("# Hours\n\nThe lab opens at 9:00.\n\n# Door\n\nThe door is green.")
+    (folder / "sub" / "cards.txt").write_text("Gift cards cannot be returned.")
+    return folder
+
+
+@pytest.fixture
+def run(embedders, home, monkeypatch):
+    """Runs a command line: exit code, stdout, stderr."""
+    monkeypatch.setattr(ragbot.chat, "open_generator", lambda name: FakeGenerator())
+
+    def run_(line, *more, cli=ingest_cli, **kwargs):
+        done = CliRunner().invoke(cli, [*line.split(), *map(str, more), "--home", str(home)], **kwargs)
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.exit_code, done.stdout, done.stderr
+
+    return run_
+
+
+def statuses(outcomes):
+    return {outcome.uri: outcome.status for outcome in outcomes}
+
+
+# The pipeline
+
+
+def test_add_and_add_again(memory, files, embedders):
+    assert statuses(pipeline.add(memory, [files])) == {"handbook/hours.md": "added", "handbook/sub/cards.txt": "added"}
+    count = len(embedders["all-MiniLM-L6-v2"].embedded)
+    assert set(statuses(pipeline.add(memory, [files])).values()) == {"unchanged"}
+    (files / "hours.md").write_text((files / "hours.md").read_text().replace("9:00", "9:30"))
+    (outcome,) = [o for o in pipeline.add(memory, [files]) if o.status != "unchanged"]
+    assert (outcome.status, outcome.chunks.embedded, outcome.chunks.kept) == ("updated", 1, 1)
+    assert len(embedders["all-MiniLM-L6-v2"].embedded) == count + 1
+
+
+def test_the_same_file_by_folder_by_name_and_from_elsewhere_is_one_document(memory, files, monkeypatch):
+    pipeline.add(memory, [files])
+    monkeypatch.chdir(files / "sub")
+    assert statuses(pipeline.add(memory, [Path("../hours.md"), files])) == {
+        "handbook/hours.md": "unchanged",
+        "handbook/sub/cards.txt": "unchanged",
+    }
+
+
+def test_other_bytes_with_the_same_text_cost_nothing(memory, files, embedders):
+    pipeline.add(memory, [files])
+    count = len(embedders["all-MiniLM-L6-v2"].embedded)
+    path = files / "hours.md"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert set(statuses(pipeline.add(memory, [files])).values()) == {"unchanged"}
+    assert len(embedders["all-MiniLM-L6-v2"].embedded) == count
+    noted = memory.document("handbook/hours.md").metadata[pipeline.FILE_DIGEST]
+    assert noted == pipeline._digest(path)
+
+
+def test_one_failed_file_touches_no_other_and_hides_no_old_version(memory, files):
+    pipeline.add(memory, [files])
+    (files / "hours.md").write_bytes(b"")
+    (files / "new.md").write_text("Parking is free.")
+    (files / "scan.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 50)
+    found = {o.uri: o for o in pipeline.add(memory, [files, files / "nope.md"])}
+    assert found["handbook/hours.md"].status == "failed"
+    assert "empty" in found["handbook/hours.md"].reason
+    assert found["handbook/new.md"].status == "added"
+    assert found["handbook/scan.png"].status == "skipped"
+    assert found["handbook/nope.md"].status == "failed"
+    assert "does not exist" in found["handbook/nope.md"].reason
+    assert "9:00" in memory.recall("lab opens")[0].chunk.text
+    (named,) = pipeline.add(memory, [files / "scan.png"])
+    assert named.status == "failed"
+
+
+def test_sync_retires_what_is_gone_and_forgets_nothing(memory, files):
+    pipeline.sync(memory, files)
+    memory.remember(Document("elsewhere.md", "Lab rats are elsewhere."))
+    (files / "sub" / "cards.txt").unlink()
+    assert statuses(pipeline.sync(memory, files))["handbook/sub/cards.txt"] == "retired"
+    assert all("cards" not in hit.chunk.uri for hit in memory.recall("gift cards"))
+    assert memory.document("elsewhere.md")
+
+
+def test_a_folder_that_vanished_retires_nothing(memory, files, tmp_path):
+    pipeline.sync(memory, files)
+    files.rename(tmp_path / "away")
+    with pytest.raises(ReadError, match="is not a folder; nothing was changed"):
+        pipeline.sync(memory, files)
+    files.mkdir()
+    (outcome,) = pipeline.sync(memory, files)
+    assert outcome.status == "failed"
+    assert len(memory.documents()) == 2
+    outcomes = pipeline.sync(memory, files, allow_empty=True)
+    assert [o.status for o in outcomes] == ["retired", "retired"]
+    assert memory.documents() == []
+
+
+def test_the_home_and_hidden_files_are_not_documents(tmp_path, memory, home):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "config.txt").write_text("secret words")
+    (tmp_path / "a.txt").write_text("Some words.")
+    (home / "notes.txt").write_text("Not these.")
+    files, unread = sources.find([tmp_path], home)
+    assert [file.uri for file in files] == ["a.txt"]
+    assert unread == []
+
+
+def test_addresses(tmp_path):
+    home = tmp_path / "project" / "indexes"
+    assert sources.uri_of(tmp_path / "project" / "docs" / "a.md", home) == "docs/a.md"
+    assert sources.uri_of(tmp_path / "other" / "a.md", home) == (tmp_path / "other" / "a.md").as_posix()
+
+
+# The command lines
+
+
+def test_ingest_from_add_to_forget(run, files):
+    code, out, _ = run("add", files)
+    assert (code, out.splitlines()[0]) == (0, "2 added, 0 failed")
+    code, out, _ = run("status")
+    assert code == 0
+    assert "2 documents, 3 passages" in out
+    assert "handbook/hours.md" in out
+    assert run("check")[:2] == (0, "2 documents, 3 passages, 0 problems\n")
+    assert run("forget", "handbook/hours.md")[0] == 0
+    assert run("forget", files / "sub" / "cards.txt")[0] == 0
+    assert json.loads(run("status --json")[1])["documents"] == 0
+    code, _, err = run("forget nope.md")
+    assert code == 1
+    assert "nope.md: no such document" in err
+
+
+def test_one_json_document_on_stdout(run, files):
+    (files / "bad.pdf").write_bytes(b"%PDF-1.4 broken")
+    code, out, err = run("add --json", files)
+    report = json.loads(out)
+    assert code == 1
+    assert report["counts"]["added"] == 2
+    assert report["counts"]["failed"] == 1
+    assert [d["status"] for d in report["documents"]] == ["failed", "added", "added"]
+    assert json.loads(run("recall --json lab", cli=ragbot_cli)[1])[0]["chunk"]["uri"] == "handbook/hours.md"
+    turn = json.loads(run("ask --json", "When does the lab open?", cli=ragbot_cli)[1])
+    assert turn["citations"][0]["where"] == "handbook/hours.md, line 3"
+    why = json.loads(run("why --json", turn["id"], cli=ragbot_cli)[1])
+    assert "The lab opens at 9:00." in str(why["passages"])
+    assert json.loads(run("refresh --json")[1])["sealed"] == 3
+    assert json.loads(run("check --json")[1])["problems"] == []
+    code, out, _ = run("forget --json nope")
+    assert code == 1
+    assert "no such document" in json.loads(out)["error"]
+
+
+def test_ragbot_from_ask_to_correct(run, files):
+    run("add", files)
+    code, out, err = run("ask", "When does the lab open?", cli=ragbot_cli)
+    assert code == 0
+    assert out == "The lab opens at 9:00.\n  [1] handbook/hours.md, line 3: “The lab opens at 9:00.”\n"
+    turn = err.split()[-1]
+    assert run("rate --up", turn, cli=ragbot_cli)[0] == 0
+    assert run("correct", turn, "The lab opens at 9:30.", cli=ragbot_cli)[0] == 0
+    assert "9:30" in run("ask", "When does the lab open?", cli=ragbot_cli)[1]
+    code, out, _ = run("why", turn, cli=ragbot_cli)
+    assert code == 0
+    assert "(current)" in out
+    assert "correction The lab opens at 9:30." in out
+    assert run("why nope", cli=ragbot_cli)[0] == 1
+    assert "passages that" not in run("recall --as-of 2020-01-01 lab", cli=ragbot_cli)[1]
+    assert run("recall --as-of yesterday lab", cli=ragbot_cli)[0] == 2
+
+
+def test_chat_line_by_line(run, files):
+    run("add", files)
+    code, out, _ = run("chat", cli=ragbot_cli, input="When does the lab open?\n我的工号是4471。\n\n")
+    assert code == 0
+    assert "The lab opens at 9:00." in out
+    assert "好的，我记住了。" in out
+    turns = json.loads(run("chat --json", cli=ragbot_cli, input="What colour is the door?\n")[1])
+    assert turns[0]["answer"] == "The door is green."
+
+
+@pytest.mark.parametrize("command", ["status", "check", "forget x", "refresh"])
+def test_reading_commands_make_no_home(run, home, command):
+    code, _, err = run(command)
+    assert code == 1
+    assert "no memory here" in err
+    assert not home.exists()
+
+
+def test_wrong_use_is_2(run, home, files):
+    assert run("add")[0] == 2
+    home.mkdir()
+    (home / "ragbot.toml").write_text("modle = 1")
+    code, _, err = run("add", files)
+    assert code == 2
+    assert "unknown setting 'modle'" in err
+    assert err.count("\n") == 1
+
+
+def test_every_command_is_in_the_readme():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name, cli in (("ingest", ingest_cli), ("ragbot", ragbot_cli)):
+        for command in cli.registered_commands:
+            assert f"{name} {command.callback.__name__}" in readme
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ragbot.cli --help",
+        "ingest.cli --help",
+        "ingest.cli add --help",
+        "ingest.cli status --home {home}",
+        "ingest.cli add {file} --home {home}",
+    ],
+)
+def test_these_ways_load_no_model_library(memory, files, home, line):
+    pipeline.add(memory, [files])
+    module, *rest = line.format(home=home, file=files).split()
+    code = RUN_AND_TELL.format(argv=["x", *rest], module=module)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.stdout.splitlines()[-1] == "loaded set()", done.stdout + done.stderr

@@ -1,0 +1,416 @@
+"""The promise: what was told a second ago is found, nothing is lost, nothing stale is shown."""
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ragbot import Document
+from ragbot.errors import InputError, NotFoundError
+from ragbot.index import sealing
+from ragbot.store import Writer
+
+LAB = "# Lab\n\nThe lab opens at 9:00.\n\n# Badges\n\nBadges are blue.\n\n# Keys\n\nKeys hang in the office."
+
+
+def texts(memory, query, **kwargs):
+    return [hit.chunk.text for hit in memory.recall(query, **kwargs)]
+
+
+def bytes_of(home):
+    return b"".join(file.read_bytes() for file in sorted(home.rglob("*")) if file.is_file())
+
+
+def test_found_at_once_here_and_in_another_process(memory, open_memory):
+    other = open_memory()
+    assert other.recall("lab") == []
+    memory.remember(Document("lab.md", "The lab opens at 9:00."))
+    assert texts(memory, "lab") == texts(other, "lab") == ["The lab opens at 9:00."]
+
+
+# Rule 1: the database is the truth, and one transaction holds all of a document
+
+
+def test_a_fault_in_the_transaction_leaves_nothing_behind(memory, open_memory):
+    def fail(writer):
+        raise RuntimeError("pulled the plug")
+
+    with pytest.raises(RuntimeError, match="pulled the plug"):
+        memory.remember(Document("lab.md", LAB), also=fail)
+    assert memory.recall("lab") == []
+    assert memory.documents() == []
+    assert memory.check().problems == ()
+
+
+@pytest.mark.parametrize("step", ["_put_document", "_retire", "_add"])
+def test_a_fault_at_any_step_of_a_new_version_keeps_the_old_one(memory, monkeypatch, step):
+    memory.remember(Document("lab.md", LAB))
+
+    def fail(*_args, **_kwargs):
+        raise OSError("disk gone")
+
+    monkeypatch.setattr(Writer, step, fail)
+    with pytest.raises(OSError, match="disk gone"):
+        memory.remember(Document("lab.md", LAB.replace("9:00", "10:00")))
+    monkeypatch.undo()
+    assert "9:00" in texts(memory, "lab opens")[0]
+    assert memory.check().problems == ()
+
+
+@pytest.mark.parametrize("lost", ["manifest.json", "segments"])
+def test_losing_derived_files_costs_no_knowledge(memory, open_memory, home, lost):
+    memory.remember([Document("lab.md", LAB), Document("b.md", "Gift cards expire.")])
+    memory.refresh()
+    before = memory.recall("lab opens")
+    target = home / lost
+    shutil.rmtree(target) if target.is_dir() else target.unlink()
+    assert open_memory().recall("lab opens") == before
+    assert memory.recall("lab opens") == before
+
+
+def test_a_damaged_segment_is_noticed_not_believed(memory, open_memory, home):
+    memory.remember(Document("lab.md", LAB))
+    memory.refresh()
+    before = memory.recall("lab opens")
+    (segment,) = (home / "segments").iterdir()
+    content = bytearray(segment.read_bytes())
+    content[-5] ^= 1
+    segment.write_bytes(content)
+    fresh = open_memory()
+    assert fresh.recall("lab opens") == before
+    assert any("damaged" in problem for problem in fresh.check().problems)
+    fresh.refresh()
+    assert fresh.check().problems == ()
+
+
+def test_an_older_database_under_newer_segments(memory, open_memory, home, tmp_path):
+    memory.remember(Document("lab.md", LAB))
+    memory.close()
+    backup = shutil.copytree(home, tmp_path / "backup")
+    memory = open_memory()
+    memory.remember(Document("lab.md", "The lab is closed."))
+    memory.remember(Document("new.md", "Something newer."))
+    memory.refresh()
+    memory.close()
+    for file in home.glob("ragbot.db*"):
+        file.unlink()
+    shutil.copy(backup / "ragbot.db", home)
+    restored = open_memory()
+    restored.remember(Document("other.md", "Other things happen."))  # reuses the numbers of the lost past
+    assert "9:00" in texts(restored, "lab opens")[0]
+    assert texts(restored, "newer closed") == texts(open_memory(), "newer closed")
+    assert all("newer" not in text and "closed" not in text for text in texts(restored, "newer closed"))
+    assert any("another past" in problem for problem in restored.check().problems)
+
+
+def test_a_home_restored_under_an_open_memory_is_noticed(memory, open_memory, home, tmp_path):
+    memory.remember(Document("lab.md", LAB))
+    with memory.store.reading() as reader:
+        assert reader.last_transaction()[0] > 0
+    other = open_memory()
+    assert other.recall("lab")
+    other._view._transaction = (other._view._transaction[0], "a token of another past")
+    other._view.rows.erase(list(other._view.rows.ids))  # what it saw there is worth nothing now
+    memory.remember(Document("b.md", "Gift cards expire."))
+    assert "9:00" in texts(other, "lab opens")[0]
+
+
+# Rule 5: identity is scope and uri, never content
+
+
+def test_the_same_text_under_two_addresses_is_two_documents_and_one_embedding(memory, embedders):
+    first = memory.remember(Document("a.md", "The lab opens at 9:00."))
+    second = memory.remember(Document("b.md", "The lab opens at 9:00."))
+    assert (first.embedded, second.embedded, second.added) == (1, 0, 1)
+    assert sorted(hit.chunk.uri for hit in memory.recall("lab opens")) == ["a.md", "b.md"]
+    memory.forget("a.md")
+    assert [hit.chunk.uri for hit in memory.recall("lab opens")] == ["b.md"]
+
+
+def test_two_scopes_may_use_the_same_address(memory):
+    memory.remember(Document("notes.md", "Ana's lab code is 1.", scope="ana"))
+    memory.remember(Document("notes.md", "Ben's lab code is 2.", scope="ben"))
+    assert texts(memory, "lab code", scopes=["ana"]) == ["Ana's lab code is 1."]
+    assert texts(memory, "lab code", scopes=["ben"]) == ["Ben's lab code is 2."]
+    assert memory.recall("lab code") == []
+    memory.forget("notes.md", scope="ana")
+    assert texts(memory, "lab code", scopes=["ana", "ben"]) == ["Ben's lab code is 2."]
+
+
+# Rule 6: versions
+
+
+def test_a_new_version_retires_what_changed_and_keeps_the_rest(memory, embedders):
+    memory.remember(Document("lab.md", LAB))
+    kept = {hit.chunk.text: hit.chunk.id for hit in memory.recall("badges keys")}
+    before = datetime.now(UTC)
+    done = memory.remember(Document("lab.md", LAB.replace("9:00", "9:30")))
+    assert (done.added, done.kept, done.retired, done.embedded) == (1, 2, 1, 1)
+    assert {hit.chunk.text: hit.chunk.id for hit in memory.recall("badges keys")}["# Badges\n\nBadges are blue."] == kept[
+        "# Badges\n\nBadges are blue."
+    ]
+    assert "9:30" in texts(memory, "lab opens")[0]
+    assert not any("9:00" in text for text in texts(memory, "lab opens"))
+    old = memory.recall("lab opens", as_of=before)[0].chunk
+    assert "9:00" in old.text
+    assert old.retired_at is not None
+
+
+def test_moved_passages_keep_their_vector_and_get_their_new_place(memory):
+    memory.remember(Document("lab.md", LAB))
+    memory.remember(Document("lab.md", "# News\n\nNothing new.\n\n" + LAB))
+    (hit,) = [hit for hit in memory.recall("badges") if "blue" in hit.chunk.text]
+    text = "# News\n\nNothing new.\n\n" + LAB
+    assert text[hit.chunk.start : hit.chunk.end] == hit.chunk.text
+    assert text.splitlines()[hit.chunk.line - 1] == "# Badges"
+
+
+def test_an_unchanged_document_costs_nothing(memory, embedders):
+    memory.remember(Document("lab.md", LAB))
+    count = len(embedders["all-MiniLM-L6-v2"].embedded)
+    done = memory.remember(Document("lab.md", LAB))
+    assert (done.skipped, done.added, done.retired) == (1, 0, 0)
+    assert len(embedders["all-MiniLM-L6-v2"].embedded) == count
+
+
+def test_going_back_to_an_old_version_reuses_its_vectors(memory):
+    memory.remember(Document("lab.md", LAB))
+    memory.remember(Document("lab.md", "All closed."))
+    done = memory.remember(Document("lab.md", LAB))
+    assert (done.added, done.embedded) == (3, 0)
+    assert "9:00" in texts(memory, "lab opens")[0]
+
+
+def test_valid_from_is_when_it_began_to_hold(memory):
+    may, june = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
+    memory.remember(Document("lab.md", "The lab opens at 9:00.", valid_from=may))
+    memory.remember(Document("lab.md", "The lab opens at 9:30.", valid_from=june))
+    assert texts(memory, "lab", as_of=may - timedelta(days=1)) == []
+    assert texts(memory, "lab", as_of=may + timedelta(days=3)) == ["The lab opens at 9:00."]
+    assert texts(memory, "lab", as_of=june) == ["The lab opens at 9:30."]
+
+
+def test_a_clock_that_goes_backwards_hides_nothing(memory, monkeypatch):
+    memory.remember(Document("lab.md", "The lab opens at 9:00."))
+    monkeypatch.setattr("ragbot.store.writer.rows.now", lambda: 1_000_000)
+    memory.remember(Document("lab.md", "The lab opens at 9:30."))
+    memory.remember(Document("b.md", "The lab has windows."))
+    assert set(texts(memory, "lab")) == {"The lab opens at 9:30.", "The lab has windows."}
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_forget_leaves_nothing_behind(memory, open_memory, home, sealed):
+    vector = memory.embedder().encode(["The zyzzyva code is 77.\n"])[0].tobytes()
+    memory.remember(Document("secret.md", "The zyzzyva code is 77."))
+    memory.remember(Document("secret.md", "The quokka code is 78."))
+    memory.remember(Document("lab.md", LAB))
+    if sealed:
+        memory.refresh()
+    other = open_memory()
+    assert other.recall("zyzzyva code")
+    before = bytes_of(home)
+    assert b"zyzzyva" in before
+    assert memory.forget("secret.md") == 2
+    after = bytes_of(home)
+    for trace in (b"zyzzyva", b"zyzzyv", b"quokka", b"secret.md", vector):
+        assert trace not in after
+    for view in (memory, other):
+        assert not any("code" in text for text in texts(view, "zyzzyva quokka code"))
+        assert not any("code" in t for t in texts(view, "zyzzyva code", as_of=datetime.now(UTC)))
+    assert memory.check().problems == ()
+
+
+def test_the_erased_vectors_are_in_the_segments_before(memory, home):
+    """Guards the test above: without `drop_erased`, a sealed vector would survive."""
+    memory.remember(Document("secret.md", "The zyzzyva code is 77."))
+    memory.refresh()
+    vector = memory.embedder().encode(["The zyzzyva code is 77."])[0].tobytes()
+    assert vector in bytes_of(home / "segments")
+    with memory.store.writing() as writer:
+        writer.erase_document("everyone", "secret.md")
+    assert vector in bytes_of(home / "segments")
+    assert any("forgotten" in problem for problem in memory.check().problems)
+    sealing.drop_erased(home, memory.store)
+    assert vector not in bytes_of(home / "segments")
+
+
+def test_forget_what_is_not_there(memory):
+    with pytest.raises(NotFoundError, match=r"nope\.md"):
+        memory.forget("nope.md")
+
+
+def test_retire_is_not_forget(memory):
+    memory.remember(Document("lab.md", LAB))
+    before = datetime.now(UTC)
+    assert memory.retire("lab.md") == 3
+    assert memory.recall("lab") == []
+    assert memory.recall("lab", as_of=before)
+    assert memory.retire("lab.md") == 0
+    memory.remember(Document("lab.md", LAB))
+    assert memory.recall("lab")
+
+
+# Segments and spaces
+
+
+def test_a_long_tail_is_sealed_and_the_old_segments_stay(memory, open_memory, home, monkeypatch):
+    monkeypatch.setattr(sealing, "SEAL_AT", 3)
+    memory.remember(Document("a.md", LAB))
+    first = json.loads((home / "manifest.json").read_text())
+    memory.remember(Document("b.md", LAB.replace("lab", "hall").replace("Badges", "Tokens").replace("Keys", "Locks")))
+    second = json.loads((home / "manifest.json").read_text())
+    assert second["segments"][:1] == first["segments"]
+    assert len(second["segments"]) == 2
+    assert open_memory()._view.index.tail_size == 0
+    assert {hit.chunk.uri for hit in open_memory().recall("opens")} == {"a.md", "b.md"}
+    assert memory.refresh().sealed == 6
+    assert len(list((home / "segments").iterdir())) == 1
+
+
+def test_sealed_or_not_the_answers_are_the_same(memory, open_memory, monkeypatch):
+    memory.remember(Document(f"{n}.md", f"Room {n} opens at {n % 12}:00 for team {n % 7}.") for n in range(30))
+    memory.remember(Document("3.md", "Room 3 is gone."))
+    before = [memory.recall(f"room {n} team", k=9) for n in range(0, 30, 4)]
+    memory.refresh()
+    memory.remember(Document("late.md", "Nobody opens this."))
+    memory.forget("late.md")
+    assert [open_memory().recall(f"room {n} team", k=9) for n in range(0, 30, 4)] == before
+
+
+def test_refresh_moves_to_another_model_and_others_follow(memory, open_memory, embedders):
+    other = open_memory()
+    memory.remember(Document("lab.md", LAB))
+    memory.remember(Document("lab.md", LAB.replace("9:00", "9:30")))
+    before = datetime.now(UTC)
+    assert other.recall("lab opens")
+    done = memory.refresh("other")
+    assert (done.embedded, done.space.model) == (4, "other")
+    assert "9:30" in texts(other, "lab opens")[0]
+    assert embedders["other"].embedded
+    other.remember(Document("b.md", "Gift cards expire."))
+    assert any("Gift cards expire." in text for text in embedders["other"].embedded)
+    assert "9:30" in texts(memory, "lab opens", as_of=before)[0]
+    assert memory.refresh("other").embedded == 0
+    assert memory.check().problems == ()
+
+
+def test_a_writer_that_encoded_with_the_old_model_encodes_again(memory, open_memory):
+    memory.remember(Document("lab.md", LAB))
+    slow, moved = open_memory(), []
+    vectors = slow._vectors
+
+    def interrupted(*args):
+        found = vectors(*args)
+        if not moved:
+            moved.append(memory.refresh("other"))
+        return found
+
+    slow._vectors = interrupted
+    slow.remember(Document("b.md", "Gift cards expire."))
+    assert texts(memory, "gift cards")[0] == "Gift cards expire."
+    assert memory.check().problems == ()
+
+
+def test_two_versions_that_race_leave_one_whole_version(memory, open_memory):
+    slow, raced = open_memory(), []
+    vectors = slow._vectors
+
+    def interrupted(*args):
+        found = vectors(*args)
+        if not raced:
+            raced.append(memory.remember(Document("lab.md", LAB.replace("blue", "red"))))
+        return found
+
+    memory.remember(Document("lab.md", LAB))
+    slow._vectors = interrupted
+    slow.remember(Document("lab.md", LAB.replace("blue", "green")))
+    found = " ".join(texts(memory, "lab badges keys"))
+    assert "green" in found
+    assert "red" not in found
+    assert len(memory.recall("lab badges keys", k=20)) == 3
+
+
+# Wrong use
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "…!?", "\ud800"])
+def test_a_document_without_words(memory, text):
+    with pytest.raises(InputError, match=r"a\.md: holds no words"):
+        memory.remember([Document("b.md", "Fine."), Document("a.md", text)])
+    assert memory.documents() == []
+
+
+def test_wrong_queries(memory):
+    with pytest.raises(InputError, match="empty"):
+        memory.recall("  ")
+    with pytest.raises(InputError, match="k is 0"):
+        memory.recall("x", k=0)
+    with pytest.raises(InputError, match="uri"):
+        memory.remember(Document("", "text"))
+
+
+@pytest.mark.parametrize("text", ["你好，世界。", "a\x00b lab", "🙂 lab", "lab " * 5000, "lab \ud800 lone", 'say "lab" AND (NOT'])
+def test_any_text_goes_in_and_is_found(memory, text):
+    memory.remember(Document("a.md", text))
+    assert memory.recall(text)[0].chunk.uri == "a.md"
+
+
+# The whole against a model of it: a dictionary
+
+
+WORDS = ["lab", "hall", "badge", "key", "door", "gift"]
+OPERATIONS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("put"),
+            st.sampled_from("abc"),
+            st.sampled_from(["everyone", "ana"]),
+            st.lists(st.sampled_from(WORDS), min_size=1, max_size=4),
+        ),
+        st.tuples(st.sampled_from(["retire", "forget"]), st.sampled_from("abc"), st.sampled_from(["everyone", "ana"])),
+        st.tuples(st.sampled_from(["refresh", "reopen"])),
+    ),
+    min_size=1,
+    max_size=14,
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(OPERATIONS)
+def test_whatever_happens_recall_equals_the_truth(embedders, tmp_path_factory, operations):
+    from ragbot import Memory
+
+    home = tmp_path_factory.mktemp("home")
+    memory, watcher = Memory.open(home), Memory.open(home)
+    truth = {}
+    for operation in operations:
+        match operation:
+            case ("put", uri, scope, words):
+                text = "\n\n".join(f"# {word}\n\nThe {word} is {word} number {place}." for place, word in enumerate(words))
+                memory.remember(Document(uri, text, scope=scope))
+                truth[scope, uri] = {f"# {word}\n\nThe {word} is {word} number {place}." for place, word in enumerate(words)}
+            case ("retire", uri, scope):
+                memory.retire(uri, scope=scope)
+                truth.pop((scope, uri), None)
+            case ("forget", uri, scope):
+                try:
+                    memory.forget(uri, scope=scope)
+                except NotFoundError:
+                    assert (scope, uri) not in truth
+                truth.pop((scope, uri), None)
+            case ("refresh",):
+                memory.refresh()
+            case ("reopen",):
+                memory.close()
+                memory = Memory.open(home)
+        for scopes in (["everyone"], ["ana"], ["everyone", "ana"]):
+            expected = sorted((s, u, t) for (s, u), some in truth.items() for t in some if s in scopes)
+            for view in (memory, watcher):
+                hits = view.recall("lab hall badge key door gift number", k=100, scopes=scopes)
+                assert sorted((h.chunk.scope, h.chunk.uri, h.chunk.text) for h in hits) == expected
+    assert memory.check().problems == ()
+    memory.close()
+    watcher.close()

@@ -1,0 +1,236 @@
+"""Configuration, ranking, prompts, grounding, and opening homes."""
+
+import sqlite3
+
+import pytest
+from fakes import FakeEmbedder
+
+from ragbot import Memory, config, grounding, prompt, ranking
+from ragbot.errors import ConfigError, HomeError
+from ragbot.store import engine
+from ragbot.store.rows import moment
+from ragbot.types import Chunk, Citation, Hit, Remembered
+
+
+def chunk(text, id=1, **kwargs):
+    at = moment(0)
+    return Chunk(id, "a.md", 0, text, kwargs.pop("start", 0), len(text), None, "", "everyone", at, at, **kwargs)
+
+
+def evidence(question, *texts, **kwargs):
+    hits = [Hit(chunk(text, id), 1.0, "") for id, text in enumerate(texts, 1)]
+    return grounding.evidence(question, hits, FakeEmbedder().encode, **kwargs)
+
+
+def supported(sentence, *texts):
+    return grounding.support(sentence, evidence(sentence, *texts), FakeEmbedder().encode) is not None
+
+
+# Configuration
+
+
+def test_settings_come_from_the_file_and_the_environment_wins(tmp_path):
+    (tmp_path / "ragbot.toml").write_text('generator = "ollama:llama3.2"\npassages = 3\n')
+    found = config.load(tmp_path, {"RAGBOT_PASSAGES": "7", "RAGBOT_HOME": "x", "PATH": "y"})
+    assert (found.generator, found.passages, found.embedder) == ("ollama:llama3.2", 7, "all-MiniLM-L6-v2")
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "message"),
+    [
+        ('modle = "x"', {}, "unknown setting 'modle'; known are embedder"),
+        ("passages = 0", {}, "whole number from 1"),
+        ("passages = true", {}, "whole number from 1"),
+        ("generator = 3", {}, "takes a text"),
+        ("= broken", {}, "cannot be read as TOML"),
+        ("", {"RAGBOT_GENERATER": "x"}, "RAGBOT_GENERATER.*unknown setting"),
+        ("", {"RAGBOT_PASSAGES": "many"}, "whole number"),
+    ],
+)
+def test_wrong_settings_are_named(tmp_path, text, environment, message):
+    (tmp_path / "ragbot.toml").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        config.load(tmp_path, environment)
+
+
+def test_wrong_settings_stop_a_memory_before_it_makes_anything(tmp_path):
+    (tmp_path / "ragbot.toml").write_text("wrong = 1")
+    with pytest.raises(ConfigError, match=r"ragbot\.toml"):
+        Memory.open(tmp_path)
+    assert not (tmp_path / "ragbot.db").exists()
+
+
+# Homes
+
+
+def test_a_home_that_is_not_there(tmp_path):
+    with pytest.raises(HomeError, match="no memory here; make one with `ingest add"):
+        Memory.open(tmp_path / "none", create=False)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_home_that_is_a_file(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for create in (True, False):
+        with pytest.raises(HomeError, match="is not a folder"):
+            Memory.open(tmp_path / "file", create=create)
+
+
+def test_a_home_with_a_damaged_database(tmp_path):
+    (tmp_path / "ragbot.db").write_bytes(b"no database at all" * 100)
+    with pytest.raises(HomeError, match="damaged"):
+        Memory.open(tmp_path)
+    assert (tmp_path / "ragbot.db").read_bytes().startswith(b"no database")
+
+
+def test_a_home_with_somebody_elses_database(tmp_path):
+    with sqlite3.connect(tmp_path / "ragbot.db") as connection:
+        connection.execute("CREATE TABLE songs (name)")
+    connection.close()
+    with pytest.raises(HomeError, match="not a ragbot database"):
+        Memory.open(tmp_path)
+
+
+def test_a_home_made_by_a_newer_version(tmp_path):
+    Memory.open(tmp_path).close()
+    with sqlite3.connect(tmp_path / "ragbot.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(HomeError, match="newer ragbot .*upgrade"):
+        Memory.open(tmp_path)
+
+
+def test_the_durable_pragmas_are_in_force(tmp_path):
+    with Memory.open(tmp_path) as memory, memory.store.reading() as reader:
+        pragmas = {
+            name: reader._connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "secure_delete")
+        }
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "secure_delete": 1}
+
+
+def test_the_migration_and_the_schema_say_the_same(tmp_path):
+    from sqlalchemy import inspect
+
+    from ragbot.store import schema
+
+    opened = engine.open_engine(tmp_path, create=True)
+    found = inspect(opened)
+    for table in schema.metadata.sorted_tables:
+        assert [c["name"] for c in found.get_columns(table.name)] == [c.name for c in table.columns], table.name
+        assert {i["name"] for i in found.get_indexes(table.name)} == {i.name for i in table.indexes}, table.name
+    opened.dispose()
+
+
+# Ranking
+
+
+def test_fusing_keeps_what_only_one_part_found():
+    fused = ranking.fuse([(1, 0.9), (2, 0.5)], [(3, 8.0), (2, 4.0)])
+    assert [r.id for r in fused] == [1, 3, 2]
+    assert fused[0].why == "meaning 0.90 (place 1)"
+    assert fused[1].why == "words 8.0 (place 1)"
+    assert fused[2].why == "meaning 0.50 (place 2), words 4.0 (place 2)"
+
+
+def test_ties_go_to_the_newer_chunk():
+    assert [r.id for r in ranking.fuse([(1, 0.5), (2, 0.5)], [])] == [2, 1]
+
+
+def test_weak_words_add_little():
+    strong, weak = ranking.fuse([(1, 0.5)], [(1, 5.0)])[0], ranking.fuse([(1, 0.5)], [(1, 0.001)])[0]
+    assert strong.score == pytest.approx(0.75)
+    assert weak.score == pytest.approx(0.5, abs=0.001)
+
+
+# Prompts
+
+
+def test_a_prompt_keeps_to_its_length_and_to_whole_facts():
+    messages = prompt.build("Why?", ["a" * 1000, "b" * 1000, "c" * 1000])
+    assert [m.role for m in messages] == ["system", "user"]
+    assert "b" * 1000 in messages[1].content
+    assert "c" not in messages[1].content.replace("Facts", "")
+    assert messages[1].content.endswith("Question: Why?")
+
+
+# Grounding
+
+
+@pytest.mark.parametrize(
+    ("sentence", "passage", "expected"),
+    [
+        ("The lab opens at 9:00.", "The lab opens at 9:00 on weekdays.", True),
+        ("The lab opens at 9:30.", "The lab opens at 9:00 on weekdays.", False),
+        ("The lab does not open.", "The lab opens.", False),
+        ("The lab opens.", "The lab never opens.", False),
+        ("The lab in Berlin opens at 9:00.", "The lab opens at 9:00.", False),
+        ("Does the lab open at 9:00?", "The lab opens at 9:00.", False),
+        ("Yes.", "The lab opens at 9:00.", False),
+        ("图书馆九点开门。", "图书馆每天九点开门。", True),
+        ("图书馆不开门。", "图书馆每天九点开门。", False),
+    ],
+)
+def test_support(sentence, passage, expected):
+    assert supported(sentence, passage) is expected
+
+
+def test_two_sentences_cannot_share_one_claim():
+    assert not supported(
+        "The library opens on Saturday from 9:00 to 18:00.",
+        "The library is open Monday to Friday from 9:00 to 18:00. On Saturday the library opens from 10:00 to 14:00.",
+    )
+
+
+def test_a_question_in_a_passage_goes_with_its_answer():
+    found = evidence("Can I park here?", "Can I park here? Only on Sundays.")
+    assert found[0].text == "Can I park here? Only on Sundays."
+
+
+def test_headings_are_context_and_no_evidence():
+    (found,) = evidence("lab fees", "# Lab fees\n\nThey are 9 euros.")
+    assert (found.text, found.context) == ("They are 9 euros.", "Lab fees")
+
+
+def test_a_disputed_sentence_is_left_out():
+    text = "The lab opens at 9:00. The lab is green."
+    found = evidence("lab opens", text, set_aside=[(1, 0, 22)])
+    assert [e.text for e in found] == ["The lab is green."]
+
+
+def test_a_row_is_about_its_first_cell():
+    found = evidence("How much is Maker membership?", "# Membership\n\n| Maker | £41 |\n| Studio | £76 | as Maker, but more |")
+    assert found[0].text == "| Maker | £41 |"
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("- **Open** at 9:00.", "Open at 9:00."),
+        ("# Costs\n\nHotel | £95", "Costs: Hotel – £95"),
+        ("# Costs\n\nA hotel costs\n£95.", "A hotel costs £95."),
+    ],
+)
+def test_evidence_speaks_without_markup(text, spoken):
+    assert grounding.spoken(evidence("hotel open", text)[0]) == spoken
+
+
+def test_nothing_is_not_enough():
+    assert not grounding.enough("Why?", [])
+
+
+# Nouns
+
+
+def test_where_a_citation_is():
+    at = moment(1_770_000_000_000_000)
+    plain = Citation(1, "a.pdf", 0, 1, "x")
+    assert plain.where == "a.pdf"
+    assert Citation(1, "a.pdf", 0, 1, "x", page=3).where == "a.pdf, page 3"
+    assert Citation(1, "a.md", 0, 1, "x", line=7).where == "a.md, line 7"
+    assert Citation(1, "a.html", 0, 1, "x", heading="Fees").where == "a.html, “Fees”"
+    assert Citation(1, "turn:1", 0, 1, "x", kind="turn", said_at=at).where == "you told me on 2 February 2026 at 02:40 UTC"
+
+
+def test_remembered_adds_up():
+    assert Remembered(1, 2, 3, 4, 5) + Remembered(1, 1, 1, 1, 1) == Remembered(2, 3, 4, 5, 6)

@@ -1,0 +1,168 @@
+"""Passages, sentences, tokens, questions."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ragbot.text import chunks, questions, storable
+from ragbot.text.chunks import passages
+from ragbot.text.sentences import sentences
+from ragbot.text.tokens import content, tokens
+
+PROSE = st.text(st.sampled_from("ab. \n#|-。字!?\t1"), max_size=400)
+
+
+def parts(text, pages=()):
+    return [text[p.start : p.end] for p in passages(text, pages)]
+
+
+@given(PROSE)
+def test_passages_hold_every_word_once_and_in_order(text):
+    found = passages(text)
+    assert all(a.end <= b.start for a, b in zip(found, found[1:], strict=False))
+    assert "".join("".join(part.split()) for part in parts(text)) == "".join(text.split())
+
+
+@given(st.text(max_size=5000))
+def test_no_passage_is_longer_than_the_limit(text):
+    assert all(chunks._length(text, p.start, p.end) <= chunks.MAX_LENGTH for p in passages(text) if "```" not in text)
+
+
+@given(st.lists(st.text("abc .\n", min_size=1, max_size=300), min_size=1, max_size=5))
+def test_no_passage_spans_two_pages(texts):
+    pages = [0]
+    for text in texts[:-1]:
+        pages.append(pages[-1] + len(text) + 2)
+    whole = "\n\n".join(texts)
+    for p in passages(whole, pages):
+        assert p.page is not None
+        assert pages[p.page - 1] <= p.start
+        assert p.page == len(pages) or p.end <= pages[p.page]
+
+
+@pytest.mark.parametrize("heading", [True, False])
+def test_an_edited_paragraph_changes_the_passages_around_it_only(heading):
+    paragraphs = [f"Paragraph {n} speaks of thing {n * 7 % 31}. " * 3 for n in range(400)]
+    if heading:
+        paragraphs = [f"# Heading {n}\n\n{p}" if n % 5 == 0 else p for n, p in enumerate(paragraphs)]
+    before = set(parts("\n\n".join(paragraphs)))
+    paragraphs[40] = "This one is new. " * 4
+    paragraphs.insert(10, "And this one was inserted. " * 3)
+    after = set(parts("\n\n".join(paragraphs)))
+    assert len(before) > 60
+    assert len(after - before) <= 10
+
+
+def test_headings_stay_with_what_follows_and_are_known_below():
+    text = "# Fees\n\n## Adults\n\nAdults pay 9.\n\n## Children\n\nChildren pay 4."
+    found = passages(text)
+    assert [text[p.start : p.end] for p in found] == ["# Fees\n\n## Adults\n\nAdults pay 9.", "## Children\n\nChildren pay 4."]
+    assert [p.heading for p in found] == ["", "Fees"]
+
+
+def test_a_hash_in_code_is_no_heading():
+    text = "# Real\n\n```\n# comment\n\nx = 1\n```\n\nAfter."
+    assert all("comment" not in p.heading for p in passages(text))
+
+
+def test_chinese_is_cut_at_sentences():
+    text = "图书馆每天九点开门。" * 100
+    assert all(part.endswith("。") for part in parts(text))
+
+
+@given(st.text(max_size=400))
+def test_sentences_are_in_order_and_lose_no_letter(text):
+    found = sentences(text)
+    assert all(a.end <= b.start for a, b in zip(found, found[1:], strict=False))
+    kept = sum(sum(char.isalnum() for char in text[a:b]) for a, b in found)
+    assert kept == sum(char.isalnum() for char in text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("It opens at 9 a.m. on Monday. Dr. Smith is in.", ["It opens at 9 a.m. on Monday.", "Dr. Smith is in."]),
+        ("The lab opens\nat 9:00 on weekdays.\nBring a badge.", ["The lab opens\nat 9:00 on weekdays.", "Bring a badge."]),
+        ("- Saturday: 10 to 2\n- Sunday: closed", ["- Saturday: 10 to 2", "- Sunday: closed"]),
+        ("1. First step.\n2. Second step.", ["1. First step.", "2. Second step."]),
+        ("图书馆九点开门。周日休息！谁来？", ["图书馆九点开门。", "周日休息！", "谁来？"]),
+        ("Kind | Limit\nHotel | £95", ["Kind | Limit", "Hotel | £95"]),
+        ("It costs 3.50 euros. Version 2.0 is out.", ["It costs 3.50 euros.", "Version 2.0 is out."]),
+        ("In the U.S. patents last 20 years.", ["In the U.S. patents last 20 years."]),
+        ("# Title\nText follows here.", ["# Title", "Text follows here."]),
+        ("", []),
+    ],
+)
+def test_sentences(text, expected):
+    assert [text[a:b] for a, b in sentences(text)] == expected
+
+
+def test_tokens():
+    assert tokens("The Lab's opening hours") == ["the", "lab", "open", "hour"]
+    assert content("What are the lab's opening hours?") == ["lab", "open", "hour"]
+    assert content("图书馆什么时候开门？") == ["图书", "书馆", "开门"]
+    assert tokens("ﬁle Ａ１") == ["file", "a1"]
+    assert tokens("") == []
+
+
+def test_storable():
+    assert storable("a\ud800b你好") == "a\ufffdb你好"
+
+
+@pytest.mark.parametrize(
+    "text", ["My badge number is 4471.", "I moved to Berlin in May.", "我的工号是4471。", "We close early on Fridays!"]
+)
+def test_what_is_told(text):
+    assert questions.told(text) == text
+    assert not questions.asked(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "When does the lab open?",
+        "tell me about fees",
+        "and on Sunday?",
+        "opening hours sunday",
+        "图书馆几点开门",
+        "How are fees paid",
+        "hotel",
+        "那周日呢",
+    ],
+)
+def test_what_is_asked(text):
+    assert questions.told(text) == ""
+    assert questions.asked(text)
+
+
+def test_a_message_may_do_both():
+    text = "My badge number is 4471. When does the lab open?"
+    assert questions.told(text) == "My badge number is 4471."
+    assert questions.asked(text)
+
+
+@pytest.mark.parametrize("text", ["hello", "Hi there!", "你好", "谢谢！", "Good morning", "thanks a lot"])
+def test_greetings(text):
+    assert questions.is_greeting(text)
+
+
+@pytest.mark.parametrize("text", ["hello world program", "good morning shift hours?", "你好吗，几点开门"])
+def test_no_greetings(text):
+    assert not questions.is_greeting(text)
+
+
+HISTORY = [("user", "When does the lab open?"), ("assistant", "At 9:00."), ("user", "thanks"), ("assistant", "Hello.")]
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("And on Sunday?", "When does the lab open? And on Sunday?"),
+        ("Is it far?", "When does the lab open? Is it far?"),
+        ("Where can visitors park their bikes?", "Where can visitors park their bikes?"),
+        ("Where can visitors park bikes?", "Where can visitors park bikes?"),
+    ],
+)
+def test_questions_that_lean_on_the_history(question, expected):
+    assert questions.standalone(question, HISTORY) == expected
+    assert questions.standalone(question, []) == question
