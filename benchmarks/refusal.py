@@ -76,7 +76,8 @@ def report(name: str, rows: list[tuple], cjk: bool) -> None:
             hit = right[yes & (kind == "due")].mean()
             print(
                 f"  {label:8} cut {cut}: answered when due {share['due']:.2f} (gold in best sentence {hit:.2f}), "
-                f"refused when silent {1 - share['silent']:.2f}, refused when adversarial {1 - share['adversarial']:.2f}"
+                f"refused when silent {1 - share['silent']:.2f}"
+                + (f", refused when adversarial {1 - share['adversarial']:.2f}" if (kind == "adversarial").any() else "")
             )
 
 

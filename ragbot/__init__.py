@@ -3,6 +3,7 @@
 from ragbot import Chat, Document, Memory
 """
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from ragbot.errors import RagbotError
@@ -11,6 +12,9 @@ from ragbot.types import EVERYONE, Citation, Document, Hit, Turn
 if TYPE_CHECKING:
     from ragbot.chat import Chat
     from ragbot.memory import Memory
+
+# Silent unless the application sets up logging: a library's warnings do not belong on its stderr.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 __version__ = "0.1.0"
 __all__ = ["EVERYONE", "Chat", "Citation", "Document", "Hit", "Memory", "RagbotError", "Turn"]

@@ -20,16 +20,15 @@ from ragbot.models.generator import Generator, open_generator
 from ragbot.store import Raced
 from ragbot.text import questions, storable
 from ragbot.text.sentences import sentences
-from ragbot.text.tokens import has_cjk
+from ragbot.text.tokens import content, has_cjk
 from ragbot.types import EVERYONE, LOCAL, Citation, Document, Hit, Message, Turn
 
 UNKNOWN = "I don't know: nothing I was told answers that."
 UNKNOWN_CJK = "我不知道：我的资料里没有这个问题的答案。"
 NOTED = "Noted. I will remember that."
 NOTED_CJK = "好的，我记住了。"
-GREETING = "Hello. Ask me about what I was told, or tell me something to remember."
-GREETING_CJK = "你好！请问我资料里的内容，或者告诉我要记住的事。"
-GREETING_TOKENS = 24
+GREETING = "I am here. Ask me about what I was told, or tell me something to remember."
+GREETING_CJK = "我在。请问我资料里的内容，或者告诉我要记住的事。"
 HISTORY_TURNS = 4
 FACTS = 3
 """How many sentences the bundled generator is shown; more confuse it."""
@@ -195,7 +194,7 @@ class Chat:
     def _answer(self, turn: Turn, history: Sequence[tuple[str, str]]) -> Iterator[_Said]:
         question = turn.question
         if questions.is_greeting(question):
-            yield from self._greet(question)
+            yield _Said(GREETING_CJK if has_cjk(question) else GREETING, None)
         elif questions.asked(question):
             yield from self._from_evidence(turn, history)
         else:
@@ -207,19 +206,13 @@ class Chat:
         text = NOTED_CJK if has_cjk(turn.question) else NOTED
         return _Said(text, mine[0].citation if mine else None)
 
-    def _greet(self, question: str) -> Iterator[_Said]:
-        """Small talk stands on nothing, and is marked so: one sentence, in the person's own script, without a number."""
-        reply = "".join(self.generator().stream(prompt.greet(question), GREETING_TOKENS))
-        first = next((reply[span.start : span.end] for span in sentences(reply)), "")
-        fits = first and has_cjk(first) == has_cjk(question) and not any(char.isdigit() for char in first)
-        yield _Said(first if fits else GREETING_CJK if has_cjk(question) else GREETING, None)
-
     def _from_evidence(self, turn: Turn, history: Sequence[tuple[str, str]]) -> Iterator[_Said]:
         question = turn.question
         wanted = questions.standalone(question, history)
         hits = self._recall(question, history)
-        hits = [hit for hit in hits if hit.chunk.uri != f"turn:{turn.id}"]  # a question does not answer itself
-        found = grounding.evidence(wanted, hits, self._encode, self._set_aside(hits), now=question)
+        asking = questions.asking(question)
+        hits = [hit for hit in hits if hit.chunk.uri != f"turn:{turn.id}" or _answers_itself(asking, hit)]
+        found = grounding.evidence(wanted, hits, self._encode, self._set_aside(hits), now=asking)
         if not grounding.enough(wanted, found):
             yield _Said(UNKNOWN_CJK if has_cjk(question) else UNKNOWN, None)
             return
@@ -262,3 +255,8 @@ class Chat:
 
     def _encode(self, texts: Sequence[str]) -> grounding.Vectors:
         return self.memory.embedder().encode(texts)
+
+
+def _answers_itself(asking: str, own: Hit) -> bool:
+    """Whether what a message tells holds every word that it asks about; mostly it is only the occasion."""
+    return set(content(asking)) <= set(content(own.chunk.text))

@@ -191,7 +191,8 @@ def _citations(turn: Turn) -> None:
 def _next_line() -> str:
     try:
         return input("> " if sys.stdin.isatty() else "").strip()
-    except EOFError:
+    except (EOFError, KeyboardInterrupt):
+        note("")
         return ""
 
 

@@ -35,7 +35,7 @@ LEAD = 0.1
 EARLIER = 0.3
 """The weight of a word that only an earlier question holds, which this one leans on."""
 
-_NUMBER = re.compile(r"\d+(?:[.,:/]\d+)*")
+_NUMBER = re.compile(r"\d+(?:[.,:/]\d+)*(?:\s*[ap]\.?m\b)?|[%£$€¥]", re.IGNORECASE)
 _NAME = re.compile(r"(?<=[\w,;:] )[A-Z][\w’'-]+")
 _NEGATION = re.compile(
     r"\b(?:no|not|never|none|nothing|nobody|cannot|can't|don't|doesn't|didn't|won't|isn't|aren't|wasn't|weren't|mustn't"
@@ -152,7 +152,12 @@ def support(sentence: str, found: Sequence[Evidence], encode: Encode) -> Evidenc
 
 
 def spoken(found: Evidence) -> str:
-    """The evidence as an answer: its own words, without markup, under its heading if it is but a fragment."""
+    """The evidence as an answer: its own words, without markup, under its heading if it is but a fragment.
+
+    What a person told is quoted as such, since its "I" and "my" are not the bot's.
+    """
+    if found.hit.chunk.kind == "turn":
+        return f"你告诉过我：“{found.text}”" if has_cjk(found.text) else f"You told me: “{found.text}”"
     text = " ".join(_MARKUP.sub("", found.text).split())
     text = " – ".join(cell.strip() for cell in text.strip("| ").split(" | "))
     heading = found.context.rpartition(" > ")[2]
@@ -216,9 +221,13 @@ def _coverage(weights: dict[str, float], text: str) -> float:
     return sum(weight for word, weight in weights.items() if word in there) / total if total else 0.0
 
 
+def _numbers(text: str) -> set[str]:
+    return {re.sub(r"[\s.]+(?=[ap]|$)|\.(?=m)", "", number.lower()) for number in _NUMBER.findall(text)}
+
+
 def _says_no_more(sentence: str, found: Evidence) -> bool:
     said = f"{found.context} {found.text}"
-    if not set(_NUMBER.findall(sentence)) <= set(_NUMBER.findall(said)):
+    if not _numbers(sentence) <= _numbers(said):
         return False
     if bool(_NEGATION.search(sentence)) != bool(_NEGATION.search(found.text)):
         return False

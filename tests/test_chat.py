@@ -3,7 +3,7 @@
 import pytest
 
 from ragbot import Document
-from ragbot.chat import GREETING_CJK, NOTED, UNKNOWN, UNKNOWN_CJK
+from ragbot.chat import GREETING, GREETING_CJK, NOTED, UNKNOWN, UNKNOWN_CJK
 from ragbot.errors import InputError, NotFoundError
 from ragbot.store.writer import FORGOTTEN
 
@@ -105,13 +105,18 @@ def test_what_is_told_is_kept_even_if_the_answer_never_comes(chat_of):
 
 
 def test_a_message_does_not_answer_its_own_question(chat_of):
-    turn = chat_of().ask("My drill is broken and I have lost the receipt. Where is the receipt for my drill?")
+    turn = chat_of().ask("My drill is broken and I have lost the receipt. Do I get my money back?")
     assert turn.answer == UNKNOWN
 
 
+def test_unless_it_tells_all_that_it_asks(chat_of):
+    turn = chat_of().ask("My badge number is 4471. What is my badge number?")
+    assert turn.answer == "You told me: “My badge number is 4471.”"
+
+
 def test_greetings_claim_nothing(chat_of):
-    assert chat_of("Hello there! We have 5 labs.").ask("hello").answer == "Hello there!"
-    turn = chat_of("I am sorry, what?").ask("你好")
+    assert chat_of("Welcome to our office!").ask("hello").answer == GREETING
+    turn = chat_of().ask("你好")
     assert (turn.question, turn.answer, turn.grounded) == ("你好", GREETING_CJK, False)
 
 

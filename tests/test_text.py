@@ -126,6 +126,7 @@ def test_what_is_told(text):
         "opening hours sunday",
         "图书馆几点开门",
         "How are fees paid",
+        "My parrot is called Polly, what should I feed it",
         "hotel",
         "那周日呢",
     ],

@@ -107,7 +107,7 @@ class SentenceTransformersEmbedder:
 
     def __init__(self, name: str) -> None:
         self.model = name
-        with hub.loading(name):
+        with hub.loading(name), hub.quiet_transformers():
             from sentence_transformers import SentenceTransformer
 
             local = Path(name).is_dir()
@@ -155,5 +155,6 @@ def _convert(folder: Path, aside: Path) -> None:
             return state
 
     example = {name: torch.ones(2, 8, dtype=torch.int64) for name in ("input_ids", "attention_mask")}
-    network = ov.convert_model(LastHiddenState().eval(), example_input=example)
+    with hub.quiet_transformers():
+        network = ov.convert_model(LastHiddenState().eval(), example_input=example)
     ov.save_model(network, aside / "model.xml", compress_to_fp16=False)

@@ -67,7 +67,7 @@ class TransformersGenerator:
 
     def __init__(self, name: str) -> None:
         self.model = name
-        with hub.loading(name):
+        with hub.loading(name), hub.quiet_transformers():
             from transformers import AutoModelForCausalLM, AutoTokenizer
 
             local = Path(name).is_dir()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ragbot.errors import ModelError
 
@@ -17,16 +17,32 @@ _IDENTITY = ("*.safetensors", "*.bin", "tokenizer.json", "modules.json", "config
 @contextmanager
 def loading(name: str) -> Iterator[None]:
     """Quiet loading of the model `name`; what fails in it becomes one line."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "0")
-    for noisy in ("transformers", "sentence_transformers", "huggingface_hub"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as cause:
+        reason = " ".join(str(cause).split())[:300]
+        helped = Path(name).is_dir() or "pip install" in reason
+        mend = "" if helped else "; give a folder, or a Hugging Face id with the network up"
+        raise ModelError(f"{name}: cannot be loaded ({reason}){mend}") from cause
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Without the bars and remarks of transformers: they are no news to a person who asked a question."""
+    from transformers.utils import logging as transformers_logging
+
+    logging: Any = transformers_logging
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         yield
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as cause:
-        reason = " ".join(str(cause).split())[:200]
-        mend = "" if Path(name).is_dir() else "; give a folder, or a Hugging Face id with the network up"
-        raise ModelError(f"{name}: cannot be loaded ({reason}){mend}") from cause
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def revision(name: str, commit: str | None) -> str:

@@ -17,6 +17,10 @@ _ASKS = re.compile(
     |(?:for|to|from|by|with)\ (?:what|whom|which|how))\b""",
     re.IGNORECASE | re.VERBOSE,
 )
+_ASKS_LATER = re.compile(
+    r",\s*(?:and |so |but )?(?:who|what|when|where|which|why|how|can|could|do|does|did|is|are|should|will|would|may)\b",
+    re.IGNORECASE,
+)
 _ASKS_CJK = re.compile(r"[吗嘛呢么]|什么|怎|如何|为何|哪|谁|几[点个时号天岁]|多少|多久|多大|是否|能否|可否|请问|告诉我|^那")
 _TELLS = re.compile(
     r"\b(?:i|i'm|i've|i'll|i'd|my|me|mine|we|we're|we've|our|us|is|are|was|were|be|been|has|have|had|will|won't|isn't"
@@ -51,9 +55,15 @@ def told(text: str) -> str:
     return " ".join(sentence for sentence in found if _tells(sentence))
 
 
+def asking(text: str) -> str:
+    """The rest of it: what the message asks."""
+    found = [text[span.start : span.end] for span in sentences(text)]
+    return " ".join(sentence for sentence in found if not _tells(sentence))
+
+
 def asked(text: str) -> bool:
     """Whether the message wants an answer."""
-    return any(not _tells(text[span.start : span.end]) for span in sentences(text))
+    return bool(asking(text))
 
 
 def _tells(sentence: str) -> bool:
@@ -61,7 +71,9 @@ def _tells(sentence: str) -> bool:
         return False
     if has_cjk(sentence):
         return not _ASKS_CJK.search(sentence) and bool(_TELLS_CJK.search(sentence))
-    return not _ASKS.match(sentence) and bool(_TELLS.search(sentence)) and bool(content(sentence))
+    if _ASKS.match(sentence) or _ASKS_LATER.search(sentence):
+        return False
+    return bool(_TELLS.search(sentence)) and bool(content(sentence))
 
 
 def standalone(question: str, history: Sequence[tuple[str, str]]) -> str:
