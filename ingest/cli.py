@@ -77,11 +77,16 @@ def forget(
 
         with Memory.open(home, create=False) as memory:
             try:
-                erased = memory.forget(uri, scope=scope)
+                done = memory.forget(uri, scope=scope)
             except NotFoundError:
                 uri = uri_of(Path(uri), memory.home)
-                erased = memory.forget(uri, scope=scope)
-        say_json({"uri": uri, "scope": scope, "erased": erased}) if as_json else say(f"forgot {uri}; passages erased: {erased}")
+                done = memory.forget(uri, scope=scope)
+        if as_json:
+            say_json({"uri": uri, "scope": scope, "erased": done.chunks, "cleared": done.cleared})
+            return
+        say(f"forgot {uri}; passages erased: {done.chunks}")
+        if not done.cleared:
+            note("another process is still reading: the database's log is cleared of it at the next forget or refresh")
 
 
 @cli.command()
@@ -106,7 +111,7 @@ def refresh(
 
 @cli.command()
 def check(home: Home = None, as_json: Json = False) -> None:
-    """Prove that index and truth agree, and name each disagreement. Changes nothing."""
+    """Compare the index with the truth, and name each disagreement. Changes nothing."""
     with reporting(as_json):
         from ragbot.memory import Memory
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from ingest import readers, sources
-from ragbot.errors import InputError, LockedError, ReadError, UnsupportedError
+from ragbot.errors import EmptyError, InputError, LockedError, ReadError, UnsupportedError
 from ragbot.memory import Memory
 from ragbot.types import EVERYONE, Document, Remembered
 
@@ -41,12 +41,7 @@ def add(
 ) -> list[Outcome]:
     """Ingest files and folders. Unchanged files cost no parsing and no embedding."""
     files, unread = sources.find(paths, memory.home)
-    outcomes = [Outcome(failure.uri, "failed", str(failure.cause)) for failure in unread]
-    for outcome in _ingest(memory, files, scope, password):
-        outcomes.append(outcome)
-        if progress:
-            progress(len(outcomes) - len(unread), len(files), outcome)
-    return outcomes
+    return _ingest_all(memory, files, unread, scope, password, progress)
 
 
 def sync(
@@ -65,17 +60,38 @@ def sync(
     """
     if not folder.is_dir():
         raise ReadError(f"{folder}: is not a folder; nothing was changed")
-    outcomes = add(memory, [folder], scope=scope, password=password, progress=progress)
     files, unread = sources.find([folder], memory.home)
-    if unread and not (allow_empty and not files):
-        return outcomes
-    outcomes = [outcome for outcome in outcomes if files or outcome.status != "failed"]
-    there = {file.uri for file in files}
-    root = sources.uri_of(folder, memory.home).rstrip("/") + "/"
+    empty = not files and all(isinstance(failure.cause, EmptyError) for failure in unread)
+    if empty and allow_empty:
+        unread = []
+    outcomes = _ingest_all(memory, files, unread, scope, password, progress)
+    return outcomes if unread else outcomes + _retire_gone(memory, folder, {file.uri for file in files}, scope)
+
+
+def _retire_gone(memory: Memory, folder: Path, there: Collection[str], scope: str) -> list[Outcome]:
+    """Retire the documents that came from files of `folder` and are not `there` any more; none that came otherwise."""
+    outcomes = []
     for stored in memory.documents([scope]):
-        if stored.kind == "file" and (root == "./" or stored.uri.startswith(root)) and stored.uri not in there:
+        came_from_it = FILE_DIGEST in stored.metadata and sources.is_under(stored.uri, folder, memory.home)
+        if came_from_it and stored.uri not in there:
             retired = memory.retire(stored.uri, scope=scope)
             outcomes.append(Outcome(stored.uri, "retired", "no longer in the folder", Remembered(retired=retired)))
+    return outcomes
+
+
+def _ingest_all(
+    memory: Memory,
+    files: Sequence[sources.Found],
+    unread: Sequence[sources.Unread],
+    scope: str,
+    password: str | None,
+    progress: Progress | None,
+) -> list[Outcome]:
+    outcomes = [Outcome(failure.uri, "failed", str(failure.cause)) for failure in unread]
+    for outcome in _ingest(memory, files, scope, password):
+        outcomes.append(outcome)
+        if progress:
+            progress(len(outcomes) - len(unread), len(files), outcome)
     return outcomes
 
 

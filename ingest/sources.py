@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ragbot.errors import EmptyError, ReadError, UnsupportedError
+from ragbot.text import storable
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +35,17 @@ def find(paths: Sequence[Path], home: Path) -> tuple[list[Found], list[Unread]]:
     unread: list[Unread] = []
     for path in paths:
         uri = uri_of(path, home)
-        if path.is_dir():
+        if os.path.isdir(path):
             files, failures = _walk(path, home)
             unread += failures
             if not files and not failures:
                 unread.append(Unread(uri, EmptyError(f"{path}: the folder is empty; nothing to ingest")))
             for file in files:
                 found.setdefault(uri_of(file, home), Found(file, uri_of(file, home), named=False))
-        elif path.is_file():
+        elif (cause := _no_file(path)) is None:
             found[uri] = Found(path, uri, named=True)
-        elif path.exists():
-            unread.append(Unread(uri, UnsupportedError(f"{path}: is neither a file nor a folder")))
         else:
-            unread.append(Unread(uri, ReadError(f"{path}: does not exist; check the name")))
+            unread.append(Unread(uri, cause))
     return list(found.values()), unread
 
 
@@ -56,7 +56,23 @@ def uri_of(path: Path, home: Path) -> str:
     """
     full = Path(os.path.abspath(path))
     base = Path(os.path.abspath(home)).parent
-    return (full.relative_to(base) if full.is_relative_to(base) else full).as_posix()
+    return storable((full.relative_to(base) if full.is_relative_to(base) else full).as_posix())
+
+
+def is_under(uri: str, folder: Path, home: Path) -> bool:
+    """Whether the file of this address lies in `folder`."""
+    return Path(os.path.abspath(home.parent), uri).is_relative_to(os.path.abspath(folder))
+
+
+def _no_file(path: Path) -> ReadError | None:
+    """Why there is no file to read at this path; None if there is one."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return ReadError(f"{path}: does not exist; check the name")
+    except OSError as cause:
+        return ReadError(f"{path}: cannot be looked at ({cause.strerror}); check its permissions")
+    return None if stat.S_ISREG(mode) else UnsupportedError(f"{path}: is neither a file nor a folder")
 
 
 def _walk(folder: Path, home: Path) -> tuple[list[Path], list[Unread]]:
@@ -69,8 +85,13 @@ def _walk(folder: Path, home: Path) -> tuple[list[Path], list[Unread]]:
             Unread(uri_of(name, home), ReadError(f"{name}: cannot be listed ({cause.strerror}); check its permissions"))
         )
 
-    own = os.path.abspath(home)
+    own = os.path.realpath(home)
     for here, folders, names in os.walk(folder, onerror=failed):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and os.path.abspath(Path(here, name)) != own)
-        files += [Path(here, name) for name in sorted(names) if not name.startswith((".", "~$"))]
-    return [file for file in files if file.is_file()], failures
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and os.path.realpath(Path(here, name)) != own)
+        for file in (Path(here, name) for name in sorted(names) if not name.startswith((".", "~$"))):
+            problem = _no_file(file)
+            if problem is None:
+                files.append(file)
+            elif not isinstance(problem, UnsupportedError) and os.path.lexists(file) and not file.is_symlink():
+                failures.append(Unread(uri_of(file, home), problem))
+    return files, failures

@@ -7,6 +7,7 @@ answers is history, and never evidence.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Generator as Generator_
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -47,8 +48,8 @@ class Chat:
 
     def __init__(self, memory: Memory, session: str, scope: str, generator: Generator | None = None) -> None:
         self.memory = memory
-        self.session = session
-        self.scope = scope
+        self.session = storable(session)
+        self.scope = storable(scope)
         self.last: Turn | None = None
         """The newest turn of this object; after a `stream` was read to its end, the finished one."""
         self._generator = generator
@@ -94,35 +95,47 @@ class Chat:
 
         Raises InputError for an empty message, ModelError if a model is missing.
         """
-        for _ in self.stream(question):
-            pass
-        assert self.last is not None
-        return self.last
+        pieces = self._stream(question)
+        while True:
+            try:
+                next(pieces)
+            except StopIteration as end:
+                turn: Turn = end.value
+                return turn
 
     def stream(self, question: str) -> Iterator[str]:
         """Answer a message piece by piece; each piece is checked before it is given.
 
         The turn is stored when the iterator ends, and is then in `last`. If it is closed early,
-        what was said until then is stored.
+        what was said until then is stored; if it fails, likewise, and the turn counts as ungrounded.
         """
+        yield from self._stream(question)
+
+    def _stream(self, question: str) -> Generator_[str, None, Turn]:
         if not question.strip():
             raise InputError("the message is empty; ask or tell something")
         question = storable(question)
         history = self._history()
         turn = self._begin(question)
         said: list[_Said] = []
+        failed = True
         try:
             for sentence in self._answer(turn, history):
                 piece = sentence.text if not said else f" {sentence.text}"
                 said.append(sentence)
                 yield piece
+            failed = False
+        except GeneratorExit:
+            failed = False
+            raise
         finally:
-            self.last = self._finish(turn, said)
+            turn = self.last = self._finish(turn, said, failed)
+        return turn
 
     def rate(self, turn_id: str, *, up: bool, author: str = "") -> None:
         """Say whether a turn was good. Raises NotFoundError if there is none of this id in the scope."""
         with self.memory.store.writing() as writer:
-            writer.add_feedback(self._own(writer.turn(turn_id), turn_id), "up" if up else "down", author=author)
+            writer.add_feedback(self._own(writer.turn(turn_id), turn_id), "up" if up else "down", author=storable(author))
 
     def correct(self, turn_id: str, text: str, *, author: str = "") -> Document:
         """Say what is right instead. From now on it answers in this chat's scope, before what the turn cited.
@@ -133,16 +146,16 @@ class Chat:
             turn = self._own(reader.turn(turn_id), turn_id)
         correction = Document(
             uri=f"correction:{turn.id}",
-            text=text.strip(),
-            title=turn.question,
+            text=storable(text.strip()),
+            title=questions.asking(turn.question),  # what was told in it is a document of its own, to be forgotten on its own
             kind="correction",
             scope=self.scope,
-            metadata={"author": author} if author else {},
+            metadata={"author": storable(author)} if author else {},
         )
         self.memory.remember(
             correction,
             disputes=turn.citations,
-            also=lambda writer: writer.add_feedback(turn, "correction", correction.text, author),
+            also=lambda writer: writer.add_feedback(turn, "correction", correction.text, storable(author)),
         )
         return correction
 
@@ -178,15 +191,15 @@ class Chat:
         self.last = turn
         return turn
 
-    def _finish(self, turn: Turn, said: Sequence[_Said]) -> Turn:
+    def _finish(self, turn: Turn, said: Sequence[_Said], failed: bool) -> Turn:
         citations = tuple(dict.fromkeys(s.citation for s in said if s.citation))
-        grounded = bool(said) and all(s.citation for s in said)
+        grounded = bool(said) and not failed and all(s.citation for s in said)
         done = replace(turn, answer=" ".join(s.text for s in said), citations=citations, grounded=grounded)
         try:
             with self.memory.store.writing() as writer:
                 writer.add_answer(done)
         except Raced:  # a cited document was forgotten while the answer was written
-            done = replace(turn, answer=UNKNOWN)
+            done = replace(turn, answer=UNKNOWN_CJK if has_cjk(turn.question) else UNKNOWN)
             with self.memory.store.writing() as writer:
                 writer.add_answer(done)
         return done

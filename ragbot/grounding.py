@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ragbot.text.claims import says_no_more
 from ragbot.text.sentences import Span, sentences
 from ragbot.text.tokens import content, has_cjk
 from ragbot.types import Citation, Hit
@@ -24,8 +25,6 @@ Encode = Callable[[Sequence[str]], Vectors]
 
 WEIGHTS, WEIGHTS_CJK = (1.0, 0.3), (0.3, 1.0)
 """What the cosine and the match of words count in the order of the evidence; the bundled embedder is English."""
-COVERAGE = 0.8
-"""How many of a written sentence's content words its evidence must hold."""
 SIMILARITY = 0.55
 """The least cosine between a written sentence and its evidence."""
 NEAR_BEST = 0.08
@@ -35,13 +34,6 @@ LEAD = 0.1
 EARLIER = 0.3
 """The weight of a word that only an earlier question holds, which this one leans on."""
 
-_NUMBER = re.compile(r"\d+(?:[.,:/]\d+)*(?:\s*[ap]\.?m\b)?|[%£$€¥]", re.IGNORECASE)
-_NAME = re.compile(r"(?<=[\w,;:] )[A-Z][\w’'-]+")
-_NEGATION = re.compile(
-    r"\b(?:no|not|never|none|nothing|nobody|cannot|can't|don't|doesn't|didn't|won't|isn't|aren't|wasn't|weren't|mustn't"
-    r"|shouldn't|without|neither|nor|except|unless|closed|forbidden|prohibited)\b|n[o']t\b|[不没無无未勿禁]",
-    re.IGNORECASE,
-)
 _MARKUP = re.compile(r"^(?:\s*(?:[-*+•·]|\d{1,3}[.)]|#{1,6}|>)\s+)+|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}|\s*\{\s*#[\w-]+\s*\}")
 
 
@@ -88,7 +80,7 @@ def evidence(
     """The sentences of `hits` by how well they speak to the question, best first.
 
     `now` is the part of the question that was asked now, where the rest is what it leans on.
-    `set_aside` are (chunk id, start, end) of the document that a correction disputes.
+    `set_aside` are (chunk id, start, end) within the chunk's text that a correction disputes.
     """
     units = [(hit, span, context) for hit in hits for span, context in _units(hit) if not _disputed(hit, span, set_aside)]
     if not units:
@@ -136,13 +128,12 @@ def enough(question: str, found: Sequence[Evidence]) -> bool:
 def support(sentence: str, found: Sequence[Evidence], encode: Encode) -> Evidence | None:
     """The evidence that says what `sentence` says; None if no single sentence does.
 
-    Numbers and names must all be there, a negation on one side must be on the other, nearly all
-    content words must be there, and the meaning must be near.
+    All its words must be there (`ragbot.text.claims`), and the meaning must be near.
     """
     if sentence.rstrip().endswith(("?", "？")) or not content(sentence):
         return None
     best = max((e.score for e in found), default=0.0)
-    fitting = [e for e in found if e.score >= best - NEAR_BEST and _says_no_more(sentence, e)]
+    fitting = [e for e in found if e.score >= best - NEAR_BEST and says_no_more(sentence, e.text, e.context)]
     if not fitting:
         return None
     vectors = encode([sentence] + [_with_context(e.text, e.context) for e in fitting] + [e.text for e in fitting])
@@ -168,13 +159,12 @@ def spoken(found: Evidence) -> str:
 def _units(hit: Hit) -> list[tuple[Span, str]]:
     """The sentences of a hit with the headings above each; a question goes with what answers it."""
     text = hit.chunk.text
-    context = " > ".join(part for part in (hit.chunk.title, hit.chunk.heading) if part)
+    context = base = " > ".join(part for part in (hit.chunk.title, hit.chunk.heading) if part)
     units: list[tuple[Span, str]] = []
     asked: Span | None = None
     for span in sentences(text):
         words = text[span.start : span.end]
         if words.startswith("#") and "\n" not in words:
-            base = " > ".join(part for part in (hit.chunk.title, hit.chunk.heading) if part)
             context = f"{base} > {words.lstrip('# ')}" if base else words.lstrip("# ")
             asked = None
             continue
@@ -189,8 +179,7 @@ def _units(hit: Hit) -> list[tuple[Span, str]]:
 
 
 def _disputed(hit: Hit, span: Span, set_aside: Collection[tuple[int, int, int]]) -> bool:
-    start, end = hit.chunk.start + span.start, hit.chunk.start + span.end
-    return any(id == hit.chunk.id and start < to and since < end for id, since, to in set_aside)
+    return any(id == hit.chunk.id and span.start < to and since < span.end for id, since, to in set_aside)
 
 
 def _with_context(text: str, context: str) -> str:
@@ -219,20 +208,3 @@ def _coverage(weights: dict[str, float], text: str) -> float:
     there = set(content(text))
     total = sum(weights.values())
     return sum(weight for word, weight in weights.items() if word in there) / total if total else 0.0
-
-
-def _numbers(text: str) -> set[str]:
-    return {re.sub(r"[\s.]+(?=[ap]|$)|\.(?=m)", "", number.lower()) for number in _NUMBER.findall(text)}
-
-
-def _says_no_more(sentence: str, found: Evidence) -> bool:
-    said = f"{found.context} {found.text}"
-    if not _numbers(sentence) <= _numbers(said):
-        return False
-    if bool(_NEGATION.search(sentence)) != bool(_NEGATION.search(found.text)):
-        return False
-    there = set(content(said))
-    if any(not set(content(name)) <= there for name in _NAME.findall(sentence)):
-        return False
-    words = set(content(sentence))
-    return len(words & there) >= COVERAGE * len(words)

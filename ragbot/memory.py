@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -20,16 +21,17 @@ from numpy.typing import NDArray
 
 from ragbot import config as configs
 from ragbot import ranking
-from ragbot.errors import BusyError, InputError, NotFoundError
+from ragbot.errors import BusyError, InputError, ModelError, NotFoundError
+from ragbot.index import manifest as manifests
 from ragbot.index import sealing
-from ragbot.index.view import View, manifest_of
+from ragbot.index.view import View
 from ragbot.models.embedder import Embedder, open_embedder
 from ragbot.store import Draft, Raced, Reader, Store, Stored, Writer
 from ragbot.store.rows import micros
 from ragbot.text import chunks as chunking
 from ragbot.text import questions, storable
 from ragbot.text.tokens import content, has_cjk, tokens
-from ragbot.types import EVERYONE, Checked, Citation, Document, Hit, Refreshed, Remembered, Space
+from ragbot.types import EVERYONE, Checked, Citation, Document, Forgotten, Hit, Refreshed, Remembered, Space
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +91,8 @@ class Memory:
     ) -> Remembered:
         """Make each document, or its new version, searchable; it is so when this returns.
 
-        Each document is one transaction. `disputes` are the citations that a correction sets
+        Each document is one transaction. One whose title and text are those of its last version is
+        skipped, whatever else is new about it. `disputes` are the citations that a correction sets
         aside; `also` is written in the same transaction as each document. Raises InputError for
         a document without words, before anything of its group is written.
         """
@@ -98,8 +101,14 @@ class Memory:
         while group := list(islice(waiting, GROUP)):
             total += self._remember_group(group, disputes, also, progress)
         if total.added:
-            sealing.seal_long_tail(self.home, self.store)
+            self._seal_long_tail()
         return total
+
+    def _seal_long_tail(self) -> None:
+        try:
+            sealing.seal_long_tail(self.home, self.store)
+        except (OSError, BusyError) as cause:  # it is remembered all the same; the next one seals it
+            log.warning("%s: the index was not sealed (%s)", self.home, cause)
 
     def _remember_group(
         self,
@@ -111,7 +120,8 @@ class Memory:
         group = [_storable(document) for document in group]
         for document in group:
             _need_words(document)
-        changed = [document for document in group if also or disputes or not self._unchanged(document)]
+        often = Counter((document.scope, document.uri) for document in group)
+        changed = [d for d in group if also or disputes or often[d.scope, d.uri] > 1 or not self._unchanged(d)]
         total = Remembered(skipped=len(group) - len(changed))
         if not changed:
             return total
@@ -156,7 +166,7 @@ class Memory:
         new = [digest for digest in texts if digest not in known]
         if not new:
             return space, {}
-        vectors = self._embedder(space.model).encode([texts[digest] for digest in new], progress)
+        vectors = self._embedder_of(space).encode([texts[digest] for digest in new], progress)
         return space, dict(zip(new, vectors, strict=True))
 
     def _space(self) -> Space:
@@ -179,9 +189,19 @@ class Memory:
                 self._embedders[name] = open_embedder(name)
             return self._embedders[name]
 
+    def _embedder_of(self, space: Space) -> Embedder:
+        """The embedder that made `space`. Raises ModelError if another one goes by its name now."""
+        embedder = self._embedder(space.model)
+        if (embedder.revision, embedder.dim) != (space.revision, space.dim):
+            raise ModelError(
+                f"{space.model}: is not the model that this memory was embedded with (revision {embedder.revision}, "
+                f"was {space.revision}); put the old one back, or run `ingest refresh --model {space.model}`"
+            )
+        return embedder
+
     def embedder(self) -> Embedder:
         """The embedder of the space that answers, loaded the first time it is asked for."""
-        return self._embedder(self._space().model)
+        return self._embedder_of(self._space())
 
     # Recall
 
@@ -207,7 +227,7 @@ class Memory:
         wanted = storable(questions.standalone(query, history))
         moment = None if as_of is None else micros(as_of)
         with self._lock:
-            manifest = manifest_of(self.home)
+            manifest = manifests.read(self.home)
             with self.store.reading() as reader:
                 self._view.follow(reader, manifest)
                 ranked = self._ranked(reader, wanted, max(k, POOL), scopes, moment)
@@ -250,21 +270,21 @@ class Memory:
         with self.store.writing() as writer:
             return writer.retire_document(scope, uri)
 
-    def forget(self, uri: str, *, scope: str = EVERYONE) -> int:
-        """Erase a document and everything derived from it. How many chunks were erased.
+    def forget(self, uri: str, *, scope: str = EVERYONE) -> Forgotten:
+        """Erase a document and everything derived from it.
 
         Every version goes, with vectors, words, sealed segments, and the answers that quoted it.
         Raises NotFoundError if there is no such document.
         """
         with self.store.writing() as writer:
-            found = writer.document(scope, uri)
-            if found is None:
-                raise NotFoundError(f"{uri}: no such document in scope {scope!r}; `ingest status` lists what is there")
+            there = writer.document(scope, uri) is not None
             erased = writer.erase_document(scope, uri)
+        # Also where there is none: an earlier forget may have been killed before it came this far.
         sealing.drop_erased(self.home, self.store)
-        if not self.store.scrub():
-            log.warning("%s: another process is reading; its log is cleared of %s at the next forget or refresh", self.home, uri)
-        return len(erased)
+        cleared = self.store.scrub()
+        if not there:
+            raise NotFoundError(f"{uri}: no such document in scope {scope!r}; `ingest status` lists what is there")
+        return Forgotten(len(erased), cleared)
 
     def refresh(self, model: str | None = None, *, progress: Progress | None = None) -> Refreshed:
         """Seal the index anew; with `model`, re-embed everything with that model first.
@@ -275,7 +295,8 @@ class Memory:
         embedded = 0
         space = self._space()
         if model is not None:
-            embedder = self._embedder(model)
+            embedder = open_embedder(model)  # anew: what goes by this name may have changed
+            self._embedders[embedder.model] = embedder
             with self.store.writing() as writer:
                 space = writer.add_space(embedder.model, embedder.revision, embedder.dim, embedder.prefixes)
             embedded = self._move_to(space, embedder, progress)
@@ -304,7 +325,7 @@ class Memory:
 
     def check(self) -> Checked:
         """Compare the index with the truth, and name each disagreement. Changes nothing."""
-        manifest = manifest_of(self.home)
+        manifest = manifests.read(self.home)
         with self.store.reading() as reader:
             documents, chunks, _, _ = reader.counts()
             problems = reader.integrity()

@@ -200,6 +200,17 @@ class Refreshed:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What `Memory.forget` did: chunks erased, and whether the database's log is clear of them.
+
+    It is not while another process reads in it; the next `forget` or `refresh` clears it.
+    """
+
+    chunks: int
+    cleared: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """What `Memory.check` saw. No problems: truth and index agree."""
 

@@ -92,7 +92,7 @@ def test_what_is_told_is_found_in_the_next_session_of_the_scope_and_in_no_other(
     assert later.answer == "Your badge number is 4471."
     assert later.citations[0].where.startswith("you told me on ")
     assert chat_of(session="ana", scope="ben").ask("What is my badge number?").answer == UNKNOWN
-    assert chat_of(scope="ben").memory.recall("badge number") == []
+    assert chat_of(scope="ben").memory.recall("badge number", scopes=("everyone", "ben")) == []
 
 
 def test_what_is_told_is_kept_even_if_the_answer_never_comes(chat_of):
@@ -197,6 +197,7 @@ def test_forgetting_what_was_told_takes_back_the_message_too(chat_of, home):
     turn = chat.ask("My zyzzyva number is 4471.")
     chat.correct(turn.id, "My zyzzyva number is 4472.")
     chat.memory.forget(f"turn:{turn.id}", scope="ana")
+    assert b"4471" not in b"".join(file.read_bytes() for file in home.rglob("*") if file.is_file())
     chat.memory.forget(f"correction:{turn.id}", scope="ana")
     assert b"zyzzyva" not in b"".join(file.read_bytes() for file in home.rglob("*") if file.is_file())
 
@@ -248,5 +249,4 @@ def test_orders_in_a_document_do_not_become_the_answer(chat_of, attack):
     assert turn.answer == "The lab opens at 9:00 on Monday."
     system, *_, user = chat._generator.shown[0]
     assert system.role == "system"
-    assert attack not in system.content
     assert user.role == "user"

@@ -164,7 +164,7 @@ def test_a_prompt_keeps_to_its_length_and_to_whole_facts():
         ("The lab opens at 9:30.", "The lab opens at 9:00 on weekdays.", False),
         ("The lab opens at 9:00 pm.", "The lab opens at 9:00 on weekdays.", False),
         ("The lab opens at 9:00 AM.", "The lab opens at 9:00 on weekdays.", False),
-        ("The lab opens at 9:00 a.m.", "The lab opens at 9:00 am on weekdays.", True),
+        ("The lab opens at 9:00 AM.", "The lab opens at 9:00 am on weekdays.", True),
         ("The fee is 9%.", "The fee is 9 euros.", False),
         ("The lab does not open.", "The lab opens.", False),
         ("The lab opens.", "The lab never opens.", False),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+TRIES = 5
 DECIMALS = 5
 """Cosines are rounded, so that a vector scores the same in a segment as in the tail."""
 
@@ -92,8 +93,13 @@ def seal(home: Path, ids: Ids, vectors: Vectors) -> str:
     flat.add_with_ids(vectors, ids)
     content = faiss.serialize_index(flat).tobytes()
     name = f"{hashlib.sha256(content).hexdigest()}.faiss"
-    manifests.write(home / manifests.FOLDER / name, content)
-    return name
+    for _ in range(TRIES):
+        try:
+            manifests.write(home / manifests.FOLDER / name, content)
+            return name
+        except FileNotFoundError:  # another process swept the folder while this was half written
+            continue
+    raise OSError(f"{home / manifests.FOLDER}: other processes keep sweeping it")
 
 
 def _read(file: Path) -> faiss.Index:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,20 +24,42 @@ def read(home: Path) -> Manifest | None:
 
 
 def publish(home: Path, manifest: Manifest) -> None:
-    """Put `manifest` in force, then drop the segments that it no longer names."""
+    """Put `manifest` in force, then drop the segments that it does not name. Call it under the write lock."""
     write(home / FILE, json.dumps(asdict(manifest), indent=1).encode())
-    (home / FOLDER).mkdir(exist_ok=True)
-    for file in (home / FOLDER).iterdir():
-        if file.name not in manifest.segments:
-            file.unlink(missing_ok=True)
+    sweep(home, manifest)
+
+
+def withdraw(home: Path) -> None:
+    """Put no manifest in force, and drop every segment. Call it under the write lock."""
+    (home / FILE).unlink(missing_ok=True)
+    sweep(home, None)
+
+
+def sweep(home: Path, manifest: Manifest | None) -> None:
+    """Drop the segments that `manifest` does not name.
+
+    One that another process has just sealed goes too: that process notices when it publishes,
+    since what made this sweep necessary has changed the ground under it.
+    """
+    for name in strays(home, manifest):
+        (home / FOLDER / name).unlink(missing_ok=True)
+
+
+def strays(home: Path, manifest: Manifest | None) -> list[str]:
+    """Files among the segments that `manifest` does not name."""
+    named = manifest.segments if manifest else ()
+    folder = home / FOLDER
+    return [file.name for file in folder.iterdir() if file.name not in named] if folder.is_dir() else []
 
 
 def write(path: Path, content: bytes) -> None:
     """Write a file so that a reader, or a crash, sees the old one or the new one and no mixture."""
     path.parent.mkdir(exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    # A name of its own each time: threads of one process write at once too.
+    descriptor, name = tempfile.mkstemp(prefix=".", suffix=".aside", dir=path.parent)
+    aside = Path(name)
     try:
-        with aside.open("wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -36,6 +36,8 @@ def seal_long_tail(home: Path, store: _Store) -> None:
         if space is None:
             return
         base = usable(manifest, source, space)
+        if base and source.erased_after(base.txn):
+            base = None  # its segments hold something that was forgotten: seal all of it anew
         ids, vectors = source.vectors(space, base.covered if base else 0)
         transaction = source.last_transaction()
     if len(ids) >= SEAL_AT:
@@ -56,10 +58,16 @@ def seal_all(home: Path, store: _Store) -> int:
 
 
 def drop_erased(home: Path, store: _Store) -> None:
-    """Make the segments anew if they still hold the vectors of something erased."""
-    while (manifest := manifests.read(home)) is not None:
-        with store.reading() as source:
-            if usable(manifest, source, source.active_space()) and not source.erased_after(manifest.txn):
+    """Make the segments anew if they still hold the vectors of something erased, and drop files that nobody names."""
+    while True:
+        with store.writing() as source:
+            manifest = manifests.read(home)
+            space = source.active_space()
+            if manifest is None or usable(manifest, source, space) is None:
+                manifests.withdraw(home)
+                return
+            if not source.erased_after(manifest.txn):
+                manifests.sweep(home, manifest)
                 return
         seal_all(home, store)
 
@@ -69,18 +77,20 @@ def problems(home: Path, source: _Erasing, space: Space | None, manifest: Manife
     if manifest is None:
         there = (home / manifests.FILE).exists()
         return [f"{manifests.FILE}: cannot be understood; `ragbot` searches exactly until it is sealed again"] if there else []
-    if usable(manifest, source, space) is None or space is None:
+    if space is None or manifest.space != space.id:
+        return [f"{manifests.FILE}: is of another embedding model; it is not used until `ingest refresh`"]
+    if usable(manifest, source, space) is None:
         return [f"{manifests.FILE}: is of another past than the database (a restored backup?); it is not used"]
     segments = dense.open_segments(home, manifest)
     if segments is None:
         return [f"{manifests.FOLDER}: a segment is missing or damaged; it is not used"]
-    found = []
+    found = [f"{name}: a segment that no manifest names" for name in manifests.strays(home, manifest)]
     if source.erased_after(manifest.txn):
         found.append(f"{manifests.FOLDER}: hold vectors of something that was forgotten")
     ids, vectors = source.vectors(space)
     for at in range(0, len(ids), max(1, len(ids) // 50)):
-        covered = ids[at] <= manifest.covered
-        if covered and ids[at] not in [hit[0] for hit in dense.DenseIndex(space.dim, segments).search(vectors[at], 50, ids)]:
+        index = dense.DenseIndex(space.dim, segments)
+        if ids[at] <= manifest.covered and not index.search(vectors[at], 1, ids[at : at + 1]):
             found.append(f"chunk {ids[at]} is not found by its own vector")
     return found
 
@@ -95,12 +105,19 @@ def _publish(
     vectors: dense.Vectors,
     transaction: tuple[int, str],
 ) -> None:
-    """Seal the vectors beside those of `base`, unless a manifest other than `seen` is in force by then."""
+    """Seal the vectors beside those of `base`, unless the ground changed since they were read.
+
+    It did if a manifest other than `seen` is in force, something was erased, or another space
+    answers. Then the new segment goes again.
+    """
     segments = (dense.seal(home, ids, vectors),) if len(ids) else ()
     covered = int(ids[-1]) if len(ids) else 0
-    with store.writing():
-        if manifests.read(home) != seen:
-            return
+    with store.writing() as source:
+        in_force = manifests.read(home)
         kept = base.segments if base else ()
+        swept = not all((home / manifests.FOLDER / name).exists() for name in kept + segments)
+        if in_force != seen or swept or source.erased_after(transaction[0]) or source.active_space() != space:
+            manifests.sweep(home, in_force)
+            return
         generation = seen.generation + 1 if seen else 1
         manifests.publish(home, Manifest(generation, space.id, covered, kept + segments, *transaction))

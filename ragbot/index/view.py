@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Protocol
 
 from ragbot.index import dense
-from ragbot.index import manifest as manifests
 from ragbot.index.rows import FOREVER, Row, Rows
 from ragbot.types import Manifest, Space
 
@@ -98,8 +97,3 @@ def usable(manifest: Manifest | None, source: Source, space: Space | None) -> Ma
     if manifest is None or space is None or manifest.space != space.id:
         return None
     return manifest if source.token(manifest.txn) == manifest.token else None
-
-
-def manifest_of(home: Path) -> Manifest | None:
-    """The manifest in force, to be read before a snapshot is taken."""
-    return manifests.read(home)

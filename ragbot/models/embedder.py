@@ -49,7 +49,10 @@ def open_embedder(name: str) -> Embedder:
 
     Raises ModelError if it is not there or does not load.
     """
-    return BundledEmbedder() if name == bundled.EMBEDDER else SentenceTransformersEmbedder(name)
+    if name == bundled.EMBEDDER:
+        return BundledEmbedder()
+    # A folder is known by its whole path: the memory is opened from other working folders too.
+    return SentenceTransformersEmbedder(str(Path(name).resolve()) if Path(name).is_dir() else name)
 
 
 class BundledEmbedder:
@@ -96,7 +99,9 @@ class BundledEmbedder:
     def _encode(self, texts: list[str]) -> Vectors:
         encodings = self._tokenizer.encode_batch([text for text in texts])
         mask = np.array([encoding.attention_mask for encoding in encodings], np.int64)
-        words = self._network([np.array([encoding.ids for encoding in encodings], np.int64), mask])[0]
+        # A request of its own each time: the shared one of the network serves one thread only.
+        request = self._network.create_infer_request()
+        words = request.infer([np.array([encoding.ids for encoding in encodings], np.int64), mask])[0]
         means = (words * mask[..., None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
         unit: Vectors = (means / np.linalg.norm(means, axis=1, keepdims=True)).astype(np.float32)
         return unit

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
@@ -51,7 +51,10 @@ class BundledGenerator:
         self._genai = genai
         file = bundled.generator_file()
         with hub.loading(self.model):
-            self._pipeline = genai.LLMPipeline(bundled.converted(file.stem, lambda aside: _convert(file, aside)), "CPU")
+            self._pipeline = genai.LLMPipeline(
+                bundled.converted(f"{file.stem}-{file.stat().st_size}", lambda aside: _convert(file, aside)), "CPU"
+            )
+        self._lock = threading.Lock()
         # The first word of a fresh pipeline takes a second more than the next ones: better now than in an answer.
         "".join(self.stream([Message("user", "Hi")], 1))
 
@@ -61,7 +64,12 @@ class BundledGenerator:
         config.max_new_tokens = max_tokens
         config.do_sample = False
         config.apply_chat_template = True
-        yield from _pieces(lambda take: self._pipeline.generate(history, config, take))
+
+        def write(take: Callable[[str], bool]) -> None:
+            with self._lock:  # one at a time; held by the writing, never by a reader that pauses
+                self._pipeline.generate(history, config, take)
+
+        yield from _pieces(write)
 
 
 class TransformersGenerator:
@@ -155,7 +163,7 @@ def plain(messages: Sequence[Message]) -> str:
     return "\n\n".join(names[m.role] + m.content for m in messages) + "\n\nAnswer:"
 
 
-def _pieces(generate: Any) -> Iterator[str]:  # noqa: ANN401 (a function of an untyped callback)
+def _pieces(generate: Callable[[Callable[[str], bool]], None]) -> Iterator[str]:
     """Turn a callback into an iterator: the writing goes on in a thread while the pieces are read."""
     queue: SimpleQueue[str | BaseException | None] = SimpleQueue()
     stopped = threading.Event()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from ragbot.errors import BusyError, HomeError
 from ragbot.store.schema import REVISION
@@ -48,6 +48,8 @@ def reading(engine: Engine) -> Iterator[Connection]:
         connection.exec_driver_sql("BEGIN")
         try:
             yield connection
+        except DatabaseError as cause:
+            raise _read_error(cause, engine) from cause
         finally:
             connection.exec_driver_sql("ROLLBACK")
 
@@ -69,9 +71,18 @@ def writing(engine: Engine) -> Iterator[Connection]:
         except OperationalError as cause:
             _rollback(connection)
             raise _write_error(cause, engine) from cause
+        except DatabaseError as cause:
+            _rollback(connection)
+            raise _read_error(cause, engine) from cause
         except BaseException:
             _rollback(connection)
             raise
+
+
+def _read_error(cause: DatabaseError, engine: Engine) -> Exception:
+    if isinstance(cause, IntegrityError):
+        return cause
+    return HomeError(f"{engine.url.database}: is damaged ({cause.orig}); restore a backup")
 
 
 def _rollback(connection: Connection) -> None:

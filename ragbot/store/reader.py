@@ -184,7 +184,7 @@ class Reader:
         return tuple(count)
 
     def disputed(self, chunk_ids: Collection[int], scopes: Collection[str]) -> list[tuple[int, int, int, str]]:
-        """(chunk id, start, end, uri of the correction) of each disputed span in these chunks."""
+        """(chunk id, start, end, uri of the correction) of each disputed span, within the chunk's text."""
         d = s.disputes.c
         query = (
             select(d.chunk_id, d.start, d.end, s.documents.c.uri)

@@ -43,5 +43,7 @@ class Store:
     def scrub(self) -> bool:
         """Clear what erased rows left in the write-ahead log. False if a reader is still on it."""
         with self._engine.connect() as connection:
+            connection.execute(text("PRAGMA busy_timeout = 1000"))  # whoever reads for longer reads for very long
             busy, _, _ = connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()
+            connection.execute(text(f"PRAGMA busy_timeout = {engines.WAIT_S * 1000:.0f}"))
             return not busy

@@ -110,11 +110,22 @@ class Writer(Reader):
         self._retire(gone, valid_from, by=document.sha256)
         self._add(document_id, document, valid_from, {at: drafts[at] for at in new}, space, vectors)
         self._connection.execute(delete(s.disputes).where(s.disputes.c.document_id == document_id))
-        for cited in {(c.chunk_id, c.start): c for c in disputes}.values():
-            values = {"document_id": document_id, "chunk_id": cited.chunk_id, "start": cited.start, "end": cited.end}
-            self._connection.execute(insert(s.disputes).values(values))
+        self._add_disputes(document_id, disputes)
         embedded = sum(drafts[at].sha256 in vectors for at in new)
         return Remembered(added=len(new), kept=len(kept), retired=len(gone), embedded=embedded)
+
+    def _add_disputes(self, document_id: int, cited: Sequence[Citation]) -> None:
+        """Note which words of which chunks are disputed, within the chunk: chunks move in their document."""
+        texts = dict(
+            self._connection.execute(
+                select(s.chunks.c.id, s.chunks.c.text).where(s.chunks.c.id.in_({c.chunk_id for c in cited}))
+            ).all()
+        )
+        for chunk_id, quote in {(c.chunk_id, c.quote) for c in cited}:
+            start = texts.get(chunk_id, "").find(quote)
+            if start >= 0:
+                values = {"document_id": document_id, "chunk_id": chunk_id, "start": start, "end": start + len(quote)}
+                self._connection.execute(insert(s.disputes).values(values))
 
     def _put_document(self, document: Document) -> int:
         d = s.documents.c
@@ -232,16 +243,18 @@ class Writer(Reader):
         self._connection.execute(delete(s.documents).where(s.documents.c.id == stored.id))
         if ids:
             self._connection.execute(insert(s.erasures), [{"chunk_id": id, "txn": self.txn} for id in ids])
-        self._erase_words_of(stored.kind, uri)
+        self._erase_words_of(stored.kind, scope, uri)
         return ids
 
-    def _erase_words_of(self, kind: str, uri: str) -> None:
+    def _erase_words_of(self, kind: str, scope: str, uri: str) -> None:
         """A turn or a correction stands a second time, where it was said."""
         turn_id = uri.partition(":")[2]
         if kind == "turn":
-            self._connection.execute(update(s.turns).where(s.turns.c.id == turn_id).values(question=FORGOTTEN))
+            said_it = (s.turns.c.id == turn_id) & (s.turns.c.scope == scope)
+            self._connection.execute(update(s.turns).where(said_it).values(question=FORGOTTEN))
         elif kind == "correction":
-            said = (s.feedback.c.turn_id == turn_id) & (s.feedback.c.kind == "correction")
+            own = select(s.turns.c.id).where(s.turns.c.id == turn_id, s.turns.c.scope == scope)
+            said = s.feedback.c.turn_id.in_(own) & (s.feedback.c.kind == "correction")
             self._connection.execute(update(s.feedback).where(said).values(text=FORGOTTEN))
 
     def _erase_chunks(self, ids: Sequence[int]) -> None:

@@ -13,6 +13,7 @@ _ASKS = re.compile(
     (?:who|whom|whose|what|when|where|which|why|how|is|are|am|was|were|do|does|did|can|could|will|would|shall|should
     |may|might|must|has|have|had|isn't|aren't|don't|doesn't|didn't|can't|couldn't|won't|wouldn't|shouldn't
     |tell\ (?:me|us)|explain|describe|list|show|give\ (?:me|us)|find|name|summari[sz]e|compare|define|help|remind\ me
+    |i\ (?:want|need|wish|would\ like|'d\ like)\ to\ (?:know|ask|find)|i'd\ like\ to\ (?:know|ask|find)|i\ wonder|i'm\ wondering
     |what's|who's|where's|when's|how's|any|and|or|about|in\ (?:what|which)|at\ (?:what|which)
     |(?:for|to|from|by|with)\ (?:what|whom|which|how))\b""",
     re.IGNORECASE | re.VERBOSE,
