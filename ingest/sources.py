@@ -92,6 +92,6 @@ def _walk(folder: Path, home: Path) -> tuple[list[Path], list[Unread]]:
             problem = _no_file(file)
             if problem is None:
                 files.append(file)
-            elif not isinstance(problem, UnsupportedError) and os.path.lexists(file) and not file.is_symlink():
+            elif not isinstance(problem, UnsupportedError) and os.path.lexists(file) and not os.path.islink(file):
                 failures.append(Unread(uri_of(file, home), problem))
     return files, failures

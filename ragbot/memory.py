@@ -226,23 +226,32 @@ class Memory:
             raise InputError(f"k is {k}; it takes a whole number from 1 up")
         wanted = storable(questions.standalone(query, history))
         moment = None if as_of is None else micros(as_of)
-        with self._lock:
-            manifest = manifests.read(self.home)
+        for _ in range(TRIES):
             with self.store.reading() as reader:
-                self._view.follow(reader, manifest)
-                ranked = self._ranked(reader, wanted, max(k, POOL), scopes, moment)
-                found = reader.chunks([hit.id for hit in ranked], scopes, moment)
-        hits = [Hit(found[hit.id], hit.score, hit.why) for hit in ranked if hit.id in found]
-        return hits[:k]
+                space = reader.active_space()
+            if space is None:
+                return []
+            # Before the snapshot: a model that loads or computes must hold up no one else.
+            vector = self._embedder_of(space).encode_query(wanted)
+            with self._lock:
+                manifest = manifests.read(self.home)
+                with self.store.reading() as reader:
+                    self._view.follow(reader, manifest)
+                    if self._view.space != space:
+                        continue
+                    ranked = self._ranked(reader, wanted, vector, max(k, POOL), scopes, moment)
+                    found = reader.chunks([hit.id for hit in ranked], scopes, moment)
+            hits = [Hit(found[hit.id], hit.score, hit.why) for hit in ranked if hit.id in found]
+            return hits[:k]
+        raise BusyError(f"{self.home}: its embedding model kept changing; try again")
 
-    def _ranked(self, reader: Reader, query: str, pool: int, scopes: Collection[str], as_of: int | None) -> list[ranking.Ranked]:
-        space = self._view.space
-        if space is None:
-            return []
+    def _ranked(
+        self, reader: Reader, query: str, vector: Vector, pool: int, scopes: Collection[str], as_of: int | None
+    ) -> list[ranking.Ranked]:
         visible = self._view.rows.visible(scopes, as_of)
         if not len(visible):
             return []
-        dense = self._view.index.search(self._embedder(space.model).encode_query(query), pool, visible)
+        dense = self._view.index.search(vector, pool, visible)
         lexical = reader.words(content(query), pool, scopes, as_of)
         weight = ranking.WORDS_WEIGHT_CJK if has_cjk(query) else ranking.WORDS_WEIGHT
         return ranking.fuse(dense, lexical, weight)

@@ -250,3 +250,47 @@ def test_orders_in_a_document_do_not_become_the_answer(chat_of, attack):
     system, *_, user = chat._generator.shown[0]
     assert system.role == "system"
     assert user.role == "user"
+
+
+def test_a_correction_moves_with_its_passage(chat_of):
+    chat = chat_of()
+    lab = "# Notes\n\nFirst of all.\n\n# Lab\n\nThe lab opens at 9:00 on Monday. The lab door is green."
+    chat.memory.remember(Document("lab.md", lab))
+    wrong = chat.ask("When does the lab open on Monday?")
+    chat.correct(wrong.id, "The lab opens at 9:30 on Monday.")
+    for version in (lab.removeprefix("# Notes\n\nFirst of all.\n\n"), f"# News\n\n{'Much is new. ' * 9}\n\n{lab}"):
+        assert chat.memory.remember(Document("lab.md", version)).kept >= 1
+        assert "9:30" in chat.ask("When does the lab open on Monday?").answer
+        assert "green" in chat.ask("What colour is the lab door?").answer
+
+
+def test_a_wish_to_know_is_a_question(chat_of):
+    chat = chat_of()
+    chat.memory.remember(LAB)
+    assert "9:00" in chat.ask("I want to know when the lab opens on Monday").answer
+    assert {stored.uri for stored in chat.memory.documents()} == {"lab.md"}
+
+
+def test_a_generator_that_fails_leaves_no_grounded_half(chat_of):
+    chat = chat_of()
+    chat.memory.remember(LAB)
+
+    def stream(messages, max_tokens):
+        yield "The lab opens at 9:00 on Monday. And "
+        raise RuntimeError("gone")
+
+    chat._generator.stream = stream
+    with pytest.raises(RuntimeError):
+        chat.ask("When does the lab open on Monday?")
+    with chat.memory.store.reading() as reader:
+        (turn,) = reader.turns("ana", "ana", 1)
+    assert (turn.answer, turn.grounded) == ("The lab opens at 9:00 on Monday.", False)
+
+
+def test_a_turn_of_another_scope_is_not_erased_by_its_address(chat_of):
+    ana = chat_of()
+    turn = ana.ask("My badge number is 4471.")
+    ana.memory.remember(Document(f"turn:{turn.id}", "Pretending.", kind="turn", scope="ben"))
+    ana.memory.forget(f"turn:{turn.id}", scope="ben")
+    with ana.memory.store.reading() as reader:
+        assert reader.turn(turn.id).question == "My badge number is 4471."

@@ -1,6 +1,7 @@
 """Files into the memory, and both command lines as a person uses them."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -251,3 +252,76 @@ def test_these_ways_load_no_model_library(memory, files, home, line):
     code = RUN_AND_TELL.format(argv=["x", *rest], module=module)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.stdout.splitlines()[-1] == "loaded set()", done.stdout + done.stderr
+
+
+# What a review found
+
+
+def test_sync_touches_only_what_came_from_files_of_the_folder(memory, tmp_path, home):
+    (tmp_path / "a.txt").write_text("Apples here.")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "b.txt").write_text("Bananas here.")
+    pipeline.add(memory, [tmp_path / "a.txt", tmp_path / "docs"])
+    for uri in ("https://example.org/x", "docs/by-api", "lab.md"):
+        memory.remember(Document(uri, "Told by the API."))
+    (tmp_path / "docs" / "b.txt").unlink()
+    (tmp_path / "docs" / "c.txt").write_text("Cherries here.")
+    assert statuses(pipeline.sync(memory, tmp_path / "docs")) == {"docs/c.txt": "added", "docs/b.txt": "retired"}
+    (tmp_path / "a.txt").unlink()
+    assert statuses(pipeline.sync(memory, tmp_path))["a.txt"] == "retired"
+    assert {stored.uri for stored in memory.documents()} == {"https://example.org/x", "docs/by-api", "lab.md", "docs/c.txt"}
+
+
+def test_sync_of_a_folder_above_the_home(memory, tmp_path):
+    (tmp_path / "a.txt").write_text("Apples here.")
+    pipeline.sync(memory, tmp_path.parent)
+    (tmp_path / "a.txt").unlink()
+    assert statuses(pipeline.sync(memory, tmp_path.parent, allow_empty=True)).get("a.txt") == "retired"
+
+
+def test_a_folder_that_cannot_be_listed_retires_nothing_even_if_empty_is_allowed(memory, files, monkeypatch):
+    pipeline.sync(memory, files)
+
+    def walk(folder, onerror, **_kwargs):
+        onerror(PermissionError(13, "Permission denied", str(folder)))
+        return iter(())
+
+    monkeypatch.setattr(sources.os, "walk", walk)
+    outcomes = pipeline.sync(memory, files, allow_empty=True)
+    assert [(o.status, "Permission denied" in o.reason) for o in outcomes] == [("failed", True)]
+    assert len(memory.documents()) == 2
+
+
+def test_a_file_that_cannot_be_looked_at_is_named_and_stops_no_other(memory, files, monkeypatch):
+    stat = sources.os.stat
+
+    def refused(path, **kwargs):
+        if str(path).endswith("cards.txt"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **kwargs)
+
+    monkeypatch.setattr(sources.os, "stat", refused)
+    found = statuses(pipeline.sync(memory, files))
+    assert found == {"handbook/sub/cards.txt": "failed", "handbook/hours.md": "added"}
+
+
+def test_file_names_of_any_kind(memory, files):
+    names = [b"caf\xe9.txt", "中文 文件.txt".encode(), b"two\nlines.txt", b"quote'\".txt"]
+    for name in names:
+        Path(os.fsdecode(os.path.join(os.fsencode(files), name))).write_text("Words in a file.")
+    assert sorted(statuses(pipeline.sync(memory, files)).values()) == ["added"] * 6
+    assert set(statuses(pipeline.sync(memory, files)).values()) == {"unchanged"}
+
+
+def test_a_damaged_page_is_one_line(run, files, home):
+    run("add", files)
+    path = home / "ragbot.db"
+    content = bytearray(path.read_bytes())
+    for at in range(4096 * 3, len(content), 4096):
+        content[at : at + 64] = b"\xff" * 64
+    path.write_bytes(content)
+    for command in ("check", "status", "forget x"):
+        code, _, err = run(command)
+        assert code == 1
+        assert "damaged" in err
+        assert err.count("\n") == 1

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ragbot import Document
-from ragbot.errors import InputError, NotFoundError
+from ragbot.errors import InputError, ModelError, NotFoundError
 from ragbot.index import sealing
 from ragbot.store import Writer
 from ragbot.types import Forgotten
@@ -417,3 +417,101 @@ def test_whatever_happens_recall_equals_the_truth(embedders, tmp_path_factory, o
     assert memory.check().problems == ()
     memory.close()
     watcher.close()
+
+
+# What a review found
+
+
+def test_a_seal_in_flight_does_not_bring_back_what_is_forgotten(memory, home, monkeypatch):
+    memory.remember([Document("secret.md", "The zyzzyva code is 77."), Document("lab.md", LAB)])
+    vector = memory.embedder().encode(["The zyzzyva code is 77."])[0].tobytes()
+    seal = sealing.dense.seal
+
+    def slow(*args):
+        name = seal(*args)
+        monkeypatch.setattr(sealing.dense, "seal", seal)
+        memory.forget("secret.md")
+        return name
+
+    monkeypatch.setattr(sealing.dense, "seal", slow)
+    memory.refresh()
+    assert vector not in bytes_of(home)
+    assert memory.check().problems == ()
+
+
+def test_a_forget_that_was_killed_before_the_segments_is_finished_by_the_next(memory, home, monkeypatch):
+    memory.remember([Document("secret.md", "The zyzzyva code is 77."), Document("lab.md", LAB)])
+    vector = memory.embedder().encode(["The zyzzyva code is 77."])[0].tobytes()
+    memory.refresh()
+    with memory.store.writing() as writer:
+        writer.erase_document("everyone", "secret.md")
+    monkeypatch.setattr(sealing, "SEAL_AT", 1)
+    memory.remember(Document("new.md", "Something new."))  # seals its tail beside segments that hold the vector
+    assert vector not in bytes_of(home / "segments")
+    with pytest.raises(NotFoundError):
+        memory.forget("secret.md")
+    assert vector not in bytes_of(home)
+    assert memory.check().problems == ()
+
+
+def test_segments_without_a_manifest_are_dropped_by_forget(memory, home):
+    memory.remember([Document("secret.md", "The zyzzyva code is 77."), Document("lab.md", LAB)])
+    vector = memory.embedder().encode(["The zyzzyva code is 77."])[0].tobytes()
+    memory.refresh()
+    (home / "manifest.json").unlink()
+    memory.forget("secret.md")
+    assert vector not in bytes_of(home)
+    assert "9:00" in texts(memory, "lab opens")[0]
+
+
+def test_a_file_among_the_segments_that_nobody_names_is_noticed(memory, home):
+    memory.remember(Document("lab.md", LAB))
+    memory.refresh()
+    (home / "segments" / "stray.faiss").write_bytes(b"x")
+    assert memory.check().problems == ("stray.faiss: a segment that no manifest names",)
+
+
+def test_a_full_disk_while_sealing_does_not_undo_what_is_remembered(memory, monkeypatch):
+    def full(*_args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sealing, "SEAL_AT", 1)
+    monkeypatch.setattr(sealing.dense, "seal", full)
+    assert memory.remember(Document("lab.md", LAB)).added == 3
+    assert texts(memory, "lab opens")
+
+
+def test_a_model_that_changed_under_its_name_is_not_mixed_in(memory, open_memory, embedders):
+    memory.remember(Document("lab.md", LAB))
+    embedders["all-MiniLM-L6-v2"].revision = "another"
+    for use in (lambda: memory.recall("lab"), lambda: memory.remember(Document("b.md", "New words."))):
+        with pytest.raises(ModelError, match=r"not the model .*ingest refresh --model all-MiniLM-L6-v2"):
+            use()
+    memory.refresh("all-MiniLM-L6-v2")
+    assert "9:00" in texts(memory, "lab opens")[0]
+
+
+def test_the_last_of_two_versions_in_one_call_wins(memory):
+    one, two = Document("a.md", "The lab is red."), Document("a.md", "The lab is blue.")
+    memory.remember(one)
+    memory.remember([two, one])
+    assert texts(memory, "lab") == ["The lab is red."]
+
+
+def test_threads_share_a_memory(memory):
+    from concurrent.futures import ThreadPoolExecutor
+
+    def work(n):
+        memory.remember(Document(f"{n}.md", f"Room {n} opens early."))
+        return [hit.chunk.uri for hit in memory.recall(f"room {n} opens", k=40)]
+
+    with ThreadPoolExecutor(8) as pool:
+        for n, found in enumerate(pool.map(work, range(32))):
+            assert f"{n}.md" in found
+    assert memory.check().problems == ()
+
+
+def test_many_equal_texts_are_no_problem(memory):
+    memory.remember(Document(f"{n}.md", "All the same.") for n in range(80))
+    memory.refresh()
+    assert memory.check().problems == ()

@@ -9,6 +9,7 @@ from ragbot import Memory, config, grounding, prompt, ranking
 from ragbot.errors import ConfigError, HomeError
 from ragbot.store import engine
 from ragbot.store.rows import moment
+from ragbot.text.claims import says_no_more
 from ragbot.types import Chunk, Citation, Hit, Remembered
 
 
@@ -238,3 +239,48 @@ def test_where_a_citation_is():
 
 def test_remembered_adds_up():
     assert Remembered(1, 2, 3, 4, 5) + Remembered(1, 1, 1, 1, 1) == Remembered(2, 3, 4, 5, 6)
+
+
+# Claims
+
+
+@pytest.mark.parametrize(
+    ("claim", "evidence"),
+    [
+        ("Bob opens the lab at 9:00.", "Alice opens the lab at 9:00."),
+        ("Ben pays Ana 20 euros.", "Ana pays Ben 20 euros."),
+        ("Adults pay £4 and children pay £9.", "Adults pay £9 and children pay £4."),
+        ("The lab is open from 18:00 to 9:00.", "The lab is open from 9:00 to 18:00."),
+        ("The lab opens before 9:00.", "The lab opens after 9:00."),
+        ("Members must wear gloves.", "Members may wear gloves."),
+        ("Members may wear gloves.", "Members must wear gloves."),
+        ("The fee changed in May.", "The fee changed in June."),
+        ("All members have a key.", "Some members have a key."),
+        ("Only members have a key.", "Members have a key."),
+        ("It lasts two years.", "It lasts three years."),
+        ("It weighs 20 pounds.", "It weighs 20 kilograms."),
+        ("Members may not drink.", "Members may not smoke, but they may drink."),
+        ("The laser may be used.", "The laser may be used only if a trainer is present."),
+        ("You get a refund if you cancel.", "You get a refund if you cancel in writing."),
+        ("It is -5 degrees.", "It is 5 degrees."),
+        ("The request was refused.", "The request was granted."),
+        ("图书馆十点开门，九点关门。", "图书馆九点开门，十点关门。"),
+        ("会员可以使用激光机。", "只有会员可以使用激光机。"),
+    ],
+)
+def test_a_claim_that_says_something_else(claim, evidence):
+    assert not says_no_more(claim, evidence)
+    assert says_no_more(evidence, evidence)
+
+
+@pytest.mark.parametrize(
+    ("claim", "evidence"),
+    [
+        ("The lab opens on Monday at 9:00.", "- The lab opens at 9:00 on Monday."),
+        ("A gift card cannot be used in the café.", "A gift card cannot be used in the café, for tools or for paper."),
+        ("Your badge number is 4471.", "My badge number is 4471."),
+        ("You get it back if you cancel in writing.", "If you cancel in writing, you get it back."),
+    ],
+)
+def test_a_claim_that_says_less(claim, evidence):
+    assert says_no_more(claim, evidence)
