@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ragbot.errors import NotFoundError
+from ragbot.errors import InputError, NotFoundError
 from ragbot.terminal import Home, Json, Scope, app, note, reporting, say, say_error, say_json, waiting
 from ragbot.types import EVERYONE
 
@@ -28,7 +28,7 @@ ORDER = ("added", "updated", "unchanged", "retired", "skipped", "failed")
 
 @cli.command()
 def add(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files and folders (PDF, DOCX, HTML, Markdown, text).")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH…", help="Files and folders (PDF, DOCX, HTML, Markdown, text).")],
     home: Home = None,
     scope: Scope = EVERYONE,
     password: Password = None,
@@ -39,14 +39,15 @@ def add(
         from ingest import pipeline
         from ragbot.memory import Memory
 
+        named = [_path(path) for path in paths]
         with Memory.open(home) as memory, _progress() as progress:
-            outcomes = pipeline.add(memory, paths, scope=scope, password=password, progress=progress)
+            outcomes = pipeline.add(memory, named, scope=scope, password=password, progress=progress)
         _report(outcomes, as_json)
 
 
 @cli.command()
 def sync(
-    folder: Annotated[Path, typer.Argument(help="A folder.")],
+    folder: Annotated[str, typer.Argument(help="A folder.")],
     home: Home = None,
     scope: Scope = EVERYONE,
     password: Password = None,
@@ -58,8 +59,9 @@ def sync(
         from ingest import pipeline
         from ragbot.memory import Memory
 
+        named = _path(folder)
         with Memory.open(home) as memory, _progress() as progress:
-            outcomes = pipeline.sync(memory, folder, scope=scope, password=password, allow_empty=allow_empty, progress=progress)
+            outcomes = pipeline.sync(memory, named, scope=scope, password=password, allow_empty=allow_empty, progress=progress)
         _report(outcomes, as_json)
 
 
@@ -155,6 +157,12 @@ def status(
             say(f"  {stored.ingested_at:%Y-%m-%d %H:%M}  {stored.chunks:>5} passages  {stored.uri}{whose}")
         if len(listed) > SHOWN and not everything:
             note(f"  … and {len(listed) - SHOWN} more (--all)")
+
+
+def _path(text: str) -> Path:
+    if not text.strip():  # an unset variable of a script would mean the whole working folder
+        raise InputError("the path is empty; name a file or a folder")
+    return Path(text)
 
 
 def _report(outcomes: list[Outcome], as_json: bool) -> None:

@@ -102,7 +102,10 @@ def _ingest(memory: Memory, files: Sequence[sources.Found], scope: str, password
         except UnsupportedError as cause:
             yield Outcome(file.uri, "failed" if file.named else "skipped", str(cause))
         except (ReadError, InputError) as cause:
-            yield Outcome(file.uri, "failed", str(cause))
+            old = memory.document(file.uri, scope=scope)
+            yield Outcome(
+                file.uri, "failed", f"{cause} (its version of {old.ingested_at:%Y-%m-%d} still answers)" if old else str(cause)
+            )
 
 
 def _ingest_file(memory: Memory, file: sources.Found, scope: str, password: str | None) -> Outcome:

@@ -206,7 +206,7 @@ class Chat:
 
     def _answer(self, turn: Turn, history: Sequence[tuple[str, str]]) -> Iterator[_Said]:
         question = turn.question
-        if questions.is_greeting(question):
+        if questions.is_greeting(question) or not (questions.asked(question) or questions.told(question)):
             yield _Said(GREETING_CJK if has_cjk(question) else GREETING, None)
         elif questions.asked(question):
             yield from self._from_evidence(turn, history)
@@ -214,34 +214,43 @@ class Chat:
             yield self._noted(turn)
 
     def _noted(self, turn: Turn) -> _Said:
-        own = self._recall(turn.question, ())
+        own = self._recall(turn.question)
         mine = [e for e in grounding.evidence(turn.question, own, self._encode) if e.hit.chunk.uri == f"turn:{turn.id}"]
         text = NOTED_CJK if has_cjk(turn.question) else NOTED
         return _Said(text, mine[0].citation if mine else None)
 
     def _from_evidence(self, turn: Turn, history: Sequence[tuple[str, str]]) -> Iterator[_Said]:
-        question = turn.question
-        wanted = questions.standalone(question, history)
-        hits = self._recall(question, history)
-        asking = questions.asking(question)
-        hits = [hit for hit in hits if hit.chunk.uri != f"turn:{turn.id}" or _answers_itself(asking, hit)]
-        found = grounding.evidence(wanted, hits, self._encode, self._set_aside(hits), now=asking)
-        if not grounding.enough(wanted, found):
-            yield _Said(UNKNOWN_CJK if has_cjk(question) else UNKNOWN, None)
+        wanted, found = self._evidence(turn, history)
+        if not found:
+            yield _Said(UNKNOWN_CJK if has_cjk(turn.question) else UNKNOWN, None)
             return
-        messages = prompt.build(wanted, self._facts(found))
-        none = True
-        for sentence in self._written(messages):
+        carriers: set[Citation] = set()
+        for sentence in self._written(prompt.build(wanted, self._facts(found))):
             carrier = grounding.support(sentence, found, self._encode)
-            if carrier is None:
+            if carrier is None or carrier.citation in carriers:  # unfounded, or the same once more
                 break
-            none = False
+            carriers.add(carrier.citation)
             yield _Said(sentence, carrier.citation)
-        if none:  # the generator found no words that stand: the evidence speaks for itself
+        if not carriers:  # the generator found no words that stand: the evidence speaks for itself
             yield _Said(grounding.spoken(found[0]), found[0].citation)
 
-    def _recall(self, question: str, history: Sequence[tuple[str, str]]) -> list[Hit]:
-        return self.memory.recall(question, self.memory.config.passages, scopes=self.scopes, history=history)
+    def _evidence(self, turn: Turn, history: Sequence[tuple[str, str]]) -> tuple[str, list[Evidence]]:
+        """The question as it is best understood, and evidence enough to answer it; none if there is not enough.
+
+        It is tried with what it leans on, then with all that the message says, then by itself.
+        """
+        asking = questions.asking(turn.question)
+        completed = questions.standalone(asking, history)
+        for wanted in dict.fromkeys((completed, turn.question, asking)):
+            hits = self._recall(wanted)
+            hits = [hit for hit in hits if hit.chunk.uri != f"turn:{turn.id}" or _answers_itself(asking, hit)]
+            found = grounding.evidence(wanted, hits, self._encode, self._set_aside(hits), now=asking)
+            if grounding.enough(wanted, found) and (wanted == asking or grounding.touches(asking, found[0])):
+                return wanted, found
+        return asking, []
+
+    def _recall(self, question: str) -> list[Hit]:
+        return self.memory.recall(question, self.memory.config.passages, scopes=self.scopes)
 
     def _set_aside(self, hits: Sequence[Hit]) -> list[tuple[int, int, int]]:
         """Spans that a correction disputes, where that correction itself speaks to the question."""

@@ -34,7 +34,7 @@ def ask(
 ) -> None:
     """Ask one question, or tell one thing. The answer stands in its sources, or is "I don't know"."""
     with reporting(as_json):
-        text = sys.stdin.read() if question == "-" else question
+        text = _stdin() if question == "-" else question
         with _chat(home, session, scope) as chat:
             if as_json:
                 say_json(_turn(chat.ask(text)))
@@ -47,6 +47,8 @@ def chat(home: Home = None, session: Session = "default", scope: ChatScope = LOC
     """Talk. Each line is a message; an empty line, Ctrl-D or Ctrl-C ends it. --json prints a list of turns at the end."""
     with reporting(as_json), _chat(home, session, scope) as talk:
         turns = []
+        if sys.stdin is None:
+            raise InputError("standard input is closed; there is nobody to talk to")
         if sys.stdin.isatty():
             note("Ask, or tell me something to remember. An empty line ends it.")
         while line := _next_line():
@@ -186,6 +188,12 @@ def _answer(talk: Chat, text: str) -> None:
 def _citations(turn: Turn) -> None:
     for number, cited in enumerate(turn.citations, 1):
         say(f"  [{number}] {cited.where}: “{' '.join(cited.quote.split())}”")
+
+
+def _stdin() -> str:
+    if sys.stdin is None:
+        raise InputError("standard input is closed; give the question as an argument")
+    return sys.stdin.read()
 
 
 def _next_line() -> str:

@@ -31,6 +31,9 @@ NEAR_BEST = 0.08
 """Evidence this much below the best does not answer the question."""
 LEAD = 0.1
 """How much of the match of words hangs on how a sentence begins, or on the first cell of a row."""
+SAME_MATTER, SAME_SCORE = 0.6, 0.15
+"""Two things told are of one matter if they are this near to each other, and answer the question about as well."""
+STUB_WORDS = 4
 EARLIER = 0.3
 """The weight of a word that only an earlier question holds, which this one leans on."""
 
@@ -99,7 +102,14 @@ def evidence(
         coverage = (2 * near + around) / 3
         score = float(cosine) * meaning + coverage * words
         found.append(Evidence(hit, span, text, context, score, float(cosine), coverage))
+    found = [e for at, e in enumerate(found) if not _superseded(at, found, vectors[1:])]
     return sorted(found, key=lambda e: -e.score)
+
+
+def touches(question: str, best: Evidence) -> bool:
+    """Whether the evidence holds a content word of what was asked now, and not only of what that leans on."""
+    words = set(content(question))
+    return not words or bool(words & set(content(f"{best.context} {best.text}")))
 
 
 def confidence(question: str, found: Sequence[Evidence]) -> float:
@@ -174,8 +184,16 @@ def _units(hit: Hit) -> list[tuple[Span, str]]:
         elif words.endswith(("?", "？")):
             asked = span
             continue
-        units.append((span, context))
+        if not _is_stub(words):
+            units.append((span, context))
     return units
+
+
+def _is_stub(words: str) -> bool:
+    """Whether a line is a heading or a label that says nothing by itself."""
+    bare = _MARKUP.sub("", words)
+    says = re.search(r"[.!?。！？:：|\d]", bare) or has_cjk(bare)
+    return not says and (bare.isupper() or len(bare.split()) < STUB_WORDS)
 
 
 def _disputed(hit: Hit, span: Span, set_aside: Collection[tuple[int, int, int]]) -> bool:
@@ -185,6 +203,21 @@ def _disputed(hit: Hit, span: Span, set_aside: Collection[tuple[int, int, int]])
 def _with_context(text: str, context: str) -> str:
     heading = context.rpartition(" > ")[2]
     return f"{heading}: {text}" if heading else text
+
+
+def _superseded(at: int, found: Sequence[Evidence], vectors: Vectors) -> bool:
+    """Whether the same person said something newer on the same matter: of what is told, the newest counts."""
+    old = found[at]
+    if old.hit.chunk.kind != "turn":
+        return False
+    return any(
+        new.hit.chunk.kind == "turn"
+        and new.hit.chunk.scope == old.hit.chunk.scope
+        and new.hit.chunk.id > old.hit.chunk.id
+        and new.score >= old.score - SAME_SCORE
+        and float(vectors[at] @ vectors[place]) >= SAME_MATTER
+        for place, new in enumerate(found)
+    )
 
 
 def _lead(text: str) -> str:

@@ -41,6 +41,8 @@ Vector = NDArray[np.float32]
 
 POOL = 40
 """How many candidates each part of a recall puts forward."""
+MOST = 10_000
+"""How many passages one recall may give."""
 GROUP = 64
 """How many documents share a pass through the embedder."""
 BATCH = 256
@@ -218,12 +220,12 @@ class Memory:
 
         `as_of` asks what was current then. `history` is (role, text), oldest first; a question
         that leans on it is completed from it. All of it is of one moment of the database.
-        Raises InputError for an empty query or k below 1.
+        Raises InputError for an empty query, or a k out of range.
         """
         if not query.strip():
             raise InputError("the query is empty; say what to look for")
-        if k < 1:
-            raise InputError(f"k is {k}; it takes a whole number from 1 up")
+        if not 1 <= k <= MOST:
+            raise InputError(f"k is {k}; it takes a whole number from 1 to {MOST}")
         wanted = storable(questions.standalone(query, history))
         moment = None if as_of is None else micros(as_of)
         for _ in range(TRIES):
@@ -374,5 +376,7 @@ def _storable(document: Document) -> Document:
 def _need_words(document: Document) -> None:
     if not document.uri.strip():
         raise InputError("a document needs a uri: the address that its citations name")
+    if not document.scope.strip():
+        raise InputError(f"{document.uri}: its scope is empty; name one, or leave it out for everyone")
     if not tokens(document.text):
         raise InputError(f"{document.uri}: holds no words; nothing was remembered of it")

@@ -46,6 +46,9 @@ def reporting(as_json: bool) -> Iterator[None]:
     except BrokenPipeError as cause:  # the reader of a pipe has gone: nothing more to say to it
         sys.stdout = None
         raise typer.Exit(0) from cause
+    except OSError as cause:
+        say_error(f"cannot read or write ({cause.strerror or cause})")
+        raise typer.Exit(1) from cause
 
 
 def say(text: str = "", *, newline: bool = True) -> None:

@@ -294,3 +294,70 @@ def test_a_turn_of_another_scope_is_not_erased_by_its_address(chat_of):
     ana.memory.forget(f"turn:{turn.id}", scope="ben")
     with ana.memory.store.reading() as reader:
         assert reader.turn(turn.id).question == "My badge number is 4471."
+
+
+# What a user found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "question", "right", "wrong"),
+    [
+        ("My favourite colour is green.", "My favourite colour is red now.", "What is my favourite colour?", "red", "green"),
+        ("My phone number is 555 1234.", "My phone number is 555 9999.", "What is my phone number?", "9999", "1234"),
+    ],
+)
+def test_of_what_is_told_the_newest_counts(chat_of, old, new, question, right, wrong):
+    chat = chat_of()
+    chat.ask(old)
+    chat.ask("My dog is called Rex.")
+    chat.ask(new)
+    answer = chat_of(session="later").ask(question).answer
+    assert right in answer
+    assert wrong not in answer
+    assert "Rex" in chat.ask("What is my dog called?").answer
+
+
+@pytest.mark.parametrize("text", ["?", "...", "😀", '"'])
+def test_a_message_without_words_is_not_noted(chat_of, text):
+    turn = chat_of().ask(text)
+    assert (turn.answer, turn.grounded, turn.citations) == (GREETING, False, ())
+
+
+def test_a_terse_fact_is_remembered(chat_of):
+    assert chat_of().ask("Anna's birthday: 4 May").answer == NOTED
+    assert "4 May" in chat_of().ask("When is Anna's birthday?").answer
+
+
+def test_what_is_told_does_not_dilute_what_is_asked(chat_of):
+    chat = chat_of()
+    chat.memory.remember(LAB)
+    turn = chat.ask("I am allergic to peanuts and to cats. When does the lab open on Monday?")
+    assert "9:00" in turn.answer
+    assert chat.memory.recall("peanuts", scopes=chat.scopes)[0].chunk.kind == "turn"
+
+
+def test_an_earlier_question_does_not_answer_a_new_one(chat_of):
+    chat = chat_of()
+    chat.memory.remember(LAB)
+    chat.ask("My badge number is 4471.")
+    chat.ask("When does the lab open on Monday?")
+    assert "4471" in chat.ask("What about my badge number?").answer
+    assert chat.ask("And on Sunday?").answer == UNKNOWN
+
+
+def test_nothing_is_said_twice(chat_of):
+    chat = chat_of("The lab opens at 9:00 on Monday. " * 5)
+    chat.memory.remember(LAB)
+    assert chat.ask("When does the lab open on Monday?").answer == "The lab opens at 9:00 on Monday."
+
+
+def test_addresses_are_given_letter_by_letter(chat_of):
+    chat = chat_of("Send a photo of the parcel to help @shop.example.")
+    chat.memory.remember(Document("a.md", "Send a photo of the parcel to help@shop.example at once."))
+    assert "help@shop.example" in chat.ask("Where do I send a photo of the parcel?").answer
+
+
+def test_a_label_is_no_answer(chat_of):
+    chat = chat_of()
+    chat.memory.remember(Document("a.txt", "Payment\n\nWe take cards."))
+    assert chat.ask("Payment?").answer != "Payment"

@@ -325,3 +325,18 @@ def test_a_damaged_page_is_one_line(run, files, home):
         assert code == 1
         assert "damaged" in err
         assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["add", "sync"])
+def test_an_empty_path_is_not_the_working_folder(run, home, command):
+    code, _, err = run(command, "")
+    assert code == 2
+    assert "the path is empty" in err
+    assert not home.exists()
+
+
+def test_a_failed_file_says_that_its_old_version_answers(memory, files):
+    pipeline.add(memory, [files])
+    (files / "hours.md").write_bytes(b"")
+    (outcome,) = [o for o in pipeline.sync(memory, files) if o.status == "failed"]
+    assert "still answers" in outcome.reason

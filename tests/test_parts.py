@@ -197,6 +197,11 @@ def test_headings_are_context_and_no_evidence():
     assert (found.text, found.context) == ("They are 9 euros.", "Lab fees")
 
 
+@pytest.mark.parametrize("line", ["Payment", "4. MONEY BACK", "5. LOST AND DAMAGED GIFT CARDS", "- Opening hours"])
+def test_a_label_is_no_evidence(line):
+    assert [e.text for e in evidence("payment money back", f"{line}\n\nWe pay it back.")] == ["We pay it back."]
+
+
 def test_a_disputed_sentence_is_left_out():
     text = "The lab opens at 9:00. The lab is green."
     found = evidence("lab opens", text, set_aside=[(1, 0, 22)])

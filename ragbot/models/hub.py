@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging as std_logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ _IDENTITY = ("*.safetensors", "*.bin", "tokenizer.json", "modules.json", "config
 @contextmanager
 def loading(name: str) -> Iterator[None]:
     """Quiet loading of the model `name`; what fails in it becomes one line."""
+    if name.startswith(("/", "./", "../", "~")) and not Path(name).is_dir():
+        raise ModelError(f"{name}: cannot be loaded (no such folder); check the path")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -35,11 +38,15 @@ def quiet_transformers() -> Iterator[None]:
 
     logging: Any = transformers_logging
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    hub = std_logging.getLogger("huggingface_hub")
+    level = hub.level
+    hub.setLevel(std_logging.ERROR)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
         yield
     finally:
+        hub.setLevel(level)
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()

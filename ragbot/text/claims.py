@@ -13,6 +13,8 @@ from ragbot.text.tokens import CJK, content
 
 _NUMBER = re.compile(r"-?\d+(?:[.,:/]\d+)*(?:\s*[ap]\.?m\b)?|[%£$€¥]", re.IGNORECASE)
 _COUNTED = re.compile(r"(\d+(?:[.,:/]\d+)*)[\s-]*([^\W\d_]+)")
+_VERBATIM = re.compile(r"\S*(?:@|://|www\.)[^\s,;)]*[\w/]")
+"""Addresses: one changed sign, and they lead nowhere or elsewhere."""
 _NAME = re.compile(r"(?:(?<=[\w,;:] )|^\W*)[A-Z][\w’'-]+")
 _CASED = re.compile(r"\b(?:May|March|Will|Mark|US|IT)\b")
 """Names that are other words when they are written small."""
@@ -44,6 +46,7 @@ def says_no_more(claim: str, evidence: str, context: str = "") -> bool:
     return (
         _in_order(_numbers(claim), _numbers(said))
         and _counted(claim) <= _counted(said)
+        and set(_VERBATIM.findall(claim)) <= set(_VERBATIM.findall(said))
         and set(_CASED.findall(claim)) <= set(_CASED.findall(said))
         and _negated(claim) <= _negated(said)
         and bool(_negated(claim)) == bool(_negated(evidence))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from ragbot.text.sentences import sentences
-from ragbot.text.tokens import content, has_cjk
+from ragbot.text.tokens import content, has_cjk, tokens
 
 _ASKS = re.compile(
     r"""^(?:(?:so|and|but|ok|okay|then|well|please|hi|hello|hey)[\s,]+)*
@@ -18,6 +18,8 @@ _ASKS = re.compile(
     |(?:for|to|from|by|with)\ (?:what|whom|which|how))\b""",
     re.IGNORECASE | re.VERBOSE,
 )
+_LABEL = re.compile(r"[\w'’ -]{2,40}:\s+\S")
+"""A terse fact: "Anna's birthday: 4 May"."""
 _ASKS_LATER = re.compile(
     r",\s*(?:and |so |but )?(?:who|what|when|where|which|why|how|can|could|do|does|did|is|are|should|will|would|may)\b",
     re.IGNORECASE,
@@ -59,7 +61,7 @@ def told(text: str) -> str:
 def asking(text: str) -> str:
     """The rest of it: what the message asks."""
     found = [text[span.start : span.end] for span in sentences(text)]
-    return " ".join(sentence for sentence in found if not _tells(sentence))
+    return " ".join(sentence for sentence in found if not _tells(sentence) and tokens(sentence))
 
 
 def asked(text: str) -> bool:
@@ -68,13 +70,13 @@ def asked(text: str) -> bool:
 
 
 def _tells(sentence: str) -> bool:
-    if is_greeting(sentence) or sentence.rstrip("\"'”’」 ").endswith(("?", "？")):
+    if is_greeting(sentence) or not tokens(sentence) or sentence.rstrip("\"'”’」 ").endswith(("?", "？")):
         return False
     if has_cjk(sentence):
         return not _ASKS_CJK.search(sentence) and bool(_TELLS_CJK.search(sentence))
     if _ASKS.match(sentence) or _ASKS_LATER.search(sentence):
         return False
-    return bool(_TELLS.search(sentence)) and bool(content(sentence))
+    return bool(_LABEL.match(sentence)) or bool(_TELLS.search(sentence)) and bool(content(sentence))
 
 
 def standalone(question: str, history: Sequence[tuple[str, str]]) -> str:

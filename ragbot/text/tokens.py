@@ -25,6 +25,7 @@ STOP_WORDS = frozenset(
     me may might more most much must my no not of off on once only or other our out over own please same shall she
     should so some such tell than that the their them then there these they this those through to too under up us
     very was we were what when where which while who whom whose why will with would yes you your
+    now actually currently
     many long there's what's it's i'm know give anything something someone anyone somebody everyone""".split()
 )
 """Words that say nothing about the subject of a question."""
