@@ -1,5 +1,6 @@
 """The bundled models on the demo's handbook: what `make demo` shows, asserted."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -88,3 +89,14 @@ def test_what_is_told_is_known_tomorrow(handbook):
         assert turn.citations[0].where.startswith("you told me on")
     with Chat.open(chat.memory.home, session="tomorrow", scope="somebody else") as other:
         assert other.ask("What is my badge number?").answer == UNKNOWN
+
+
+def test_the_readme_runs_as_it_stands(tmp_path, monkeypatch, capsys):
+    readme = (DEMO.parents[1] / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert len(blocks) >= 2
+    monkeypatch.chdir(tmp_path)
+    exec("\n".join(blocks), {})
+    printed = capsys.readouterr().out
+    assert "The lab opens at 9:30." in printed
+    assert "Sunday" in printed
