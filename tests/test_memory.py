@@ -268,7 +268,8 @@ def test_a_long_tail_is_sealed_and_the_old_segments_stay(memory, open_memory, ho
     assert len(second["segments"]) == 2
     fresh = open_memory()
     assert {hit.chunk.uri for hit in fresh.recall("opens")} == {"a.md", "b.md"}
-    assert fresh._view.index.tail_size == 0
+    assert len(fresh._view.index._segments) == 2
+    assert len(fresh._view.index._tail_ids) == 0
     assert memory.refresh().sealed == 6
     assert len(list((home / "segments").iterdir())) == 1
 

@@ -49,11 +49,6 @@ class DenseIndex:
         keep = ~np.isin(self._tail_ids, np.fromiter(ids, np.int64, len(ids)))
         self._tail_ids, self._tail = self._tail_ids[keep], self._tail[keep]
 
-    @property
-    def tail_size(self) -> int:
-        """How many vectors no segment holds."""
-        return len(self._tail_ids)
-
     def search(self, query: Vectors, k: int, visible: Ids) -> list[tuple[int, float]]:
         """The k best (id, cosine) among the `visible` ids (ascending), best first. `query` is (dim,)."""
         found = self._search_tail(query, k, visible)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,10 @@ def open_engine(home: Path, *, create: bool) -> Engine:
     _need_folder(home, create)
     engine = create_engine(f"sqlite:///{(home / FILE).absolute()}", connect_args={"timeout": WAIT_S})
     event.listen(engine, "connect", _prepare)
-    try:
+    with ExitStack() as undo:
+        undo.callback(engine.dispose)
         _migrate(engine, home)
-    except BaseException:
-        engine.dispose()
-        raise
+        undo.pop_all()
     return engine
 
 
@@ -69,14 +68,11 @@ def writing(engine: Engine) -> Iterator[Connection]:
             yield connection
             connection.exec_driver_sql("COMMIT")
         except OperationalError as cause:
-            _rollback(connection)
             raise _write_error(cause, engine) from cause
         except DatabaseError as cause:
-            _rollback(connection)
             raise _read_error(cause, engine) from cause
-        except BaseException:
-            _rollback(connection)
-            raise
+        finally:
+            _end(connection)
 
 
 def _read_error(cause: DatabaseError, engine: Engine) -> Exception:
@@ -85,8 +81,8 @@ def _read_error(cause: DatabaseError, engine: Engine) -> Exception:
     return HomeError(f"{engine.url.database}: is damaged ({cause.orig}); restore a backup")
 
 
-def _rollback(connection: Connection) -> None:
-    """Roll back, unless SQLite did it already (it does on a full disk)."""
+def _end(connection: Connection) -> None:
+    """Roll back, unless it is over: committed, or rolled back by SQLite itself, as on a full disk."""
     driver = connection.connection.driver_connection
     if driver is not None and driver.in_transaction:
         connection.exec_driver_sql("ROLLBACK")

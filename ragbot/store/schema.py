@@ -1,4 +1,7 @@
-"""The tables. Portable SQL but for `words`, which is SQLite's full-text table.
+"""The tables, in portable SQL.
+
+Beside them stands `words`, SQLite's full-text table, which the migration makes: the tokens of every
+chunk under its id. It is derived, and can be made again from `chunks`.
 
 Times are microseconds since 1970 in UTC, so that they sort and compare as numbers everywhere.
 """
@@ -168,6 +171,3 @@ feedback = Table(
     Index("feedback_turn", "turn_id"),
     sqlite_autoincrement=True,
 )
-
-WORDS = """CREATE VIRTUAL TABLE words USING fts5(tokens, tokenize="unicode61 remove_diacritics 2")"""
-"""Tokens of every chunk, under its id. Derived: it can be made again from `chunks`."""
