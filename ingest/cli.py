@@ -1,4 +1,4 @@
-"""The `ingest` command: add, sync, forget, refresh, check, status."""
+"""The `ingest` command: add, sync, forget, refresh, check, backup, restore, status."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ragbot.errors import InputError, NotFoundError
+from ragbot.errors import BusyError, InputError, NotFoundError
 from ragbot.terminal import Home, Json, Scope, app, note, reporting, say, say_error, say_json, waiting
 from ragbot.types import EVERYONE
 
 if TYPE_CHECKING:
     from ingest.pipeline import Outcome
+    from ragbot.memory import Memory
 
 cli = app("Fill a ragbot memory with documents, and keep it in step with them.")
 
@@ -42,6 +43,7 @@ def add(
         named = [_path(path) for path in paths]
         with Memory.open(home) as memory, _progress() as progress:
             outcomes = pipeline.add(memory, named, scope=scope, password=password, progress=progress)
+            _settle(memory)
         _report(outcomes, as_json)
 
 
@@ -62,6 +64,7 @@ def sync(
         named = _path(folder)
         with Memory.open(home) as memory, _progress() as progress:
             outcomes = pipeline.sync(memory, named, scope=scope, password=password, allow_empty=allow_empty, progress=progress)
+            _settle(memory)
         _report(outcomes, as_json)
 
 
@@ -96,15 +99,18 @@ def refresh(
     model: Annotated[
         str | None, typer.Option("--model", help="Re-embed everything with this model (name, id or folder).", show_default=False)
     ] = None,
+    back: Annotated[bool, typer.Option("--back", help="Go back to the embedding model before this one.")] = False,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Seal the index anew; with --model, move to another embedding model while the old one answers."""
+    """Make the index anew; with --model, move to another embedding model while the old one answers."""
     with reporting(as_json):
         from ragbot.memory import Memory
 
-        with Memory.open(home, create=False) as memory, waiting("Refreshing…"):
-            done = memory.refresh(model)
+        if back and model is not None:
+            raise InputError("--back and --model exclude each other: --back goes to the model before this one")
+        with Memory.open(home, create=False) as memory, _counting() as progress:
+            done = memory.refresh(model, back=back, progress=progress)
         if as_json:
             say_json(asdict(done))
         else:
@@ -112,21 +118,73 @@ def refresh(
 
 
 @cli.command()
-def check(home: Home = None, as_json: Json = False) -> None:
-    """Compare the index with the truth, and name each disagreement. Changes nothing."""
+def check(
+    deep: Annotated[bool, typer.Option("--deep", help="Compare every vector and word, and look for every passage.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Make the index anew where it disagrees.")] = False,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Compare the index with the truth, and name each disagreement. Without --repair it changes nothing."""
     with reporting(as_json):
         from ragbot.memory import Memory
 
-        with Memory.open(home, create=False) as memory:
-            seen = memory.check()
+        with Memory.open(home, create=False) as memory, _counting() as progress:
+            checked = 0
+
+            def count(more: int) -> None:
+                nonlocal checked
+                checked += more
+                if progress:
+                    progress("comparing", checked, checked)
+
+            seen = memory.check(deep=deep, repair=repair, progress=count)
         if as_json:
             say_json(asdict(seen))
         else:
+            for problem in seen.repaired:
+                note(f"was wrong: {problem}")
             for problem in seen.problems:
                 say_error(problem)
-            say(f"{seen.documents} documents, {seen.chunks} passages, {len(seen.problems)} problems")
+            mended = f"; the index was made anew ({len(seen.repaired)} problems before)" if seen.repaired else ""
+            say(f"{seen.documents} documents, {seen.chunks} passages, {len(seen.problems)} problems{mended}")
         if seen.problems:
             raise typer.Exit(1)
+
+
+@cli.command()
+def backup(
+    folder: Annotated[str, typer.Argument(help="A new folder; it is a home of its own then.")],
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Copy everything that was remembered into a folder, as of one moment. Others may go on meanwhile."""
+    with reporting(as_json):
+        from ragbot.memory import Memory
+
+        with Memory.open(home, create=False) as memory, waiting("Copying…"):
+            made = memory.backup(_path(folder))
+        say_json({"backup": str(made)}) if as_json else say(f"copied to {made}; `ingest restore {made}` brings it back")
+
+
+@cli.command()
+def restore(
+    folder: Annotated[str, typer.Argument(help="A folder that `ingest backup` made.")],
+    home: Home = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Give up what the home holds now.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring a backup back into a home. What the home held is replaced as a whole, or not at all."""
+    with reporting(as_json):
+        from ragbot.memory import Memory
+
+        with Memory.open(home) as memory, waiting("Copying…"):
+            if memory.documents() and not replace:
+                raise InputError(f"{memory.home}: holds documents; --replace gives them up for the backup's")
+            memory.restore(_path(folder))
+            documents = len(memory.documents())
+        say_json({"restored": folder, "documents": documents}) if as_json else say(
+            f"restored {documents} documents from {folder}"
+        )
 
 
 @cli.command()
@@ -157,6 +215,30 @@ def status(
             say(f"  {stored.ingested_at:%Y-%m-%d %H:%M}  {stored.chunks:>5} passages  {stored.uri}{whose}")
         if len(listed) > SHOWN and not everything:
             note(f"  … and {len(listed) - SHOWN} more (--all)")
+
+
+def _settle(memory: Memory) -> None:
+    """Leave an index behind that the next process opens quickly."""
+    with waiting("Indexing…"):
+        try:
+            memory.settle()
+        except (BusyError, OSError) as cause:  # all of it is remembered; whoever builds next goes on
+            note(f"the index was not brought up to date ({cause})")
+
+
+@contextmanager
+def _counting() -> Iterator[Callable[[str, int, int], None] | None]:
+    """A bar over passages, where somebody looks."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("", total=None)
+        yield lambda what, done, total: bars.update(task, completed=done, total=total, description=f"{what:>9}")
 
 
 def _path(text: str) -> Path:

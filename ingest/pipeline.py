@@ -15,6 +15,8 @@ from ragbot.types import EVERYONE, Document, Remembered
 
 Status = Literal["added", "updated", "unchanged", "retired", "skipped", "failed"]
 FILE_DIGEST, READER = "file_sha256", "reader"
+FILES, CHARACTERS = 64, 200_000
+"""How many files, or how much of their text, wait to be remembered together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,30 +98,58 @@ def _ingest_all(
 
 
 def _ingest(memory: Memory, files: Sequence[sources.Found], scope: str, password: str | None) -> Iterator[Outcome]:
+    """Read the files one by one, and remember some at a time: they share a pass through the embedder and a transaction."""
+    waiting: list[_Read] = []
     for file in files:
         try:
-            yield _ingest_file(memory, file, scope, password)
+            read = _read(memory, file, scope, password)
         except UnsupportedError as cause:
-            yield Outcome(file.uri, "failed" if file.named else "skipped", str(cause))
-        except (ReadError, InputError) as cause:
-            old = memory.document(file.uri, scope=scope)
-            yield Outcome(
-                file.uri, "failed", f"{cause} (its version of {old.ingested_at:%Y-%m-%d} still answers)" if old else str(cause)
-            )
+            read = Outcome(file.uri, "failed" if file.named else "skipped", str(cause))
+        except ReadError as cause:
+            read = _failed(memory, file.uri, scope, cause)
+        if isinstance(read, Outcome):
+            yield read
+            continue
+        waiting.append(read)
+        if len(waiting) >= FILES or sum(len(one.document.text) for one in waiting) >= CHARACTERS:
+            yield from _remember(memory, waiting)
+            waiting = []
+    yield from _remember(memory, waiting)
 
 
-def _ingest_file(memory: Memory, file: sources.Found, scope: str, password: str | None) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A file that was read, and whether an earlier version of it is known."""
+
+    document: Document
+    known: bool
+
+
+def _read(memory: Memory, file: sources.Found, scope: str, password: str | None) -> _Read | Outcome:
     stored = memory.document(file.uri, scope=scope)
     noted = {FILE_DIGEST: _digest(file.path), READER: readers.READER_VERSION}
     if stored and noted.items() <= stored.metadata.items():
         return Outcome(file.uri, "unchanged")
-    document = _noted(readers.read(file.path, file.uri, scope=scope, password=password), noted)
-    done = memory.remember(document)
-    if done.skipped:  # other bytes, same text
-        memory.note(document)
-        return Outcome(file.uri, "unchanged", chunks=done)
-    lost = document.metadata.get("pages_failed", "")
-    return Outcome(file.uri, "updated" if stored else "added", f"much of page {lost} could not be read" if lost else "", done)
+    return _Read(_noted(readers.read(file.path, file.uri, scope=scope, password=password), noted), stored is not None)
+
+
+def _failed(memory: Memory, uri: str, scope: str, cause: Exception) -> Outcome:
+    old = memory.document(uri, scope=scope)
+    return Outcome(uri, "failed", f"{cause} (its version of {old.ingested_at:%Y-%m-%d} still answers)" if old else str(cause))
+
+
+def _remember(memory: Memory, waiting: Sequence[_Read]) -> Iterator[Outcome]:
+    remembered = memory.remember_each([one.document for one in waiting])
+    for one, (document, done) in zip(waiting, remembered, strict=True):
+        if isinstance(done, InputError):
+            yield _failed(memory, document.uri, document.scope, done)
+        elif done.skipped:  # other bytes, same text
+            memory.note(document)
+            yield Outcome(document.uri, "unchanged", chunks=done)
+        else:
+            lost = document.metadata.get("pages_failed", "")
+            reason = f"much of page {lost} could not be read" if lost else ""
+            yield Outcome(document.uri, "updated" if one.known else "added", reason, done)
 
 
 def _noted(document: Document, noted: dict[str, str]) -> Document:

@@ -67,6 +67,18 @@ def recall(
     as_of: Annotated[
         str | None, typer.Option("--as-of", metavar="TIME", help="What was current then (ISO 8601, UTC).", show_default=False)
     ] = None,
+    uri: Annotated[
+        list[str] | None, typer.Option("--uri", help="Only of these documents; * stands for anything.", show_default=False)
+    ] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option("--kind", help="Only of this kind: file, turn or correction.", show_default=False)
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="Only what began to hold then or later.", show_default=False)
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="Only what began to hold before then.", show_default=False)
+    ] = None,
     home: Home = None,
     scope: ChatScope = LOCAL,
     as_json: Json = False,
@@ -76,7 +88,16 @@ def recall(
         from ragbot.memory import Memory
 
         with Memory.open(home, create=False) as memory, waiting(LOADING):
-            hits = memory.recall(query, k, scopes=(EVERYONE, scope), as_of=_time(as_of))
+            hits = memory.recall(
+                query,
+                k,
+                scopes=(EVERYONE, scope),
+                as_of=_time(as_of),
+                kinds=kind or (),
+                uris=uri or (),
+                since=_time(since),
+                until=_time(until),
+            )
         if as_json:
             say_json([{"score": hit.score, "why": hit.why, "chunk": asdict(hit.chunk)} for hit in hits])
             return
@@ -214,7 +235,7 @@ def _time(text: str | None) -> datetime | None:
     try:
         at = datetime.fromisoformat(text)
     except ValueError as cause:
-        raise InputError(f"--as-of {text}: is no time; write it like 2026-05-01T09:00") from cause
+        raise InputError(f"{text}: is no time; write it like 2026-05-01T09:00") from cause
     return at.replace(tzinfo=at.tzinfo or UTC)
 
 

@@ -7,46 +7,56 @@ any process has committed since the last one; nothing waits for a job or a resta
 from __future__ import annotations
 
 import hashlib
-import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ragbot import config as configs
 from ragbot import ranking
-from ragbot.errors import BusyError, InputError, ModelError, NotFoundError
+from ragbot.errors import BusyError, InputError, NotFoundError
 from ragbot.index import manifest as manifests
-from ragbot.index import sealing
+from ragbot.index.builder import Builder
+from ragbot.index.columns import Filter
 from ragbot.index.view import View
-from ragbot.models.embedder import Embedder, open_embedder
-from ragbot.store import Draft, Raced, Reader, Store, Stored, Writer
+from ragbot.models.embedder import Embedder
+from ragbot.spaces import Progress, Spaces
+from ragbot.store import Draft, Raced, Store, Stored, Writer
 from ragbot.store.rows import micros
 from ragbot.text import chunks as chunking
 from ragbot.text import questions, storable
 from ragbot.text.tokens import content, has_cjk, tokens
-from ragbot.types import EVERYONE, Checked, Citation, Document, Forgotten, Hit, Refreshed, Remembered, Space
+from ragbot.types import EVERYONE, Checked, Citation, Document, Forgotten, Hit, Refreshed, Remembered
+from ragbot.upkeep import Told, Upkeep
 
-log = logging.getLogger(__name__)
-
-Progress = Callable[[int], None]
-"""Called with how many more chunks are embedded."""
 Vector = NDArray[np.float32]
 
-POOL = 40
+POOL = 100
 """How many candidates each part of a recall puts forward."""
 MOST = 10_000
 """How many passages one recall may give."""
-GROUP = 64
-"""How many documents share a pass through the embedder."""
-BATCH = 256
+GROUP_DOCUMENTS, GROUP_PASSAGES = 64, 256
+"""What shares a pass through the embedder and a transaction."""
+SETTLED = 65_536
+"""A merge of more passages than this is left to the background and to `refresh`."""
 TRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A document that is to be remembered, with its passages; none if it has not changed."""
+
+    document: Document
+    drafts: Sequence[Draft] | None
+
+
+_One = TypeVar("_One", bound="_Prepared | tuple[Document, InputError]")
 
 
 class Memory:
@@ -56,8 +66,10 @@ class Memory:
         self.home = home
         self.config = config
         self.store = store
-        self._view = View(home)
-        self._embedders: dict[str, Embedder] = {}
+        self._spaces = Spaces(store, config.embedder)
+        self._view = View(home, tokens_of)
+        self._builder = Builder(home, store, tokens_of)
+        self._upkeep = Upkeep(home, store, self._spaces, tokens_of)
         self._lock = threading.RLock()
 
     @classmethod
@@ -73,6 +85,7 @@ class Memory:
 
     def close(self) -> None:
         """Let go of the database. Nothing needs saving: it was saved when it was said."""
+        self._builder.close()
         self.store.close()
 
     def __enter__(self) -> Memory:
@@ -93,117 +106,90 @@ class Memory:
     ) -> Remembered:
         """Make each document, or its new version, searchable; it is so when this returns.
 
-        Each document is one transaction. One whose title and text are those of its last version is
-        skipped, whatever else is new about it. `disputes` are the citations that a correction sets
-        aside; `also` is written in the same transaction as each document. Raises InputError for
-        a document without words, before anything of its group is written.
+        A document is in one transaction, with others of its group. One whose title and text are
+        those of its last version is skipped, whatever else is new about it. `disputes` are the
+        citations that a correction sets aside; `also` is written in the same transaction as each
+        document. Raises InputError for a document without words, before anything of its group is written.
         """
-        waiting = iter([documents] if isinstance(documents, Document) else documents)
         total = Remembered()
-        while group := list(islice(waiting, GROUP)):
-            total += self._remember_group(group, disputes, also, progress)
-        if total.added:
-            self._seal_long_tail()
+        for group in _grouped(self._prepare(document, again=bool(disputes or also)) for document in _listed(documents)):
+            for _, done in self._remember_group(group, disputes, also, progress):
+                total += done
         return total
 
-    def _seal_long_tail(self) -> None:
-        try:
-            sealing.seal_long_tail(self.home, self.store)
-        except (OSError, BusyError) as cause:  # it is remembered all the same; the next one seals it
-            log.warning("%s: the index was not sealed (%s)", self.home, cause)
+    def remember_each(
+        self, documents: Iterable[Document], *, progress: Progress | None = None
+    ) -> Iterator[tuple[Document, Remembered | InputError]]:
+        """Remember documents as they come, and say of each, in order, what became of it once it is durable.
 
-    def _remember_group(
-        self,
-        group: Sequence[Document],
-        disputes: Sequence[Citation],
-        also: Callable[[Writer], None] | None,
-        progress: Progress | None,
-    ) -> Remembered:
-        group = [_storable(document) for document in group]
-        for document in group:
-            _need_words(document)
-        often = Counter((document.scope, document.uri) for document in group)
-        changed = [d for d in group if also or disputes or often[d.scope, d.uri] > 1 or not self._unchanged(d)]
-        total = Remembered(skipped=len(group) - len(changed))
-        if not changed:
-            return total
-        drafts = [drafts_of(document) for document in changed]
-        space, vectors = self._vectors([draft for some in drafts for draft in some], changed, progress)
-        for document, some in zip(changed, drafts, strict=True):
-            total += self._write(document, some, space, vectors, disputes, also)
-        return total
+        Takes no more of `documents` than a group at a time, so that their reader waits for the
+        embedder. A document that cannot be remembered does not stop the others.
+        """
 
-    def _write(
-        self,
-        document: Document,
-        drafts: Sequence[Draft],
-        space: Space,
-        vectors: Mapping[str, Vector],
-        disputes: Sequence[Citation],
-        also: Callable[[Writer], None] | None,
-    ) -> Remembered:
-        for _ in range(TRIES):
-            try:
-                with self.store.writing() as writer:
-                    done = writer.replace_document(document, drafts, space, vectors, disputes)
-                    if also:
-                        also(writer)
-                return done
-            except Raced:
-                space, vectors = self._vectors(drafts, [document], None)
-        raise BusyError(f"{document.uri}: other processes kept changing the home; try again")
+        def prepared() -> Iterator[_Prepared | tuple[Document, InputError]]:
+            for document in documents:
+                try:
+                    yield self._prepare(document, again=False)
+                except InputError as cause:
+                    yield document, cause
+
+        for group in _grouped(prepared()):
+            good = [one for one in group if isinstance(one, _Prepared)]
+            done = iter(self._remember_group(good, (), None, progress))
+            yield from (next(done) if isinstance(one, _Prepared) else one for one in group)
+
+    def _prepare(self, document: Document, *, again: bool) -> _Prepared:
+        document = _storable(document)
+        _need_words(document)
+        if not again and self._unchanged(document):
+            return _Prepared(document, None)
+        return _Prepared(document, drafts_of(document))
 
     def _unchanged(self, document: Document) -> bool:
         stored = self.document(document.uri, scope=document.scope)
         return stored is not None and stored.sha256 == document.sha256
 
-    def _vectors(
-        self, drafts: Sequence[Draft], documents: Sequence[Document], progress: Progress | None
-    ) -> tuple[Space, dict[str, Vector]]:
-        """The active space, and a vector in it for each draft whose text is new to the store."""
-        space = self._space()
-        texts = {draft.sha256: draft.embedded for draft in drafts}
-        with self.store.reading() as reader:
-            known = reader.vectors_of(space, texts)
-        new = [digest for digest in texts if digest not in known]
-        if not new:
-            return space, {}
-        vectors = self._embedder_of(space).encode([texts[digest] for digest in new], progress)
-        return space, dict(zip(new, vectors, strict=True))
+    def _remember_group(
+        self,
+        group: Sequence[_Prepared],
+        disputes: Sequence[Citation],
+        also: Callable[[Writer], None] | None,
+        progress: Progress | None,
+    ) -> list[tuple[Document, Remembered]]:
+        """Remember a group in one transaction."""
+        often = Counter((one.document.scope, one.document.uri) for one in group)
+        # A document that is twice in its group: the second may go back to what the first replaces.
+        due = [(one, one.drafts or drafts_of(one.document)) for one in group if one.drafts is not None or often[_key(one)] > 1]
+        skipped = {id(one) for one in group} - {id(one) for one, _ in due}
+        done = self._write(due, disputes, also, progress) if due else []
+        results = iter(done)
+        return [(one.document, Remembered(skipped=1) if id(one) in skipped else next(results)) for one in group]
 
-    def _space(self) -> Space:
-        """The space that answers; a new home takes the one of its configured embedder."""
-        with self.store.reading() as reader:
-            space = reader.active_space()
-        if space:
-            return space
-        embedder = self._embedder(self.config.embedder)
-        with self.store.writing() as writer:
-            space = writer.active_space()
-            if space is None:
-                space = writer.add_space(embedder.model, embedder.revision, embedder.dim, embedder.prefixes)
-                writer.replace_active_space(space)
-        return space
-
-    def _embedder(self, name: str) -> Embedder:
-        with self._lock:
-            if name not in self._embedders:
-                self._embedders[name] = open_embedder(name)
-            return self._embedders[name]
-
-    def _embedder_of(self, space: Space) -> Embedder:
-        """The embedder that made `space`. Raises ModelError if another one goes by its name now."""
-        embedder = self._embedder(space.model)
-        if (embedder.revision, embedder.dim) != (space.revision, space.dim):
-            raise ModelError(
-                f"{space.model}: is not the model that this memory was embedded with (revision {embedder.revision}, "
-                f"was {space.revision}); put the old one back, or run `ingest refresh --model {space.model}`"
-            )
-        return embedder
+    def _write(
+        self,
+        due: Sequence[tuple[_Prepared, Sequence[Draft]]],
+        disputes: Sequence[Citation],
+        also: Callable[[Writer], None] | None,
+        progress: Progress | None,
+    ) -> list[Remembered]:
+        for _ in range(TRIES):
+            space, vectors = self._spaces.vectors([draft for _, drafts in due for draft in drafts], progress)
+            done = []
+            try:
+                with self.store.writing() as writer:
+                    for one, drafts in due:
+                        done.append(writer.replace_document(one.document, drafts, space, vectors, disputes))
+                        if also:
+                            also(writer)
+            except Raced:
+                continue
+            self._builder.look()
+            return done
+        raise BusyError(f"{due[0][0].document.uri}: other processes kept changing the home; try again")
 
     def embedder(self) -> Embedder:
         """The embedder of the space that answers, loaded the first time it is asked for."""
-        return self._embedder_of(self._space())
+        return self._spaces.embedder_of(self._spaces.active())
 
     # Recall
 
@@ -215,11 +201,16 @@ class Memory:
         scopes: Collection[str] = (EVERYONE,),
         as_of: datetime | None = None,
         history: Sequence[tuple[str, str]] = (),
+        kinds: Collection[str] = (),
+        uris: Collection[str] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> list[Hit]:
         """The k passages that fit `query` best, best first, of those that `scopes` may see.
 
         `as_of` asks what was current then. `history` is (role, text), oldest first; a question
-        that leans on it is completed from it. All of it is of one moment of the database.
+        that leans on it is completed from it. `kinds`, `uris` (* stands for anything), and when
+        they began to hold (from `since`, before `until`) narrow what is searched. All of it is of one moment of the database.
         Raises InputError for an empty query, or a k out of range.
         """
         if not query.strip():
@@ -227,34 +218,30 @@ class Memory:
         if not 1 <= k <= MOST:
             raise InputError(f"k is {k}; it takes a whole number from 1 to {MOST}")
         wanted = storable(questions.standalone(query, history))
-        moment = None if as_of is None else micros(as_of)
+        moments = [None if at is None else micros(at) for at in (as_of, since, until)]
         for _ in range(TRIES):
             with self.store.reading() as reader:
                 space = reader.active_space()
             if space is None:
                 return []
             # Before the snapshot: a model that loads or computes must hold up no one else.
-            vector = self._embedder_of(space).encode_query(wanted)
+            vector = self._spaces.embedder_of(space).encode_query(wanted)
             with self._lock:
-                manifest = manifests.read(self.home)
+                manifest = manifests.read(self.home, space.id)
                 with self.store.reading() as reader:
                     self._view.follow(reader, manifest)
                     if self._view.space != space:
                         continue
-                    ranked = self._ranked(reader, wanted, vector, max(k, POOL), scopes, moment)
-                    found = reader.chunks([hit.id for hit in ranked], scopes, moment)
-            hits = [Hit(found[hit.id], hit.score, hit.why) for hit in ranked if hit.id in found]
-            return hits[:k]
+                    documents = frozenset(reader.documents_like(uris)) if uris else None
+                    only = Filter(frozenset(scopes), moments[0], frozenset(kinds), documents, moments[1], moments[2])
+                    ranked = self._ranked(wanted, vector, max(k, POOL), only)
+                    found = reader.chunks([hit.id for hit in ranked[:k]], scopes, moments[0])
+            return [Hit(found[hit.id], hit.score, hit.why) for hit in ranked[:k] if hit.id in found]
         raise BusyError(f"{self.home}: its embedding model kept changing; try again")
 
-    def _ranked(
-        self, reader: Reader, query: str, vector: Vector, pool: int, scopes: Collection[str], as_of: int | None
-    ) -> list[ranking.Ranked]:
-        visible = self._view.rows.visible(scopes, as_of)
-        if not len(visible):
-            return []
-        dense = self._view.index.search(vector, pool, visible)
-        lexical = reader.words(content(query), pool, scopes, as_of)
+    def _ranked(self, query: str, vector: Vector, pool: int, only: Filter) -> list[ranking.Ranked]:
+        dense = self._view.nearest(vector, pool, only)
+        lexical = self._view.words(content(query), pool, only)
         weight = ranking.WORDS_WEIGHT_CJK if has_cjk(query) else ranking.WORDS_WEIGHT
         return ranking.fuse(dense, lexical, weight)
 
@@ -291,60 +278,49 @@ class Memory:
             there = writer.document(scope, uri) is not None
             erased = writer.erase_document(scope, uri)
         # Also where there is none: an earlier forget may have been killed before it came this far.
-        sealing.drop_erased(self.home, self.store)
+        self._upkeep.drop_erased()
         cleared = self.store.scrub()
         if not there:
             raise NotFoundError(f"{uri}: no such document in scope {scope!r}; `ingest status` lists what is there")
         return Forgotten(len(erased), cleared)
 
-    def refresh(self, model: str | None = None, *, progress: Progress | None = None) -> Refreshed:
-        """Seal the index anew; with `model`, re-embed everything with that model first.
+    def refresh(self, model: str | None = None, *, back: bool = False, progress: Told | None = None) -> Refreshed:
+        """Make the index anew, as one segment; with `model`, move to that embedding model first, with `back` to the one before.
 
-        Every chunk gets a vector in the new space while the old one goes on answering, then the
-        new one takes over. Cut off, it goes on where it was. Raises ModelError if the model is not there.
+        Every chunk gets a vector in the new space and an index is made of them, tried against exact
+        search, while the old one goes on answering; then the new one takes over, and the old one
+        is kept to go back to. Cut off, it goes on where it was. `progress` is called with what is
+        done, how much of it, and of how much. Raises ModelError if the model is not there.
         """
-        embedded = 0
-        space = self._space()
-        if model is not None:
-            embedder = open_embedder(model)  # anew: what goes by this name may have changed
-            self._embedders[embedder.model] = embedder
-            with self.store.writing() as writer:
-                space = writer.add_space(embedder.model, embedder.revision, embedder.dim, embedder.prefixes)
-            embedded = self._move_to(space, embedder, progress)
-        sealed = sealing.seal_all(self.home, self.store)
-        self.store.scrub()
-        return Refreshed(space, embedded, sealed)
+        return self._upkeep.refresh(model, back=back, told=progress or (lambda _what, _done, _all: None))
 
-    def _move_to(self, space: Space, embedder: Embedder, progress: Progress | None) -> int:
-        embedded = 0
-        while True:
-            with self.store.reading() as reader:
-                missing = reader.missing(space, BATCH)
-            if missing:
-                texts = [chunking.embedded(chunk.title, chunk.heading, chunk.text) for chunk in missing]
-                vectors = embedder.encode(texts, progress)
-                with self.store.writing() as writer:
-                    writer.add_vectors(space, {chunk.id: vector for chunk, vector in zip(missing, vectors, strict=True)})
-                embedded += len(missing)
-                continue
-            try:
-                with self.store.writing() as writer:
-                    writer.replace_active_space(space)
-                return embedded
-            except Raced:  # somebody added a chunk since: embed that too
-                continue
+    def settle(self, most: int = SETTLED) -> None:
+        """Seal what lies in memory and merge small segments, up to `most` passages at a time, before this returns."""
+        self._upkeep.settle(most)
 
-    def check(self) -> Checked:
-        """Compare the index with the truth, and name each disagreement. Changes nothing."""
-        manifest = manifests.read(self.home)
-        with self.store.reading() as reader:
-            documents, chunks, _, _ = reader.counts()
-            problems = reader.integrity()
-            space = reader.active_space()
-            if space:
-                problems += [f"chunk {c.id} ({c.uri}) has no vector of {space.model}" for c in reader.missing(space, BATCH)]
-            problems += sealing.problems(self.home, reader, space, manifest)
-        return Checked(documents, chunks, tuple(problems))
+    def check(self, *, deep: bool = False, repair: bool = False, progress: Progress | None = None) -> Checked:
+        """Compare the index with the truth, and name each disagreement.
+
+        `deep` compares every vector and word, and looks for each passage by its own vector.
+        `repair` throws the index away where it disagrees, and makes it anew from the database;
+        what is left then is named.
+        """
+        told = progress or (lambda _: None)
+        with self._lock:
+            return self._upkeep.repaired(deep, told) if repair else self._upkeep.check(deep, told)
+
+    def backup(self, target: str | Path) -> Path:
+        """Copy the truth into the folder `target`, which is a home of its own then. Others may read and write meanwhile."""
+        return self._upkeep.backup(Path(target))
+
+    def restore(self, source: str | Path) -> None:
+        """Replace all that is known here by what the backup in the folder `source` holds, in one transaction."""
+        self._upkeep.restore(Path(source))
+
+
+def tokens_of(title: str, heading: str, text: str) -> list[str]:
+    """The tokens by which a passage is found."""
+    return tokens(chunking.embedded(title, heading, text))
 
 
 def drafts_of(document: Document) -> list[Draft]:
@@ -363,10 +339,31 @@ def drafts_of(document: Document) -> list[Draft]:
                 heading=passage.heading,
                 embedded=embedded,
                 sha256=hashlib.sha256(embedded.encode("utf-8", "replace")).hexdigest(),
-                tokens=" ".join(tokens(embedded)),
             )
         )
     return drafts
+
+
+def _listed(documents: Document | Iterable[Document]) -> Iterable[Document]:
+    return [documents] if isinstance(documents, Document) else documents
+
+
+def _key(one: _Prepared) -> tuple[str, str]:
+    return one.document.scope, one.document.uri
+
+
+def _grouped(prepared: Iterable[_One]) -> Iterator[list[_One]]:
+    """Lists of what comes, each as large as is worth a transaction."""
+    group: list[_One] = []
+    passages = 0
+    for one in prepared:
+        group.append(one)
+        passages += len(one.drafts or ()) if isinstance(one, _Prepared) else 0
+        if len(group) >= GROUP_DOCUMENTS or passages >= GROUP_PASSAGES:
+            yield group
+            group, passages = [], 0
+    if group:
+        yield group
 
 
 def _storable(document: Document) -> Document:

@@ -96,6 +96,7 @@ class Manifest:
     covered: int
     """Every chunk with an id up to this one is in the segments, unless it is erased."""
     segments: tuple[str, ...]
+    """Their names, which are digests of their content."""
     txn: int
     token: str
 
@@ -217,6 +218,8 @@ class Checked:
     documents: int
     chunks: int
     problems: tuple[str, ...]
+    repaired: tuple[str, ...] = ()
+    """What was wrong before the index was made anew."""
 
 
 @dataclass(frozen=True, slots=True)

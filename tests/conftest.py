@@ -3,7 +3,7 @@
 import pytest
 from fakes import FakeEmbedder, FakeGenerator
 
-import ragbot.memory
+import ragbot.spaces
 from ragbot import Chat, Memory
 
 
@@ -23,7 +23,7 @@ def embedders(monkeypatch):
     def open_embedder(name):
         return opened.setdefault(name, FakeEmbedder(name))
 
-    monkeypatch.setattr(ragbot.memory, "open_embedder", open_embedder)
+    monkeypatch.setattr(ragbot.spaces, "open_embedder", open_embedder)
     return opened
 
 

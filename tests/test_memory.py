@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from ragbot import Document
 from ragbot.errors import InputError, ModelError, NotFoundError
-from ragbot.index import sealing
+from ragbot.index import builder, sealed, sealing
+from ragbot.index import view as views
 from ragbot.store import Writer
 from ragbot.types import Forgotten
 
@@ -61,7 +63,7 @@ def test_a_fault_at_any_step_of_a_new_version_keeps_the_old_one(memory, monkeypa
     assert memory.check().problems == ()
 
 
-@pytest.mark.parametrize("lost", ["manifest.json", "segments"])
+@pytest.mark.parametrize("lost", ["manifest-1.json", "segments"])
 def test_losing_derived_files_costs_no_knowledge(memory, open_memory, home, lost):
     memory.remember([Document("lab.md", LAB), Document("b.md", "Gift cards expire.")])
     memory.refresh()
@@ -77,9 +79,9 @@ def test_a_damaged_segment_is_noticed_not_believed(memory, open_memory, home):
     memory.refresh()
     before = memory.recall("lab opens")
     (segment,) = (home / "segments").iterdir()
-    content = bytearray(segment.read_bytes())
+    content = bytearray((segment / "vectors").read_bytes())
     content[-5] ^= 1
-    segment.write_bytes(content)
+    (segment / "vectors").write_bytes(content)
     fresh = open_memory()
     assert fresh.recall("lab opens") == before
     assert any("damaged" in problem for problem in fresh.check().problems)
@@ -113,8 +115,8 @@ def test_a_home_restored_under_an_open_memory_is_noticed(memory, open_memory, ho
         assert reader.last_transaction()[0] > 0
     other = open_memory()
     assert other.recall("lab")
-    other._view._transaction = (other._view._transaction[0], "a token of another past")
-    other._view.rows.erase(list(other._view.rows.ids))  # what it saw there is worth nothing now
+    other._view.transaction = (other._view.transaction[0], "a token of another past")
+    other._view.loose.clear()  # what it saw there is worth nothing now
     memory.remember(Document("b.md", "Gift cards expire."))
     assert "9:00" in texts(other, "lab opens")[0]
 
@@ -235,7 +237,7 @@ def test_the_erased_vectors_are_in_the_segments_before(memory, home):
         writer.erase_document("everyone", "secret.md")
     assert vector in bytes_of(home / "segments")
     assert any("forgotten" in problem for problem in memory.check().problems)
-    sealing.drop_erased(home, memory.store)
+    memory._upkeep.drop_erased()
     assert vector not in bytes_of(home / "segments")
 
 
@@ -260,16 +262,19 @@ def test_retire_is_not_forget(memory):
 
 def test_a_long_tail_is_sealed_and_the_old_segments_stay(memory, open_memory, home, monkeypatch):
     monkeypatch.setattr(sealing, "SEAL_AT", 3)
+    monkeypatch.setattr(views, "GROWTH", 1)
     memory.remember(Document("a.md", LAB))
-    first = json.loads((home / "manifest.json").read_text())
+    memory.settle()
+    first = json.loads((home / "manifest-1.json").read_text())
     memory.remember(Document("b.md", LAB.replace("lab", "hall").replace("Badges", "Tokens").replace("Keys", "Locks")))
-    second = json.loads((home / "manifest.json").read_text())
+    memory.settle()
+    second = json.loads((home / "manifest-1.json").read_text())
     assert second["segments"][:1] == first["segments"]
     assert len(second["segments"]) == 2
     fresh = open_memory()
     assert {hit.chunk.uri for hit in fresh.recall("opens")} == {"a.md", "b.md"}
-    assert len(fresh._view.index._segments) == 2
-    assert len(fresh._view.index._tail_ids) == 0
+    assert len(fresh._view.sealed) == 2
+    assert fresh._view.loose == []
     assert memory.refresh().sealed == 6
     assert len(list((home / "segments").iterdir())) == 1
 
@@ -304,7 +309,7 @@ def test_refresh_moves_to_another_model_and_others_follow(memory, open_memory, e
 def test_a_writer_that_encoded_with_the_old_model_encodes_again(memory, open_memory):
     memory.remember(Document("lab.md", LAB))
     slow, moved = open_memory(), []
-    vectors = slow._vectors
+    vectors = slow._spaces.vectors
 
     def interrupted(*args):
         found = vectors(*args)
@@ -312,7 +317,7 @@ def test_a_writer_that_encoded_with_the_old_model_encodes_again(memory, open_mem
             moved.append(memory.refresh("other"))
         return found
 
-    slow._vectors = interrupted
+    slow._spaces.vectors = interrupted
     slow.remember(Document("b.md", "Gift cards expire."))
     assert texts(memory, "gift cards")[0] == "Gift cards expire."
     assert memory.check().problems == ()
@@ -320,7 +325,7 @@ def test_a_writer_that_encoded_with_the_old_model_encodes_again(memory, open_mem
 
 def test_two_versions_that_race_leave_one_whole_version(memory, open_memory):
     slow, raced = open_memory(), []
-    vectors = slow._vectors
+    vectors = slow._spaces.vectors
 
     def interrupted(*args):
         found = vectors(*args)
@@ -329,7 +334,7 @@ def test_two_versions_that_race_leave_one_whole_version(memory, open_memory):
         return found
 
     memory.remember(Document("lab.md", LAB))
-    slow._vectors = interrupted
+    slow._spaces.vectors = interrupted
     slow.remember(Document("lab.md", LAB.replace("blue", "green")))
     found = " ".join(texts(memory, "lab badges keys"))
     assert "green" in found
@@ -426,16 +431,21 @@ def test_whatever_happens_recall_equals_the_truth(embedders, tmp_path_factory, o
 def test_a_seal_in_flight_does_not_bring_back_what_is_forgotten(memory, home, monkeypatch):
     memory.remember([Document("secret.md", "The zyzzyva code is 77."), Document("lab.md", LAB)])
     vector = memory.embedder().encode(["The zyzzyva code is 77."])[0].tobytes()
-    seal = sealing.dense.seal
+    write = sealed.write
 
-    def slow(*args):
-        name = seal(*args)
-        monkeypatch.setattr(sealing.dense, "seal", seal)
-        memory.forget("secret.md")
+    def slow(*args, **kwargs):
+        name = write(*args, **kwargs)
+        monkeypatch.setattr(sealed, "write", write)
+        with memory.store.writing() as writer:
+            writer.erase_document("everyone", "secret.md")
+        assert vector in bytes_of(home / "segments")
         return name
 
-    monkeypatch.setattr(sealing.dense, "seal", slow)
+    monkeypatch.setattr(sealed, "write", slow)
     memory.refresh()
+    assert vector not in bytes_of(home / "segments")
+    with pytest.raises(NotFoundError):
+        memory.forget("secret.md")
     assert vector not in bytes_of(home)
     assert memory.check().problems == ()
 
@@ -447,7 +457,8 @@ def test_a_forget_that_was_killed_before_the_segments_is_finished_by_the_next(me
     with memory.store.writing() as writer:
         writer.erase_document("everyone", "secret.md")
     monkeypatch.setattr(sealing, "SEAL_AT", 1)
-    memory.remember(Document("new.md", "Something new."))  # seals its tail beside segments that hold the vector
+    memory.remember(Document("new.md", "Something new."))
+    memory.settle()  # seals its tail beside segments that hold the vector
     assert vector not in bytes_of(home / "segments")
     with pytest.raises(NotFoundError):
         memory.forget("secret.md")
@@ -459,7 +470,7 @@ def test_segments_without_a_manifest_are_dropped_by_forget(memory, home):
     memory.remember([Document("secret.md", "The zyzzyva code is 77."), Document("lab.md", LAB)])
     vector = memory.embedder().encode(["The zyzzyva code is 77."])[0].tobytes()
     memory.refresh()
-    (home / "manifest.json").unlink()
+    (home / "manifest-1.json").unlink()
     memory.forget("secret.md")
     assert vector not in bytes_of(home)
     assert "9:00" in texts(memory, "lab opens")[0]
@@ -469,16 +480,21 @@ def test_a_file_among_the_segments_that_nobody_names_is_noticed(memory, home):
     memory.remember(Document("lab.md", LAB))
     memory.refresh()
     (home / "segments" / "stray.faiss").write_bytes(b"x")
-    assert memory.check().problems == ("stray.faiss: a segment that no manifest names",)
+    assert memory.check().problems == ("stray.faiss: a file of the index that nothing names",)
 
 
 def test_a_full_disk_while_sealing_does_not_undo_what_is_remembered(memory, monkeypatch):
-    def full(*_args):
+    tried = threading.Event()
+
+    def full(*_args, **_kwargs):
+        tried.set()
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(sealing, "SEAL_AT", 1)
-    monkeypatch.setattr(sealing.dense, "seal", full)
+    monkeypatch.setattr(builder, "SEAL_AT", 1)
+    monkeypatch.setattr(sealed, "write", full)
     assert memory.remember(Document("lab.md", LAB)).added == 3
+    assert tried.wait(10)
     assert texts(memory, "lab opens")
 
 

@@ -13,9 +13,9 @@ HERE = Path(__file__).parent
 WRITER = """
 import sys
 sys.path.insert(0, {tests!r})
-import ragbot.memory
+import ragbot.spaces
 from fakes import FakeEmbedder
-ragbot.memory.open_embedder = FakeEmbedder
+ragbot.spaces.open_embedder = FakeEmbedder
 from ragbot import Document, Memory
 name, count = sys.argv[1], int(sys.argv[2])
 with Memory.open({home!r}) as memory:

@@ -1,123 +1,189 @@
-"""Moves vectors from the exact tail into sealed segments, and keeps erased ones out of them.
+"""Moves passages from memory into sealed segments, merges those, and keeps what was erased out of them.
 
-What is published was read from one committed snapshot; publishing waits for the write lock and
-gives way to anyone who published meanwhile.
+One process at a time, beside all readers and writers; it may be killed at any point. What is
+published was made from one committed snapshot, and gives way where something was erased since.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from ragbot.index import dense
+import numpy as np
+from filelock import FileLock, Timeout
+
+from ragbot.errors import BusyError
+from ragbot.index import files, sealed
 from ragbot.index import manifest as manifests
-from ragbot.index.view import Source, usable
+from ragbot.index.columns import BLANK, FOREVER
+from ragbot.index.graph import Stop, Stopped
+from ragbot.index.segment import Segment
+from ragbot.index.view import Source, TokensOf, View, due
 from ragbot.types import Manifest, Space
 
-SEAL_AT = 8192
-"""A tail this long is sealed by whoever made it so long."""
+SEAL_AT = 2048
+"""So many passages are worth a segment of their own on the disk."""
+MOST_HIDDEN = 0.25
+"""A segment with a larger share of retired passages is made anew without them."""
+LOCK = "builder.lock"
+WAIT_S = 30.0
+LOOK_EVERY_S = 0.5
+FOREVER_S = float("inf")
 
 
-class _Erasing(Source, Protocol):
-    def erased_after(self, txn: int) -> bool: ...
+class BuilderSource(Source, Protocol):
+    """A snapshot, as far as building needs it."""
+
+    def spaces_kept(self) -> list[Space]: ...
+    def last_vector_id(self, space: Space) -> int: ...
 
 
-class _Store(Protocol):
-    def reading(self) -> AbstractContextManager[_Erasing]: ...
-    def writing(self) -> AbstractContextManager[_Erasing]: ...
+class Store(Protocol):
+    """Where snapshots come from."""
+
+    def reading(self) -> AbstractContextManager[BuilderSource]: ...
+    def writing(self) -> AbstractContextManager[BuilderSource]: ...
 
 
-def seal_long_tail(home: Path, store: _Store) -> None:
-    """Seal the tail into one more segment, once it is long. The older segments stay as they are."""
-    manifest = manifests.read(home)
-    with store.reading() as source:
-        space = source.active_space()
-        if space is None:
-            return
-        base = usable(manifest, source, space)
-        if base and source.erased_after(base.txn):
-            base = None  # its segments hold something that was forgotten: seal all of it anew
-        ids, vectors = source.vectors(space, base.covered if base else 0)
-        transaction = source.last_transaction()
-    if len(ids) >= SEAL_AT:
-        _publish(home, store, manifest, base, space, ids, vectors, transaction)
+class Sealer:
+    """Makes the segments of one space of a home. It keeps its view between calls."""
 
+    def __init__(self, home: Path, store: Store, tokens_of: TokensOf, space: Space | None = None) -> None:
+        self._home = home
+        self._folder = home / manifests.FOLDER
+        self._store = store
+        self._view = View(home, tokens_of, space)
 
-def seal_all(home: Path, store: _Store) -> int:
-    """Seal every vector into one segment. How many there are."""
-    manifest = manifests.read(home)
-    with store.reading() as source:
-        space = source.active_space()
-        if space is None:
+    def step(self, stop: Stop, *, most: float = FOREVER_S) -> bool:
+        """Do what is most due: drop what was erased, seal what came, or merge up to `most` passages. False if nothing was.
+
+        Raises Stopped if `stop` says so on the way, or the ground changed. Hold the lock of `building`.
+        """
+        self._follow()
+        return self._drop_erased(stop) or self._seal(stop) or self._merge(stop, most)
+
+    def seal_all(self, stop: Stop) -> int:
+        """Make one segment of everything that is current, and one of what is past. How many passages are in them."""
+        self._follow()
+        view = self._view
+        # A space that is being filled: up to the first passage that it lacks.
+        parts = view.segments
+        if not parts:
+            self._publish((), stop, all_in=True)
             return 0
-        ids, vectors = source.vectors(space)
-        transaction = source.last_transaction()
-    _publish(home, store, manifest, None, space, ids, vectors, transaction)
-    return len(ids)
+        self._publish(self._written(parts, stop), stop, all_in=True)
+        return sum(int(np.count_nonzero(~part.erased)) for part in parts)
+
+    def drop_erased(self) -> None:
+        """Make segments again that hold something erased, and drop files that nobody names."""
+        self._follow()
+        if not self._drop_erased(lambda: False):
+            with self._store.writing() as source:
+                manifests.sweep(self._home, _kept(source))
+
+    def _follow(self) -> None:
+        with self._store.reading() as source:
+            space = self._view._fixed or source.active_space()
+        manifest = manifests.read(self._home, space.id) if space else None
+        with self._store.reading() as source:
+            self._view.follow(source, manifest)
+
+    def _drop_erased(self, stop: Stop) -> bool:
+        view, names, found = self._view, [], False
+        for name, segment in view.sealed.items():
+            if np.any(segment.erased & (segment.columns.scope != BLANK)):
+                found = True
+                again = sealed.write_without_erased(self._folder, name, segment, txn=view.transaction[0], stop=stop)
+                names += [again] if again else []
+            else:
+                names.append(name)
+        if found:
+            self._publish(names, stop, all_in=False)
+        return found
+
+    def _seal(self, stop: Stop) -> bool:
+        view = self._view
+        if sum(map(len, view.loose)) < SEAL_AT and not view.damaged:
+            return False
+        self._publish([*view.sealed, *self._written(view.loose, stop)], stop, all_in=True)
+        return True
+
+    def _merge(self, stop: Stop, most: float) -> bool:
+        view = self._view
+        for past in (False, True):
+            alike = sorted((len(s), name) for name, s in view.sealed.items() if s.past == past)
+            many = due([size for size, _ in alike if size <= most])
+            while many > 1 and sum(size for size, _ in alike[:many]) > most:
+                many -= 1
+            chosen = [name for _, name in alike[:many]] if many > 1 else []
+            if not past and not chosen:
+                chosen = [n for size, n in alike if size <= most and size - view.sealed[n].holding > MOST_HIDDEN * size][:1]
+            if chosen:
+                made = self._written([view.sealed[name] for name in chosen], stop)
+                self._publish([name for name in view.sealed if name not in chosen] + made, stop, all_in=False)
+                return True
+        return False
+
+    def _written(self, parts: Sequence[Segment], stop: Stop) -> list[str]:
+        """Seal the parts' rows: what is current in one segment, what is past in another."""
+        names, txn = [], self._view.transaction[0]
+        current = [part.columns.retired_at == FOREVER for part in parts]
+        for past, keep in ((False, current), (True, [~mask for mask in current])):
+            keep = [mask & ~part.erased for mask, part in zip(keep, parts, strict=True)]
+            if any(mask.any() for mask in keep):
+                names.append(sealed.write(self._folder, parts, keep, txn=txn, past=past, stop=self._changed(stop)))
+        return names
+
+    def _changed(self, stop: Stop) -> Stop:
+        """`stop`, or something was erased since: then what is made could not be published."""
+        looked = time.monotonic()
+
+        def changed() -> bool:
+            nonlocal looked
+            if stop():
+                return True
+            if time.monotonic() - looked < LOOK_EVERY_S:
+                return False
+            looked = time.monotonic()
+            with self._store.reading() as source:
+                return bool(len(source.erased_after(self._view.transaction[0])))
+
+        return changed
+
+    def _publish(self, segments: Sequence[str], stop: Stop, *, all_in: bool) -> None:
+        """Put `segments` in force. `all_in`: they hold what lay in memory too."""
+        view = self._view
+        covered = view.last_id if all_in else view.covered
+        assert view.space is not None or not segments
+        with self._store.writing() as source:
+            txn, token = view.transaction
+            in_force = manifests.read(self._home, view.space.id) if view.space else None
+            other_past = source.token(txn) != token
+            if view.space is None or in_force != view.manifest or other_past or len(source.erased_after(txn)) or stop():
+                for name in set(segments) - set(in_force.segments if in_force else ()):
+                    files.remove(self._folder / name)
+                raise Stopped
+            generation = in_force.generation + 1 if in_force else 1
+            made = Manifest(generation, view.space.id, covered, tuple(segments), txn, token)
+            manifests.publish(self._home, made, {*_kept(source), view.space.id})
+        self._follow()
 
 
-def drop_erased(home: Path, store: _Store) -> None:
-    """Make the segments anew if they still hold the vectors of something erased, and drop files that nobody names."""
-    while True:
-        with store.writing() as source:
-            manifest = manifests.read(home)
-            space = source.active_space()
-            if manifest is None or usable(manifest, source, space) is None:
-                manifests.withdraw(home)
-                return
-            if not source.erased_after(manifest.txn):
-                manifests.sweep(home, manifest)
-                return
-        seal_all(home, store)
+def _kept(source: BuilderSource) -> set[int]:
+    return {space.id for space in source.spaces_kept()}
 
 
-def problems(home: Path, source: _Erasing, space: Space | None, manifest: Manifest | None) -> list[str]:
-    """What is wrong with the sealed part, in words."""
-    if manifest is None:
-        there = (home / manifests.FILE).exists()
-        return [f"{manifests.FILE}: cannot be understood; `ragbot` searches exactly until it is sealed again"] if there else []
-    if space is None or manifest.space != space.id:
-        return [f"{manifests.FILE}: is of another embedding model; it is not used until `ingest refresh`"]
-    if usable(manifest, source, space) is None:
-        return [f"{manifests.FILE}: is of another past than the database (a restored backup?); it is not used"]
-    segments = dense.open_segments(home, manifest)
-    if segments is None:
-        return [f"{manifests.FOLDER}: a segment is missing or damaged; it is not used"]
-    found = [f"{name}: a segment that no manifest names" for name in manifests.strays(home, manifest)]
-    if source.erased_after(manifest.txn):
-        found.append(f"{manifests.FOLDER}: hold vectors of something that was forgotten")
-    ids, vectors = source.vectors(space)
-    for at in range(0, len(ids), max(1, len(ids) // 50)):
-        index = dense.DenseIndex(space.dim, segments)
-        if ids[at] <= manifest.covered and not index.search(vectors[at], 1, ids[at : at + 1]):
-            found.append(f"chunk {ids[at]} is not found by its own vector")
-    return found
-
-
-def _publish(
-    home: Path,
-    store: _Store,
-    seen: Manifest | None,
-    base: Manifest | None,
-    space: Space,
-    ids: dense.Ids,
-    vectors: dense.Vectors,
-    transaction: tuple[int, str],
-) -> None:
-    """Seal the vectors beside those of `base`, unless the ground changed since they were read.
-
-    It did if a manifest other than `seen` is in force, something was erased, or another space
-    answers. Then the new segment goes again.
-    """
-    segments = (dense.seal(home, ids, vectors),) if len(ids) else ()
-    covered = int(ids[-1]) if len(ids) else 0
-    with store.writing() as source:
-        in_force = manifests.read(home)
-        kept = base.segments if base else ()
-        swept = not all((home / manifests.FOLDER / name).exists() for name in kept + segments)
-        if in_force != seen or swept or source.erased_after(transaction[0]) or source.active_space() != space:
-            manifests.sweep(home, in_force)
-            return
-        generation = seen.generation + 1 if seen else 1
-        manifests.publish(home, Manifest(generation, space.id, covered, kept + segments, *transaction))
+@contextmanager
+def building(home: Path, wait_s: float = WAIT_S) -> Iterator[None]:
+    """Be the one process that makes segments. Raises BusyError if another one is at it for `wait_s`."""
+    lock = FileLock(home / LOCK, timeout=wait_s)
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(lock)
+        except Timeout as cause:
+            raise BusyError(f"{home}: another process is building its index; try again") from cause
+        yield

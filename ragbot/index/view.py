@@ -1,28 +1,58 @@
-"""What this process sees of a home: rows and vectors in memory, kept level with the database.
+"""What this process sees of a home: sealed segments and what came since, kept level with the database.
 
 Following costs what was written since the last time, not what the home holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from ragbot.index import dense
-from ragbot.index.rows import FOREVER, Row, Rows
+import numpy as np
+
+from ragbot.index import manifest as manifests
+from ragbot.index import merging, postings, sealed, words
+from ragbot.index.columns import FOREVER, Columns, Filter, Ints
+from ragbot.index.graph import Vectors
+from ragbot.index.segment import Segment
 from ragbot.types import Manifest, Space
 
+log = logging.getLogger(__name__)
 
-class Changes(Protocol):
-    """New, retired and erased chunks."""
+BLOCK = 4096
+"""How many passages become a segment in memory at a time."""
+GROWTH = 3
+"""How much larger a segment has to be than all smaller ones together, to stay apart from them."""
+
+TokensOf = Callable[[str, str, str], Sequence[str]]
+"""Title, headings and text of a passage → its tokens."""
+
+
+class Passage(Protocol):
+    """A passage as the database has it; times in microseconds since 1970."""
 
     @property
-    def added(self) -> Sequence[tuple[int, str, int, int | None]]: ...
+    def id(self) -> int: ...
     @property
-    def retired(self) -> Sequence[tuple[int, int]]: ...
+    def document_id(self) -> int: ...
     @property
-    def erased(self) -> Sequence[int]: ...
+    def scope(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def valid_from(self) -> int: ...
+    @property
+    def retired_at(self) -> int | None: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def heading(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def vector(self) -> bytes: ...
 
 
 class Source(Protocol):
@@ -31,24 +61,37 @@ class Source(Protocol):
     def active_space(self) -> Space | None: ...
     def last_transaction(self) -> tuple[int, str]: ...
     def token(self, txn: int) -> str | None: ...
-    def changes(self, since_id: int, since_txn: int) -> Changes: ...
-    def vectors(self, space: Space, above: int = 0) -> tuple[dense.Ids, dense.Vectors]: ...
+    def vector_ids(self, space: Space, above: int = 0) -> Ints: ...
+    def passages(self, space: Space, ids: Sequence[int]) -> Sequence[Passage]: ...
+    def retired_after(self, txn: int) -> tuple[Ints, Ints]: ...
+    def erased_after(self, txn: int) -> Ints: ...
 
 
 class View:
-    """Rows and vectors of the space that answers. Not safe for threads; `Memory` holds the lock."""
+    """The passages of one space: `space`, else the one that answers. Not safe for threads."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, tokens_of: TokensOf, space: Space | None = None) -> None:
         self._home = home
-        self._clear(None, None)
+        self._tokens_of = tokens_of
+        self._fixed = space
+        self._clear(space, None)
 
     def _clear(self, space: Space | None, manifest: Manifest | None) -> None:
         self.space = space
-        self._manifest = manifest
-        self.rows = Rows()
-        self.index = dense.DenseIndex(space.dim if space else 1)
-        self._last_id = 0
-        self._transaction = (0, "")
+        self.manifest = manifest
+        self.sealed: dict[str, Segment] = {}
+        self.loose: list[Segment] = []
+        """What no segment on the disk holds."""
+        self.damaged: list[str] = []
+        """Segments that the manifest names and that cannot be read."""
+        self.covered = 0
+        self.last_id = 0
+        self.transaction = (0, "")
+
+    @property
+    def segments(self) -> list[Segment]:
+        """All of them."""
+        return [*self.sealed.values(), *self.loose]
 
     def follow(self, source: Source, manifest: Manifest | None) -> None:
         """Take over what was committed up to `source`.
@@ -56,40 +99,92 @@ class View:
         `manifest` must have been read before the snapshot was taken: an older manifest covers
         less, a newer one could cover what the snapshot does not know yet.
         """
-        space, (txn, token) = source.active_space(), source.last_transaction()
-        if (txn, token) == self._transaction and manifest == self._manifest:
+        space, (txn, token) = self._fixed or source.active_space(), source.last_transaction()
+        if (txn, token) == self.transaction and manifest == self.manifest:
             return
         # A home that was restored from a backup goes on from another past than the one seen here.
-        same_past = not self._transaction[0] or source.token(self._transaction[0]) == self._transaction[1]
-        if space != self.space or manifest != self._manifest or not same_past:
-            self._clear(space, manifest)
+        same_past = not self.transaction[0] or source.token(self.transaction[0]) == self.transaction[1]
+        if space != self.space or not same_past:
+            self._clear(space, None)
         if space is not None:
-            self._take(source, space)
-        self._transaction = (txn, token)
+            since = self.transaction[0] or txn
+            if manifest != self.manifest or not self.transaction[0]:
+                since = min(since, self._open(source, space, manifest))
+            self._hide(source, since)
+            self._load(source, space, source.vector_ids(space, self.last_id))
+        self.manifest = manifest
+        self.transaction = (txn, token)
 
-    def _take(self, source: Source, space: Space) -> None:
-        changes = source.changes(self._last_id, self._transaction[0])
-        above = self._last_id
-        if not above:
-            above = self._open_segments(source, space)
-        self.rows.append([Row(id, scope, valid, FOREVER if end is None else end) for id, scope, valid, end in changes.added])
-        self.index.append(*source.vectors(space, above))
-        gone = set(changes.erased)
-        self.rows.retire([(id, at) for id, at in changes.retired if id not in gone])
-        if gone:
-            self.rows.erase(gone)
-            self.index.erase(gone)
-        if changes.added:
-            self._last_id = changes.added[-1][0]
+    def _open(self, source: Source, space: Space, manifest: Manifest | None) -> int:
+        """Open the segments of a manifest, if it speaks for this database. The oldest transaction that they know up to."""
+        believed = usable(manifest, source, space)
+        before, had_damage = self.sealed, bool(self.damaged)
+        covered, self.damaged, self.sealed = self.covered, [], {}
+        since = source.last_transaction()[0]
+        for name in believed.segments if believed else ():
+            if name in before:
+                self.sealed[name] = before[name]
+                continue
+            try:
+                self.sealed[name] = sealed.read(self._home / manifests.FOLDER / name)
+            except (OSError, ValueError, KeyError) as cause:
+                log.warning(
+                    "%s: index segment unusable (%s); searching its passages exactly until it is made again", self._home, cause
+                )
+                self.damaged.append(name)
+                continue
+            since = min(since, self.sealed[name].txn)
+        self.covered = believed.covered if believed else 0
+        if self.damaged or had_damage or self.covered < covered:
+            self.loose = []
+            self._load_lost(source, space)
+        else:
+            masks = [segment.columns.ids > self.covered for segment in self.loose]
+            kept = [(segment, mask) for segment, mask in zip(self.loose, masks, strict=True) if mask.any()]
+            self.loose = [s if mask.all() else merging.in_memory([s], [mask]) for s, mask in kept]
+            self.last_id = max(self.last_id, self.covered)
+        return since
 
-    def _open_segments(self, source: Source, space: Space) -> int:
-        """Open the sealed segments, if they speak for this database; the id up to which they do."""
-        manifest = usable(self._manifest, source, space)
-        segments = dense.open_segments(self._home, manifest) if manifest else None
-        if manifest is None or segments is None:
-            return 0
-        self.index = dense.DenseIndex(space.dim, segments)
-        return manifest.covered
+    def _load_lost(self, source: Source, space: Space) -> None:
+        """Load what the database has up to `covered` and no segment."""
+        there = [segment.columns.ids for segment in self.sealed.values()]
+        ids = source.vector_ids(space)
+        self.last_id = self.covered
+        lost = np.setdiff1d(ids[ids <= self.covered], np.concatenate(there) if there else ids[:0])
+        self._load(source, space, lost)
+
+    def _hide(self, source: Source, since: int) -> None:
+        retired, times = source.retired_after(since)
+        erased = source.erased_after(since)
+        for segment in self.segments:
+            segment.retire(retired, times)
+            segment.erase(erased)
+
+    def _load(self, source: Source, space: Space, ids: Ints) -> None:
+        for segment in read(source, space, ids, self._tokens_of):
+            self.loose.append(segment)
+        if len(ids):
+            self.last_id = max(self.last_id, int(ids[-1]))
+        self.loose.sort(key=len)
+        many = due([len(segment) for segment in self.loose if len(segment) < BLOCK])
+        if many > 1:
+            few = self.loose[:many]
+            self.loose[:many] = [merging.in_memory(few, [~segment.erased for segment in few])]
+
+    def nearest(self, query: Vectors, k: int, wanted: Filter) -> list[tuple[int, float]]:
+        """The k best (id, cosine) that `wanted` shows, best first, ties by id. `query` is (dim,)."""
+        best: list[tuple[int, float]] = []
+        for segment in self._searched(wanted):
+            ids, scores = segment.nearest(query, k, wanted)
+            best += zip(ids.tolist(), scores.tolist(), strict=True)
+        return sorted(((id, round(score, 5)) for id, score in best), key=lambda hit: (-hit[1], hit[0]))[:k]
+
+    def words(self, tokens: Sequence[str], k: int, wanted: Filter) -> list[tuple[int, float]]:
+        """The k best (id, BM25) for any of the tokens, best first, ties by id."""
+        return words.search(self._searched(wanted), tokens, k, wanted)
+
+    def _searched(self, wanted: Filter) -> list[Segment]:
+        return [segment for segment in self.segments if wanted.as_of is not None or not segment.past]
 
 
 def usable(manifest: Manifest | None, source: Source, space: Space | None) -> Manifest | None:
@@ -97,3 +192,40 @@ def usable(manifest: Manifest | None, source: Source, space: Space | None) -> Ma
     if manifest is None or space is None or manifest.space != space.id:
         return None
     return manifest if source.token(manifest.txn) == manifest.token else None
+
+
+def read(source: Source, space: Space, ids: Ints, tokens_of: TokensOf) -> Iterator[Segment]:
+    """Segments in memory of passages of the database."""
+    txn = source.last_transaction()[0]
+    for at in range(0, len(ids), BLOCK):
+        yield of_passages(source.passages(space, ids[at : at + BLOCK].tolist()), space.dim, tokens_of, txn)
+
+
+def of_passages(passages: Sequence[Passage], dim: int, tokens_of: TokensOf, txn: int) -> Segment:
+    """A segment in memory."""
+    passages = sorted(passages, key=lambda p: (p.scope, p.id))
+    scopes, kinds = sorted({p.scope for p in passages}), sorted({p.kind for p in passages})
+    place, sort = {name: code for code, name in enumerate(scopes)}, {name: code for code, name in enumerate(kinds)}
+    columns = Columns(
+        ids=np.array([p.id for p in passages], np.int64),
+        documents=np.array([p.document_id for p in passages], np.int64),
+        scope=np.array([place[p.scope] for p in passages], np.int32),
+        kind=np.array([sort[p.kind] for p in passages], np.int32),
+        valid_from=np.array([p.valid_from for p in passages], np.int64),
+        retired_at=np.array([FOREVER if p.retired_at is None else p.retired_at for p in passages], np.int64),
+        scopes=tuple(scopes),
+        kinds=tuple(kinds),
+    )
+    tokens = postings.build([tokens_of(p.title, p.heading, p.text) for p in passages])
+    vectors = np.frombuffer(b"".join(p.vector for p in passages), np.float32).reshape(len(passages), dim)
+    return Segment(columns, tokens, vectors, txn=txn)
+
+
+def due(sizes: Sequence[int]) -> int:
+    """How many of the smallest segments should become one, so that sizes grow by GROWTH from each to the next; 0 if none."""
+    many, together = 0, 0
+    for place, size in enumerate(sorted(sizes), 1):
+        if place > 1 and size < GROWTH * together:
+            many = place
+        together += size
+    return many

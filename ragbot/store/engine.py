@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,23 @@ def writing(engine: Engine) -> Iterator[Connection]:
             raise _read_error(cause, engine) from cause
         finally:
             _end(connection)
+
+
+def path_of(engine: Engine) -> Path:
+    """The file of a database."""
+    return Path(str(engine.url.database))
+
+
+def copy(engine: Engine, target: Path) -> None:
+    """Make the database in `target` the same as that of `engine`, by SQLite's own backup: all of it or nothing."""
+    with engine.connect() as connection, closing(sqlite3.connect(target, timeout=WAIT_S)) as there:
+        here = connection.connection.driver_connection
+        assert isinstance(here, sqlite3.Connection)
+        try:
+            there.execute("PRAGMA synchronous=FULL")
+            here.backup(there)
+        except sqlite3.Error as cause:
+            raise HomeError(f"{target}: cannot be written ({cause})") from cause
 
 
 def _read_error(cause: DatabaseError, engine: Engine) -> Exception:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,16 +39,6 @@ class Stored:
     """How many are current."""
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What happened to chunks after a transaction: new, retired and erased ones."""
-
-    added: list[tuple[int, str, int, int | None]]
-    """(id, scope, valid_from, retired_at or None), ascending."""
-    retired: list[tuple[int, int]]
-    erased: list[int]
-
-
 class Reader:
     """One snapshot of the database."""
 
@@ -66,6 +58,15 @@ class Reader:
         """The space that answers; None before the first chunk."""
         active = select(s.settings.c.value).where(s.settings.c.key == "space").scalar_subquery()
         return self._space(s.spaces.c.id == active)
+
+    def previous_space(self) -> Space | None:
+        """The space that answered before the one that does; None if there was none, or its vectors are gone."""
+        previous = select(s.settings.c.value).where(s.settings.c.key == "previous_space").scalar_subquery()
+        return self._space(s.spaces.c.id == previous)
+
+    def spaces_kept(self) -> list[Space]:
+        """The space that answers, and the one before it."""
+        return [space for space in (self.active_space(), self.previous_space()) if space]
 
     def space(self, model: str, revision: str) -> Space | None:
         """The space of one revision of a model."""
@@ -109,14 +110,15 @@ class Reader:
             for row in self._connection.execute(query)
         ]
 
-    def changes(self, since_id: int, since_txn: int) -> Changes:
-        """What happened after chunk `since_id` was the last and `since_txn` the newest transaction."""
-        c, e = s.chunks.c, s.erasures.c
-        execute = self._connection.execute
-        added = execute(select(c.id, c.scope, c.valid_from, c.retired_at).where(c.id > since_id).order_by(c.id))
-        retired = execute(select(c.id, c.retired_at).where(c.retired_txn > since_txn, c.id <= since_id))
-        erased = execute(select(e.chunk_id).where(e.txn > since_txn))
-        return Changes([tuple(r) for r in added], [tuple(r) for r in retired], list(erased.scalars()))
+    def retired_after(self, txn: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ids of chunks that were retired after a transaction, and when (microseconds)."""
+        c = s.chunks.c
+        return _pairs(self._connection.execute(select(c.id, c.retired_at).where(c.retired_txn > txn)).all())
+
+    def erased_after(self, txn: int) -> NDArray[np.int64]:
+        """Ids of chunks that were erased after a transaction."""
+        found = self._connection.execute(select(s.erasures.c.chunk_id).where(s.erasures.c.txn > txn)).scalars().all()
+        return np.array(found, np.int64)
 
     def chunks(self, ids: Collection[int], scopes: Collection[str], as_of: int | None = None) -> dict[int, Chunk]:
         """Those of the chunks that a reader of `scopes` may see now, or could at `as_of`."""
@@ -133,43 +135,77 @@ class Reader:
         which = select(s.chunks).where(c.scope == scope, c.uri == uri, c.retired_at.is_(None)).order_by(c.ord)
         return [rows.chunk(row) for row in self._connection.execute(which)]
 
-    def words(self, tokens: Collection[str], k: int, scopes: Collection[str], as_of: int | None) -> list[tuple[int, float]]:
-        """The k best (chunk id, BM25) for any of the tokens, best first; only visible chunks."""
-        if not tokens:
-            return []
-        match = " OR ".join(f'"{token}"' for token in dict.fromkeys(tokens))
-        # The tie-break by id makes the order the same on every machine.
-        query = (
-            select(s.chunks.c.id, text("-bm25(words) AS score"))
-            .select_from(s.chunks)
-            .join(text("words"), text("words.rowid = chunks.id"))
-            .where(text("words MATCH :match"), _visible(scopes, as_of))
-            .order_by(text("score DESC"), s.chunks.c.id)
-            .limit(k)
-        )
-        return [(row[0], row[1]) for row in self._connection.execute(query, {"match": match})]
+    def documents_like(self, patterns: Collection[str]) -> set[int]:
+        """Ids of documents whose uri is one of `patterns`, in which * stands for anything."""
+        exact = s.documents.c.uri.in_([pattern for pattern in patterns if "*" not in pattern])
+        found = set(self._connection.execute(select(s.documents.c.id).where(exact)).scalars())
+        wild = [re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL) for pattern in patterns if "*" in pattern]
+        every = self._connection.execute(select(s.documents.c.id, s.documents.c.uri)).all() if wild else []
+        return found | {row.id for row in every if any(one.fullmatch(row.uri) for one in wild)}
 
-    def vectors(self, space: Space, above: int = 0) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Ids (n,), ascending, and vectors (n, dim) of a space, of every chunk with an id above `above`."""
+    def vector_ids(self, space: Space, above: int = 0) -> NDArray[np.int64]:
+        """Ids, ascending, of the chunks above `above` that have a vector in a space."""
         v = s.vectors.c
-        query = select(v.chunk_id, v.vector).where(v.space_id == space.id, v.chunk_id > above).order_by(v.chunk_id)
-        found = self._connection.execute(query).all()
-        ids = np.fromiter((row[0] for row in found), np.int64, len(found))
-        return ids, np.frombuffer(b"".join(row[1] for row in found), np.float32).reshape(len(found), space.dim)
+        query = select(v.chunk_id).where(v.space_id == space.id, v.chunk_id > above).order_by(v.chunk_id)
+        return np.array(self._connection.execute(query).scalars().all(), np.int64)
 
-    def vectors_of(self, space: Space, digests: Collection[str]) -> dict[str, NDArray[np.float32]]:
-        """Vectors that are there already for texts with these digests."""
-        return vectors_of(self._connection, space.id, digests)
+    def last_vector_id(self, space: Space) -> int:
+        """The highest chunk id that has a vector in a space; 0 if none has."""
+        v = s.vectors.c
+        query = select(v.chunk_id).where(v.space_id == space.id).order_by(v.chunk_id.desc()).limit(1)
+        return int(self._connection.execute(query).scalar() or 0)
+
+    def chunk_states(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Every chunk's id, ascending, and when it was retired (the largest number: it is current)."""
+        c = s.chunks.c
+        forever = np.iinfo(np.int64).max
+        return _pairs(self._connection.execute(select(c.id, func.coalesce(c.retired_at, forever)).order_by(c.id)).all())
+
+    def passages(self, space: Space, ids: Sequence[int]) -> list[Any]:
+        """What an index takes of chunks, with their vectors in a space; those that have none are left out."""
+        c = s.chunks.c
+        wanted = (
+            c.id,
+            c.document_id,
+            c.scope,
+            c.kind,
+            c.valid_from,
+            c.retired_at,
+            c.title,
+            c.heading,
+            c.text,
+            s.vectors.c.vector,
+        )
+        query = select(*wanted).join(s.vectors, and_(s.vectors.c.chunk_id == c.id, s.vectors.c.space_id == space.id))
+        query = query.where(c.id.in_(bindparam("ids", expanding=True)))
+        found: list[Any] = []
+        for at in range(0, len(ids), MANY):
+            found += self._connection.execute(query, {"ids": list(ids[at : at + MANY])}).all()
+        return found
+
+    def digests_with_vector(self, space: Space, digests: Collection[str]) -> set[str]:
+        """Those of the digests of which a chunk has a vector in a space."""
+        found: set[str] = set()
+        wanted = list(digests)
+        query = (
+            select(s.chunks.c.sha256)
+            .join(s.vectors, and_(s.vectors.c.chunk_id == s.chunks.c.id, s.vectors.c.space_id == space.id))
+            .where(s.chunks.c.sha256.in_(bindparam("digests", expanding=True)))
+        )
+        for at in range(0, len(wanted), MANY):
+            found |= set(self._connection.execute(query, {"digests": wanted[at : at + MANY]}).scalars())
+        return found
+
+    def count_missing(self, space: Space) -> int:
+        """How many chunks have no vector in `space`."""
+        has = select(s.vectors.c.chunk_id).where(s.vectors.c.chunk_id == s.chunks.c.id, s.vectors.c.space_id == space.id)
+        return int(self._connection.execute(select(func.count()).select_from(s.chunks).where(~has.exists())).scalar_one())
 
     def missing(self, space: Space, limit: int) -> list[Chunk]:
         """Up to `limit` chunks, retired ones too, that have no vector in `space`."""
         has = select(s.vectors.c.chunk_id).where(s.vectors.c.chunk_id == s.chunks.c.id, s.vectors.c.space_id == space.id)
         query = select(s.chunks).where(~has.exists()).order_by(s.chunks.c.id).limit(limit)
         return [rows.chunk(row) for row in self._connection.execute(query)]
-
-    def erased_after(self, txn: int) -> bool:
-        """Whether anything was erased after transaction `txn`."""
-        return self._connection.execute(select(s.erasures.c.chunk_id).where(s.erasures.c.txn > txn).limit(1)).first() is not None
 
     def counts(self) -> tuple[int, int, int, int]:
         """Current documents, current chunks, all chunks, turns."""
@@ -239,15 +275,17 @@ class Reader:
         """What the database itself finds wrong, in words; empty if nothing."""
         found = [str(line) for line in self._connection.execute(text("PRAGMA quick_check")).scalars() if line != "ok"]
         checks = {
-            "chunk {} has no words in the lexical index": "SELECT id FROM chunks WHERE id NOT IN (SELECT rowid FROM words)",
-            "the lexical index holds words of chunk {}, which is not there": "SELECT rowid FROM words WHERE rowid NOT IN "
-            "(SELECT id FROM chunks)",
             "chunk {} is current, but its document is not": "SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document_id "
             "WHERE c.retired_at IS NULL AND d.retired_at IS NOT NULL",
         }
         for problem, query in checks.items():
             found += [problem.format(id) for id in self._connection.execute(text(query)).scalars()]
         return found
+
+
+def _pairs(found: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    both = np.array(found, np.int64).reshape(len(found), 2)
+    return both[:, 0], both[:, 1]
 
 
 def vectors_of(connection: Connection, space_id: int, digests: Collection[str]) -> dict[str, NDArray[np.float32]]:

@@ -1,8 +1,5 @@
 """The tables, in portable SQL.
 
-Beside them stands `words`, SQLite's full-text table, which the migration makes: the tokens of every
-chunk under its id. It is derived, and can be made again from `chunks`.
-
 Times are microseconds since 1970 in UTC, so that they sort and compare as numbers everywhere.
 """
 
@@ -22,7 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration that this program knows."""
 
 metadata = MetaData()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, text
 
+from ragbot.errors import HomeError
 from ragbot.store import engine as engines
 from ragbot.store.reader import Reader
 from ragbot.store.writer import Writer
@@ -39,6 +40,24 @@ class Store:
         """One transaction: all of it is durable and visible at the end of the block, or none."""
         with engines.writing(self._engine) as connection:
             yield Writer(connection)
+
+    def copy_to(self, folder: Path) -> None:
+        """Copy the database, as of one moment, into `folder`, whole and flushed to the disk."""
+        engines.copy(self._engine, folder / engines.FILE)
+
+    def copy_from(self, folder: Path) -> None:
+        """Replace the database by the one in `folder`, in one transaction; who has it open sees the other from then on.
+
+        Raises HomeError if there is none, or it is damaged or of a newer version.
+        """
+        other = engines.open_engine(folder, create=False)
+        try:
+            with engines.reading(other) as connection:
+                if problems := Reader(connection).integrity():
+                    raise HomeError(f"{folder}: is damaged ({problems[0]}); nothing was changed")
+            engines.copy(other, engines.path_of(self._engine))
+        finally:
+            other.dispose()
 
     def scrub(self) -> bool:
         """Clear what erased rows left in the write-ahead log. False if a reader is still on it."""

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, delete, insert, select, text, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from ragbot.store import rows
 from ragbot.store import schema as s
@@ -42,8 +42,6 @@ class Draft:
     embedded: str
     """What its vector stands for, and `sha256` is the digest of."""
     sha256: str
-    tokens: str
-    """What the lexical index holds of it: tokens with spaces between."""
 
 
 class Writer(Reader):
@@ -69,11 +67,27 @@ class Writer(Reader):
         return made
 
     def replace_active_space(self, space: Space) -> None:
-        """Let `space` answer from now on. Raises Raced if a chunk has no vector in it."""
+        """Let `space` answer from now on, and keep the one that did; others go. Raises Raced if a chunk has no vector in it."""
         if self.missing(space, 1):
             raise Raced
-        self._connection.execute(delete(s.settings).where(s.settings.c.key == "space"))
-        self._connection.execute(insert(s.settings).values(key="space", value=str(space.id)))
+        before = self.active_space()
+        if before == space:
+            return
+        self._set("space", space.id)
+        if before:
+            self._set("previous_space", before.id)
+
+    def drop_vectors_of_other_spaces(self) -> int:
+        """Drop some vectors of spaces that are kept no longer. How many; 0 once all are gone, and the spaces with them."""
+        kept = [one.id for one in self.spaces_kept()]
+        other = s.vectors.c.space_id.not_in(kept)
+        some = select(s.vectors.c.chunk_id).where(other).limit(20 * MANY)
+        dropped = self._connection.execute(delete(s.vectors).where(other, s.vectors.c.chunk_id.in_(some))).rowcount
+        return dropped
+
+    def _set(self, key: str, value: int) -> None:
+        self._connection.execute(delete(s.settings).where(s.settings.c.key == key))
+        self._connection.execute(insert(s.settings).values(key=key, value=str(value)))
 
     def add_vectors(self, space: Space, vectors: Mapping[int, NDArray[np.float32]]) -> None:
         """Add vectors by chunk id. Chunks that were erased, or have one by now, are passed over."""
@@ -105,8 +119,7 @@ class Writer(Reader):
         document_id = self._put_document(document)
         valid_from = rows.micros(document.valid_from) if document.valid_from else self.at
         kept, new, gone = self._difference(document_id, drafts)
-        for chunk_id, at in kept.items():
-            self._move(chunk_id, at, drafts[at])
+        self._move({chunk_id: drafts[at] for chunk_id, at in kept.items()}, kept)
         self._retire(gone, valid_from, by=document.sha256)
         self._add(document_id, document, valid_from, {at: drafts[at] for at in new}, space, vectors)
         self._connection.execute(delete(s.disputes).where(s.disputes.c.document_id == document_id))
@@ -162,15 +175,20 @@ class Writer(Reader):
                 new.append(at)
         return kept, new, [one for left in waiting.values() for one in left]
 
-    def _move(self, chunk_id: int, at: int, draft: Draft) -> None:
-        place = {"ord": at, "start": draft.start, "end": draft.end, "page": draft.page, "line": draft.line}
-        self._connection.execute(update(s.chunks).where(s.chunks.c.id == chunk_id).values(place))
+    def _move(self, drafts: Mapping[int, Draft], places: Mapping[int, int]) -> None:
+        c = s.chunks.c
+        moves = [
+            {"chunk": id, "ord": places[id], "start": draft.start, "end": draft.end, "page": draft.page, "line": draft.line}
+            for id, draft in drafts.items()
+        ]
+        if moves:
+            self._connection.execute(update(s.chunks).where(c.id == bindparam("chunk")), moves)
 
     def _retire(self, gone: Sequence[tuple[int, int]], at: int, by: str) -> None:
-        for chunk_id, valid_from in gone:
-            # Never before it began: a version may arrive late and be older than the one it replaces.
-            values = {"retired_at": max(at, valid_from), "retired_by": by, "retired_txn": self.txn}
-            self._connection.execute(update(s.chunks).where(s.chunks.c.id == chunk_id).values(values))
+        # Never before it began: a version may arrive late and be older than the one it replaces.
+        values = [{"chunk": id, "retired_at": max(at, began), "retired_by": by, "retired_txn": self.txn} for id, began in gone]
+        if values:
+            self._connection.execute(update(s.chunks).where(s.chunks.c.id == bindparam("chunk")), values)
 
     def _add(
         self,
@@ -183,32 +201,28 @@ class Writer(Reader):
     ) -> None:
         wanted = {draft.sha256 for draft in drafts.values()} - vectors.keys()
         known = {**vectors_of(self._connection, space.id, wanted), **vectors}
-        for at, draft in drafts.items():
-            if draft.sha256 not in known:
-                raise Raced
-            values = {
-                "document_id": document_id,
-                "scope": document.scope,
-                "uri": document.uri,
-                "kind": document.kind,
-                "title": document.title,
-                "heading": draft.heading,
-                "ord": at,
-                "text": draft.text,
-                "start": draft.start,
-                "end": draft.end,
-                "page": draft.page,
-                "line": draft.line,
-                "sha256": draft.sha256,
-                "valid_from": valid_from,
-                "ingested_at": self.at,
-            }
-            chunk_id = self._connection.execute(insert(s.chunks).values(values)).inserted_primary_key[0]  # type: ignore[index]
-            vector = {"chunk_id": chunk_id, "space_id": space.id, "vector": _bytes(known[draft.sha256])}
-            self._connection.execute(insert(s.vectors).values(vector))
-            self._connection.execute(
-                text("INSERT INTO words (rowid, tokens) VALUES (:id, :t)"), {"id": chunk_id, "t": draft.tokens}
-            )
+        if any(draft.sha256 not in known for draft in drafts.values()):
+            raise Raced
+        common = {
+            "document_id": document_id,
+            "scope": document.scope,
+            "uri": document.uri,
+            "kind": document.kind,
+            "title": document.title,
+            "valid_from": valid_from,
+            "ingested_at": self.at,
+        }
+        own = ("heading", "text", "start", "end", "page", "line", "sha256")
+        values = [{**common, "ord": at, **{name: getattr(draft, name) for name in own}} for at, draft in drafts.items()]
+        if not values:
+            return
+        inserted = insert(s.chunks).returning(s.chunks.c.id, sort_by_parameter_order=True)
+        ids = self._connection.execute(inserted, values).scalars().all()
+        given = [
+            {"chunk_id": id, "space_id": space.id, "vector": _bytes(known[draft.sha256])}
+            for id, draft in zip(ids, drafts.values(), strict=True)
+        ]
+        self._connection.execute(insert(s.vectors), given)
 
     def retire_document(self, scope: str, uri: str) -> int:
         """Retire a document and its current chunks; `as_of` still reads them. How many chunks."""
@@ -237,8 +251,6 @@ class Writer(Reader):
         ids = list(self._connection.execute(select(s.chunks.c.id).where(s.chunks.c.document_id == stored.id)).scalars())
         for at in range(0, len(ids), MANY):
             self._erase_chunks(ids[at : at + MANY])
-        # Deleting rows from the full-text table only marks them; merging its parts drops them.
-        self._connection.execute(text("INSERT INTO words (words) VALUES ('optimize')"))
         self._connection.execute(delete(s.disputes).where(s.disputes.c.document_id == stored.id))
         self._connection.execute(delete(s.documents).where(s.documents.c.id == stored.id))
         if ids:
@@ -264,7 +276,6 @@ class Writer(Reader):
         self._connection.execute(delete(s.citations).where(cites.chunk_id.in_(ids)))
         self._connection.execute(delete(s.disputes).where(s.disputes.c.chunk_id.in_(ids)))
         self._connection.execute(delete(s.vectors).where(s.vectors.c.chunk_id.in_(ids)))
-        self._connection.execute(text("DELETE FROM words WHERE rowid = :id"), [{"id": id} for id in ids])
         self._connection.execute(delete(s.chunks).where(s.chunks.c.id.in_(ids)))
 
     # Conversation

@@ -1,0 +1,112 @@
+"""Real passages with their vectors, for the benchmarks of the index: made once, then read.
+
+    python benchmarks/corpus.py DATA OUT [--passages 366000]
+
+DATA is a folder of folders with `*corpus*.jsonl[.gz]` files (fields `text`, `title`). The texts are cut into windows of
+whole sentences, of 12 to 60 words; where that is not enough, further windows begin at other sentences. OUT gets `texts.jsonl`,
+`vectors.npy` (n, 384), and `queries.jsonl` with `queries.npy`: the questions of the same sets.
+
+Vectors beyond the passages are made by `spread`: points between two neighbours in the shuffled real ones, with a little noise.
+"""
+
+import argparse
+import gzip
+import json
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+
+from ragbot.models.embedder import BundledEmbedder
+from ragbot.text.sentences import sentences
+
+SHORTEST, LONGEST = 12, 60
+
+
+def lines(file):
+    opened = gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8")
+    with opened:
+        yield from (json.loads(line) for line in opened if line.strip())
+
+
+def texts_of(folder):
+    for file in sorted(folder.glob("*/*")):
+        if "corpus" in file.name or "turns" in file.name:
+            for row in lines(file):
+                text = row.get("text") or ""
+                if sum(character.isascii() for character in text) > 0.9 * len(text):  # the bundled embedder is English
+                    yield text
+
+
+def windows(texts, wanted):
+    """Distinct windows of whole sentences; each pass begins one sentence later and ends at another length."""
+    spans = [[text[start:end].split() for start, end in sentences(text)] for text in texts]
+    found = {}
+    for shift, longest in ((0, 60), (1, 44), (0, 30), (2, 60), (1, 24), (3, 50)):
+        for words in spans:
+            window = []
+            for sentence in words[shift:]:
+                if window and len(window) + len(sentence) > longest:
+                    if len(window) >= SHORTEST:
+                        found.setdefault(" ".join(window))
+                    window = []
+                window = (window + sentence)[:LONGEST]
+            if len(window) >= SHORTEST:
+                found.setdefault(" ".join(window))
+            if len(found) >= wanted:
+                return list(found)[:wanted]
+    return list(found)
+
+
+def questions_of(folder):
+    for file in sorted(folder.glob("*/queries*.jsonl*")) + sorted(folder.glob("*/*qa*.jsonl*")):
+        for row in lines(file):
+            text = row.get("text") or row.get("question") or row.get("query")
+            if isinstance(text, str) and 4 <= len(text.split()) <= 40 and text.isascii():
+                yield text
+
+
+def spread(vectors, wanted, seed=0):
+    """(wanted, dim) unit vectors: the real ones, then points between two of them with noise, as far apart as real ones are."""
+    rng = np.random.default_rng(seed)
+    parts, have = [vectors[:wanted]], min(len(vectors), wanted)
+    while have < wanted:
+        take = min(100_000, wanted - have)
+        at = rng.integers(0, len(vectors), take)
+        other = (at + 1 + rng.integers(0, 50, take)) % len(vectors)
+        share = rng.uniform(0.15, 0.5, (take, 1)).astype(np.float32)
+        made = (1 - share) * vectors[at] + share * vectors[other]
+        made += rng.standard_normal(made.shape, np.float32) * np.float32(0.012)
+        parts.append(made / np.linalg.norm(made, axis=1, keepdims=True))
+        have += take
+    return np.concatenate(parts).astype(np.float32)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--passages", type=int, default=366_000)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    texts = windows(list(texts_of(options.data)), options.passages)
+    random.Random(0).shuffle(texts)
+    questions = sorted(set(questions_of(options.data)))
+    random.Random(0).shuffle(questions)
+    questions = questions[:1000]
+    print(f"{len(texts)} passages, {len(questions)} questions", flush=True)
+    embedder = BundledEmbedder()
+    for name, some in (("queries", questions), ("texts", texts)):
+        (options.out / f"{name}.jsonl").write_text("".join(json.dumps(text) + "\n" for text in some), encoding="utf-8")
+        began, parts = time.monotonic(), []
+        for at in range(0, len(some), 4096):
+            parts.append(embedder.encode(some[at : at + 4096]))
+            print(f"{name} {at + len(parts[-1])} of {len(some)}, {time.monotonic() - began:.0f} s", flush=True)
+            if at % 40_960 == 0:
+                np.save(options.out / f"{'vectors' if name == 'texts' else name}.partial.npy", np.concatenate(parts))
+        np.save(options.out / f"{'vectors' if name == 'texts' else name}.npy", np.concatenate(parts))
+
+
+if __name__ == "__main__":
+    main()

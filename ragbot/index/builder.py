@@ -1,0 +1,77 @@
+"""Seals and merges in the background of a process that writes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from pathlib import Path
+
+from ragbot.errors import RagbotError
+from ragbot.index import manifest as manifests
+from ragbot.index.graph import Stopped
+from ragbot.index.sealing import SEAL_AT, Sealer, Store, building
+from ragbot.index.view import TokensOf
+
+log = logging.getLogger(__name__)
+
+
+class Builder:
+    """One thread, started when there is work for the first time."""
+
+    def __init__(self, home: Path, store: Store, tokens_of: TokensOf) -> None:
+        self._home, self._store, self._tokens_of = home, store, tokens_of
+        self._due = threading.Event()
+        self._closing = False
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def look(self) -> None:
+        """See whether enough was written since the last sealing, and begin if so."""
+        with self._store.reading() as source:
+            space = source.active_space()
+            if space is None:
+                return
+            manifest = manifests.read(self._home, space.id)
+            new = source.last_vector_id(space) - (manifest.covered if manifest else 0)
+        if new < SEAL_AT:
+            return
+        with self._lock:
+            if self._closing:
+                return
+            self._due.set()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="ragbot-builder", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """Stop at the next point where nothing is lost, and wait for that."""
+        with self._lock:
+            self._closing = True
+        self._due.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        _use_cores(max(1, (os.cpu_count() or 2) // 2))  # the others answer
+        sealer = Sealer(self._home, self._store, self._tokens_of)
+        while True:
+            self._due.wait()
+            self._due.clear()
+            if self._closing:
+                return
+            try:
+                with building(self._home):
+                    while not self._closing and sealer.step(lambda: self._closing):
+                        pass
+            except Stopped:
+                self._due.set()  # the ground changed, or it is over
+            except (OSError, RagbotError) as cause:
+                # What was remembered is there all the same; the next look tries again.
+                log.warning("%s: the index was not sealed (%s)", self._home, cause)
+
+
+def _use_cores(count: int) -> None:
+    import faiss
+
+    faiss.omp_set_num_threads(count)

@@ -1,0 +1,160 @@
+"""A graph over the vectors of a large segment: HNSW (Malkov and Yashunin 2018) of 8-bit codes, by FAISS.
+
+It proposes rows; their exact scores come from the vectors themselves. How far a search looks (`ef`)
+is set when the graph is made, by trying it against exact search.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import faiss
+
+log = logging.getLogger(__name__)
+
+FROM = 4096
+"""A segment of fewer rows has no graph: looking at all of them is as fast."""
+LINKS = 32
+CONSTRUCTION = 80
+SAMPLE = 65_536
+BLOCK = 4096
+EFS = (32, 48, 64, 96, 128, 192, 256, 384)
+PROBES = 128
+PROBED = 10
+RECALL = 0.985
+"""How much of the ten nearest a graph has to find of its probes."""
+MOST_ORPHANS = 0.02
+
+Vectors = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Stop = Callable[[], bool]
+
+
+class Stopped(Exception):
+    """The making of an index was called off; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """An HNSW index whose labels are rows. `orphans` are rows that it does not find by their own vectors."""
+
+    index: faiss.Index
+    ef: int
+    orphans: Ints
+
+    def search(self, query: Vectors, k: int, shown: NDArray[np.uint8] | None, share: float) -> Ints:
+        """About the k nearest rows of those whose bit is set in `shown` (None: all), a `share` of all rows."""
+        import faiss
+
+        # Hidden rows take places among the candidates: the fewer are shown, the further it has to look.
+        parameters = faiss.SearchParametersHNSW(efSearch=int(max(self.ef, k) / share))
+        if shown is not None:
+            selector = faiss.IDSelectorBitmap(shown)
+            parameters.sel = selector
+        _, rows = self.index.search(query[None], k, params=parameters)
+        found: Ints = rows[0][rows[0] >= 0]
+        return found if not len(self.orphans) else np.union1d(found, self.orphans)
+
+    def finds(self, vectors: Vectors, rows: Ints) -> NDArray[np.bool_]:
+        """Which `rows` of `vectors` a search with their own vector finds: themselves, or as many equal ones as were asked for."""
+        return _finds(self.index, vectors, rows, self.ef) | np.isin(rows, self.orphans)
+
+    def write(self, file: Path) -> None:
+        """Write the graph to `file`."""
+        import faiss
+
+        faiss.write_index(self.index, str(file))
+
+
+def read(file: Path, ef: int, orphans: Ints) -> Graph:
+    """Map a graph from a file: nothing is loaded but what a search touches."""
+    import faiss
+
+    return Graph(faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC), ef, orphans)
+
+
+def write_blanked(source: Path, rows: Ints, file: Path) -> None:
+    """Write a copy of the graph in `source` in which nothing is left of the codes of `rows`."""
+    import faiss
+
+    copy = faiss.read_index(str(source))
+    codes = faiss.downcast_index(copy.storage)
+    view = faiss.rev_swig_ptr(codes.codes.data(), copy.ntotal * codes.code_size).reshape(copy.ntotal, codes.code_size)
+    view[rows] = 0
+    faiss.write_index(copy, str(file))
+
+
+def build(vectors: Vectors, stop: Stop) -> Graph | None:
+    """A graph of `vectors` (n, dim), tried against exact search; None if it does not come near enough.
+
+    Raises Stopped if `stop` says so on the way.
+    """
+    import faiss
+
+    index = faiss.IndexHNSWSQ(vectors.shape[1], faiss.ScalarQuantizer.QT_8bit, LINKS, faiss.METRIC_INNER_PRODUCT)
+    index.hnsw.efConstruction = CONSTRUCTION
+    step = max(1, len(vectors) // SAMPLE)
+    index.train(np.ascontiguousarray(vectors[::step]))
+    for at in range(0, len(vectors), BLOCK):
+        if stop():
+            raise Stopped
+        index.add(np.ascontiguousarray(vectors[at : at + BLOCK]))
+    ef = _tuned(index, vectors)
+    if ef is None:
+        log.warning("a graph of %d vectors found too few of its probes; they are searched exactly", len(vectors))
+        return None
+    orphans = _orphans(index, vectors, ef, stop)
+    return Graph(index, ef, orphans) if len(orphans) <= MOST_ORPHANS * len(vectors) else None
+
+
+def _tuned(index: faiss.Index, vectors: Vectors) -> int | None:
+    """The smallest ef with which the graph passes: it then looks half as far again."""
+    import faiss
+
+    rng = np.random.default_rng(len(vectors))
+    ends = np.sort(rng.choice(len(vectors), (2, min(PROBES, len(vectors) // 2)), replace=False))
+    # Questions lie beside passages, not on them.
+    probes = np.asarray(vectors[ends[0]] + 0.5 * vectors[ends[1]], np.float32)
+    best = np.full((len(probes), PROBED), -np.inf, np.float32)
+    for at in range(0, len(vectors), SAMPLE):
+        best = np.sort(np.hstack([best, probes @ vectors[at : at + SAMPLE].T]), axis=1)[:, -PROBED:]
+    for ef in EFS:
+        parameters = faiss.SearchParametersHNSW(efSearch=ef)
+        _, found = index.search(probes, 2 * PROBED, params=parameters)
+        scores = np.einsum("pkd,pd->pk", vectors[np.maximum(found, 0)], probes)
+        # By score and not by row: equal passages stand for each other.
+        if np.mean(np.sort(scores, axis=1)[:, -PROBED:] >= best - 1e-5) >= RECALL:
+            return ef
+    return None
+
+
+def _orphans(index: faiss.Index, vectors: Vectors, ef: int, stop: Stop) -> Ints:
+    """Rows that a search with their own vector does not find."""
+    lost = []
+    for at in range(0, len(vectors), BLOCK):
+        if stop():
+            raise Stopped
+        rows = np.arange(at, min(at + BLOCK, len(vectors)))
+        lost.append(rows[~_finds(index, vectors, rows, ef)])
+    return np.concatenate(lost)
+
+
+def _finds(index: faiss.Index, vectors: Vectors, rows: Ints, ef: int) -> NDArray[np.bool_]:
+    import faiss
+
+    own = np.ascontiguousarray(vectors[rows])
+    _, found = index.search(own, PROBED, params=faiss.SearchParametersHNSW(efSearch=ef))
+    right: NDArray[np.bool_] = (found == rows[:, None]).any(axis=1)
+    missing = np.flatnonzero(~right)
+    if len(missing):
+        scores = np.einsum("pkd,pd->pk", vectors[np.maximum(found[missing], 0)], own[missing])
+        right[missing] = scores.min(axis=1) >= np.einsum("pd,pd->p", own[missing], own[missing]) - 1e-5
+    return right

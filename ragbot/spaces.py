@@ -1,0 +1,102 @@
+"""Embedding spaces: which one answers, who makes its vectors, and how a memory moves to another."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragbot.errors import ModelError
+from ragbot.models.embedder import Embedder, open_embedder
+from ragbot.store import Draft, Store
+from ragbot.text import chunks as chunking
+from ragbot.types import Space
+
+Progress = Callable[[int], None]
+"""Called with how many more chunks are embedded."""
+Vector = NDArray[np.float32]
+
+BATCH = 256
+"""How many chunks are embedded for one transaction."""
+
+
+class Spaces:
+    """The spaces of one home, and the embedders that this process has open."""
+
+    def __init__(self, store: Store, configured: str) -> None:
+        self._store = store
+        self._configured = configured
+        self._embedders: dict[str, Embedder] = {}
+        self._lock = threading.RLock()
+
+    def active(self) -> Space:
+        """The space that answers; a new home takes the one of its configured embedder."""
+        with self._store.reading() as reader:
+            space = reader.active_space()
+        if space:
+            return space
+        embedder = self._embedder(self._configured)
+        with self._store.writing() as writer:
+            space = writer.active_space()
+            if space is None:
+                space = writer.add_space(embedder.model, embedder.revision, embedder.dim, embedder.prefixes)
+                writer.replace_active_space(space)
+        return space
+
+    def _embedder(self, name: str) -> Embedder:
+        with self._lock:
+            if name not in self._embedders:
+                self._embedders[name] = open_embedder(name)
+            return self._embedders[name]
+
+    def embedder_of(self, space: Space) -> Embedder:
+        """The embedder that made `space`. Raises ModelError if another one goes by its name now."""
+        embedder = self._embedder(space.model)
+        if (embedder.revision, embedder.dim) != (space.revision, space.dim):
+            raise ModelError(
+                f"{space.model}: is not the model that this memory was embedded with (revision {embedder.revision}, "
+                f"was {space.revision}); put the old one back, or run `ingest refresh --model {space.model}`"
+            )
+        return embedder
+
+    def vectors(self, drafts: Sequence[Draft], progress: Progress | None = None) -> tuple[Space, dict[str, Vector]]:
+        """The active space, and a vector in it for each draft whose text is new to the store."""
+        space = self.active()
+        texts = {draft.sha256: draft.embedded for draft in drafts}
+        with self._store.reading() as reader:
+            known = reader.digests_with_vector(space, texts)
+        new = [digest for digest in texts if digest not in known]
+        if not new:
+            return space, {}
+        vectors = self.embedder_of(space).encode([texts[digest] for digest in new], progress)
+        return space, dict(zip(new, vectors, strict=True))
+
+    def add(self, model: str) -> Space:
+        """The space of a model as it is today."""
+        embedder = open_embedder(model)  # anew: what goes by this name may have changed
+        with self._lock:
+            self._embedders[embedder.model] = embedder
+        with self._store.writing() as writer:
+            return writer.add_space(embedder.model, embedder.revision, embedder.dim, embedder.prefixes)
+
+    def missing(self, space: Space) -> int:
+        """How many chunks have no vector in a space."""
+        with self._store.reading() as reader:
+            return reader.count_missing(space)
+
+    def fill(self, space: Space, progress: Progress | None = None) -> int:
+        """Give every chunk that has none a vector in `space`. How many; cut off, the next call goes on where it was."""
+        embedder = self.embedder_of(space)
+        filled = 0
+        while True:
+            with self._store.reading() as reader:
+                missing = reader.missing(space, BATCH)
+            if not missing:
+                return filled
+            texts = [chunking.embedded(chunk.title, chunk.heading, chunk.text) for chunk in missing]
+            vectors = embedder.encode(texts, progress)
+            with self._store.writing() as writer:
+                writer.add_vectors(space, {chunk.id: vector for chunk, vector in zip(missing, vectors, strict=True)})
+            filled += len(missing)
