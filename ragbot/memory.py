@@ -31,7 +31,7 @@ from ragbot.store import Draft, Raced, Store, Stored, Writer
 from ragbot.store.rows import micros
 from ragbot.text import chunks as chunking
 from ragbot.text import questions, storable
-from ragbot.text.tokens import content, has_cjk, tokens
+from ragbot.text.tokens import content, has_cjk, has_words, tokens
 from ragbot.types import EVERYONE, Checked, Citation, Document, Forgotten, Hit, Refreshed, Remembered
 from ragbot.upkeep import Told, Upkeep
 
@@ -375,5 +375,5 @@ def _need_words(document: Document) -> None:
         raise InputError("a document needs a uri: the address that its citations name")
     if not document.scope.strip():
         raise InputError(f"{document.uri}: its scope is empty; name one, or leave it out for everyone")
-    if not tokens(document.text):
+    if not has_words(document.text):
         raise InputError(f"{document.uri}: holds no words; nothing was remembered of it")

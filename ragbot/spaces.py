@@ -63,10 +63,11 @@ class Spaces:
 
     def vectors(self, drafts: Sequence[Draft], progress: Progress | None = None) -> tuple[Space, dict[str, Vector]]:
         """The active space, and a vector in it for each draft whose text is new to the store."""
-        space = self.active()
         texts = {draft.sha256: draft.embedded for draft in drafts}
         with self._store.reading() as reader:
-            known = reader.digests_with_vector(space, texts)
+            space = reader.active_space()
+            known = reader.digests_with_vector(space, texts) if space else set()
+        space = space or self.active()
         new = [digest for digest in texts if digest not in known]
         if not new:
             return space, {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -91,11 +92,9 @@ class Upkeep:
         """Do what is due, up to merges of `most` passages."""
         with sealing.building(self._home):
             sealer = self._sealer()
-            try:
+            with contextlib.suppress(Stopped):  # the ground changed; the next one goes on
                 while sealer.step(lambda: False, most=most):
                     pass
-            except Stopped:  # the ground changed; the next one goes on
-                return
 
     def drop_erased(self) -> None:
         """Leave nothing of what was erased in the files of the index."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import threading
 from pathlib import Path
 
-from ragbot.errors import RagbotError
+from ragbot.errors import BusyError, RagbotError
 from ragbot.index import manifest as manifests
 from ragbot.index.graph import Stopped
-from ragbot.index.sealing import SEAL_AT, Sealer, Store, building
+from ragbot.index.sealing import SEAL_AT, Sealer, Store, asked_aside, building
 from ragbot.index.view import TokensOf
 
 log = logging.getLogger(__name__)
+
+PAUSE_S = 1.0
 
 
 class Builder:
@@ -23,6 +26,7 @@ class Builder:
         self._home, self._store, self._tokens_of = home, store, tokens_of
         self._due = threading.Event()
         self._closing = False
+        self._pause = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
@@ -42,15 +46,19 @@ class Builder:
             self._due.set()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="ragbot-builder", daemon=True)
+                # The interpreter must not end under it.
+                atexit.register(self.close)
                 self._thread.start()
 
     def close(self) -> None:
         """Stop at the next point where nothing is lost, and wait for that."""
         with self._lock:
             self._closing = True
+        self._pause.set()
         self._due.set()
         if self._thread is not None:
             self._thread.join()
+            atexit.unregister(self.close)
 
     def _run(self) -> None:
         _use_cores(max(1, (os.cpu_count() or 2) // 2))  # the others answer
@@ -61,14 +69,18 @@ class Builder:
             if self._closing:
                 return
             try:
-                with building(self._home):
-                    while not self._closing and sealer.step(lambda: self._closing):
+                with building(self._home, wait_s=0):
+                    while sealer.step(self._stop):
                         pass
-            except Stopped:
-                self._due.set()  # the ground changed, or it is over
+            except (Stopped, BusyError):  # the ground changed, or another one is at it
+                if not self._pause.wait(PAUSE_S):
+                    self._due.set()
             except (OSError, RagbotError) as cause:
                 # What was remembered is there all the same; the next look tries again.
                 log.warning("%s: the index was not sealed (%s)", self._home, cause)
+
+    def _stop(self) -> bool:
+        return self._closing or asked_aside(self._home)
 
 
 def _use_cores(count: int) -> None:

@@ -131,7 +131,7 @@ def _tuned(index: faiss.Index, vectors: Vectors) -> int | None:
         _, found = index.search(probes, 2 * PROBED, params=parameters)
         scores = np.einsum("pkd,pd->pk", vectors[np.maximum(found, 0)], probes)
         # By score and not by row: equal passages stand for each other.
-        if np.mean(np.sort(scores, axis=1)[:, -PROBED:] >= best - 1e-5) >= RECALL:
+        if np.mean(np.sort(scores, axis=1)[:, -PROBED:] >= best[:, :1] - 1e-5) >= RECALL:
             return ef
     return None
 

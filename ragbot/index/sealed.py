@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from ragbot.index.graph import Stop
 from ragbot.index.merging import Plan, plan
 from ragbot.index.postings import Postings
 from ragbot.index.segment import Segment
+
+_Block = TypeVar("_Block")
 
 FORMAT = 1
 GRAPH = "graph.faiss"
@@ -55,7 +57,7 @@ def write(folder: Path, parts: Sequence[Segment], keep: Sequence[NDArray[np.bool
             built.write(aside / GRAPH)
         return built.ef if built else 0
 
-    return _write(folder, plan(parts, keep), put_graph, txn=txn, past=past)
+    return _write(folder, plan(parts, keep), put_graph, txn=txn, past=past, stop=stop)
 
 
 def write_without_erased(folder: Path, name: str, segment: Segment, *, txn: int, stop: Stop) -> str | None:
@@ -78,19 +80,26 @@ def write_without_erased(folder: Path, name: str, segment: Segment, *, txn: int,
     rows = np.arange(len(segment))
     columns = replace(segment.columns, scope=np.where(keep, segment.columns.scope, BLANK))
     made = Plan([segment], columns, rows, [np.where(keep, rows, -1)], blank=segment.erased)
-    return _write(folder, made, put_graph, txn=txn, past=segment.past)
+    return _write(folder, made, put_graph, txn=txn, past=segment.past, stop=stop)
 
 
-def _write(folder: Path, made: Plan, put_graph: Callable[[Path, Plan], int], *, txn: int, past: bool) -> str:
+def _write(folder: Path, made: Plan, put_graph: Callable[[Path, Plan], int], *, txn: int, past: bool, stop: Stop) -> str:
     about: dict[str, Any] = {"format": FORMAT, "txn": txn, "past": past, "dim": made.parts[0].vectors.shape[1]}
     about |= {"scopes": list(made.columns.scopes), "kinds": list(made.columns.kinds)}
     with files.folder_aside(folder) as aside:
         for name in column.ARRAYS:
             _put(aside, name, [getattr(made.columns, name)])
-        _put_words(aside, made)
-        _put(aside, "vectors", made.vectors())
+        _put_words(aside, made, stop)
+        _put(aside, "vectors", _until(stop, made.vectors()))
         about["ef"] = put_graph(aside, made)
         return files.commit(aside, about)
+
+
+def _until(stop: Stop, blocks: Iterable[_Block]) -> Iterator[_Block]:
+    for block in blocks:
+        if stop():
+            raise graph.Stopped
+        yield block
 
 
 def _put(aside: Path, name: str, blocks: Any) -> None:  # noqa: ANN401 (an iterable of arrays of one type)
@@ -99,14 +108,14 @@ def _put(aside: Path, name: str, blocks: Any) -> None:  # noqa: ANN401 (an itera
             file.write(np.ascontiguousarray(block, TYPES[name]).data)
 
 
-def _put_words(aside: Path, made: Plan) -> None:
+def _put_words(aside: Path, made: Plan, stop: Stop) -> None:
     parts = [part.words for part in made.parts]
     _put(aside, "lengths", [postings.lengths(parts, made.places, len(made))])
     at = 0
     with (aside / "terms").open("wb") as terms, (aside / "starts").open("wb") as starts:
         with (aside / "rows").open("wb") as rows, (aside / "counts").open("wb") as counts:
             starts.write(np.zeros(1, np.int64).data)
-            for of_block, found, of_rows, of_counts in postings.merge(parts, made.places):
+            for of_block, found, of_rows, of_counts in _until(stop, postings.merge(parts, made.places)):
                 ends = np.cumsum(found) + at
                 at += int(found.sum())
                 terms.write(np.ascontiguousarray(of_block).data)

@@ -30,6 +30,7 @@ SEAL_AT = 2048
 MOST_HIDDEN = 0.25
 """A segment with a larger share of retired passages is made anew without them."""
 LOCK = "builder.lock"
+ASKED = "builder.asked"
 WAIT_S = 30.0
 LOOK_EVERY_S = 0.5
 FOREVER_S = float("inf")
@@ -179,11 +180,29 @@ def _kept(source: BuilderSource) -> set[int]:
 
 @contextmanager
 def building(home: Path, wait_s: float = WAIT_S) -> Iterator[None]:
-    """Be the one process that makes segments. Raises BusyError if another one is at it for `wait_s`."""
-    lock = FileLock(home / LOCK, timeout=wait_s)
+    """Be the one process that makes segments. Raises BusyError if another one is at it for `wait_s`.
+
+    Who waits asks a background builder to step aside.
+    """
+    lock, asked = FileLock(home / LOCK), home / ASKED
+    until = time.monotonic() + wait_s
     with contextlib.ExitStack() as held:
-        try:
-            held.enter_context(lock)
-        except Timeout as cause:
-            raise BusyError(f"{home}: another process is building its index; try again") from cause
+        while True:
+            try:
+                held.enter_context(lock.acquire(timeout=min(wait_s, LOOK_EVERY_S)))
+                break
+            except Timeout as cause:
+                if time.monotonic() >= until:
+                    raise BusyError(f"{home}: another process is building its index; try again") from cause
+                asked.touch()
+        if wait_s:
+            asked.unlink(missing_ok=True)
         yield
+
+
+def asked_aside(home: Path) -> bool:
+    """Whether somebody waits for the background builder to step aside."""
+    try:
+        return time.time() - (home / ASKED).stat().st_mtime < WAIT_S
+    except FileNotFoundError:
+        return False

@@ -7,11 +7,13 @@ their block; a writer takes the one write lock at its start (BEGIN IMMEDIATE).
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
@@ -31,13 +33,38 @@ def open_engine(home: Path, *, create: bool) -> Engine:
     opened, or was made by a newer version.
     """
     _need_folder(home, create)
-    engine = create_engine(f"sqlite:///{(home / FILE).absolute()}", connect_args={"timeout": WAIT_S})
+    writable = os.access(home, os.W_OK) and (not (home / FILE).exists() or os.access(home / FILE, os.W_OK))
+    engine = create_engine(_url(home, writable), connect_args={"timeout": WAIT_S})
     event.listen(engine, "connect", _prepare)
     with ExitStack() as undo:
         undo.callback(engine.dispose)
-        _migrate(engine, home)
+        _migrate(engine, home) if writable else _need_newest(engine, home)
         undo.pop_all()
     return engine
+
+
+def _url(home: Path, writable: bool) -> str:
+    file = (home / FILE).absolute()
+    if writable:
+        return f"sqlite:///{file}"
+    log = file.with_name(f"{FILE}-wal")
+    # Where nobody writes, SQLite has to be told so: it cannot make the file in which it would look for writers.
+    still = not log.exists() or not log.stat().st_size
+    return f"sqlite:///file:{quote(str(file))}?mode=ro{'&immutable=1' if still else ''}&uri=true"
+
+
+def _need_newest(engine: Engine, home: Path) -> None:
+    try:
+        found = _revision(engine)
+    except OperationalError as cause:
+        raise HomeError(
+            f"{home / FILE}: cannot be opened for reading ({cause.orig}); open it once where it may be written"
+        ) from cause
+    except DatabaseError as cause:
+        raise HomeError(f"{home / FILE}: is damaged or no ragbot database ({cause.orig}); restore a backup") from cause
+    _need_known(found, home)
+    if found != REVISION:
+        raise HomeError(f"{home}: was made by an older ragbot and may not be written; open it once where it may")
 
 
 @contextmanager
@@ -77,7 +104,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 def path_of(engine: Engine) -> Path:
     """The file of a database."""
-    return Path(str(engine.url.database))
+    return Path(unquote(str(engine.url.database).removeprefix("file:")))
 
 
 def copy(engine: Engine, target: Path) -> None:
@@ -95,7 +122,7 @@ def copy(engine: Engine, target: Path) -> None:
 def _read_error(cause: DatabaseError, engine: Engine) -> Exception:
     if isinstance(cause, IntegrityError):
         return cause
-    return HomeError(f"{engine.url.database}: is damaged ({cause.orig}); restore a backup")
+    return HomeError(f"{path_of(engine)}: is damaged ({cause.orig}); restore a backup")
 
 
 def _end(connection: Connection) -> None:
@@ -108,8 +135,8 @@ def _end(connection: Connection) -> None:
 def _write_error(cause: OperationalError, engine: Engine) -> Exception:
     reason = str(cause.orig)
     if "locked" in reason or "busy" in reason:
-        return BusyError(f"{engine.url.database}: another process has been writing for {WAIT_S:.0f} s; try again")
-    return HomeError(f"{engine.url.database}: cannot be written ({reason}); nothing was changed")
+        return BusyError(f"{path_of(engine)}: another process has been writing for {WAIT_S:.0f} s; try again")
+    return HomeError(f"{path_of(engine)}: cannot be written ({reason}); nothing was changed")
 
 
 def _need_folder(home: Path, create: bool) -> None:
@@ -130,7 +157,9 @@ def _prepare(connection: sqlite3.Connection, _record: Any) -> None:  # noqa: ANN
     connection.isolation_level = None
     # FULL: a commit is on the disk before it is acknowledged. secure_delete: what is forgotten is
     # overwritten, not only unlinked.
-    for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "temp_store=MEMORY"):
+    # The log is folded into the database every 16 MB, and 32 MB of it are kept in memory.
+    pragmas = ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "temp_store=MEMORY")
+    for pragma in (*pragmas, "wal_autocheckpoint=4096", "cache_size=-32768"):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -155,7 +184,7 @@ def _revision(engine: Engine) -> str | None:
         tables = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars().all()
         if "alembic_version" not in tables:
             if tables:
-                raise HomeError(f"{engine.url.database}: is not a ragbot database; name another home")
+                raise HomeError(f"{path_of(engine)}: is not a ragbot database; name another home")
             return None
         return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 

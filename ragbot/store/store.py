@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
 
 from ragbot.errors import HomeError
 from ragbot.store import engine as engines
@@ -60,9 +61,12 @@ class Store:
             other.dispose()
 
     def scrub(self) -> bool:
-        """Clear what erased rows left in the write-ahead log. False if a reader is still on it."""
+        """Clear what erased rows left in the write-ahead log. False if a reader is on it, or the disk is full."""
         with self._engine.connect() as connection:
             connection.execute(text("PRAGMA busy_timeout = 1000"))  # whoever reads for longer reads for very long
-            busy, _, _ = connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()
+            try:
+                busy, _, _ = connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()
+            except OperationalError:  # a full disk: what it is for is done, and stays in the log for now
+                busy = 1
             connection.execute(text(f"PRAGMA busy_timeout = {engines.WAIT_S * 1000:.0f}"))
             return not busy

@@ -42,6 +42,11 @@ def has_cjk(text: str) -> bool:
     return _CJK_CHAR.search(text) is not None
 
 
+def has_words(text: str) -> bool:
+    """Whether `text` has a token."""
+    return _WORD.search(_folded(text)) is not None
+
+
 def tokens(text: str) -> list[str]:
     """Every token of `text` in order, stop words too."""
     found: list[str] = []

@@ -1,0 +1,256 @@
+"""The memory engine at size: what an update, a query, a filter, an opening cost. Vectors are given, so no model is timed.
+
+    python benchmarks/engine.py CORPUS HOME --count 200000 [--json]
+
+CORPUS is what `benchmarks/corpus.py` made. HOME is filled through `Memory.remember` with documents of 100 passages, and
+refreshed once; a HOME that was filled before is used as it is. Row i has the text and the vector i of CORPUS; passages beyond
+the texts repeat them under other addresses, passages beyond the vectors get them by `corpus.spread`.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from corpus import spread
+
+import ragbot.memory
+import ragbot.spaces
+from ragbot import Document, Memory
+from ragbot.index import manifest as manifests
+from ragbot.index.columns import Filter
+from ragbot.store import Draft
+from ragbot.types import EVERYONE
+
+PER_DOCUMENT = 100
+ONLY = Filter(frozenset([EVERYONE]))
+SCOPES = {"s0.01": 0.0001, "s1": 0.01, "s50": 0.5}
+
+
+class Given:
+    """An embedder that looks vectors up: line i of the corpus is asked for as `#i text`."""
+
+    model, revision, prefixes = "given", "given", ("", "")
+
+    def __init__(self, vectors):
+        self.vectors, self.dim = vectors, vectors.shape[1]
+
+    def encode(self, texts, progress=None):
+        rows = [int(text[1 : text.index(" ")]) for text in texts]
+        if progress:
+            progress(len(rows))
+        return self.vectors[rows]
+
+    def encode_query(self, text):
+        raise NotImplementedError
+
+
+def drafts_of(document):
+    """One passage a line; the place of the first one's vector is in front of its text."""
+    drafts, at = [], 0
+    for line in document.text.split("\n"):
+        end = at + len(line)
+        digest = hashlib.sha256(line.encode()).hexdigest()
+        text = line[line.index(" ") + 1 :]
+        drafts.append(Draft(text=text, start=at, end=end, page=None, line=0, heading="", embedded=line, sha256=digest))
+        at = end + 1
+    return drafts
+
+
+class Corpus:
+    def __init__(self, folder, count):
+        with (folder / "texts.jsonl").open(encoding="utf-8") as file:
+            self.texts = [json.loads(line) for line in file]
+        file = folder / "vectors.npy"
+        real = np.load(file if file.exists() else folder / "vectors.partial.npy")
+        self.real = len(real)
+        self.vectors = spread(real, count)
+        self.queries = [json.loads(line) for line in (folder / "queries.jsonl").read_text(encoding="utf-8").splitlines()]
+        self.query_vectors = np.load(folder / "queries.npy")
+
+    def document(self, number, rows, scope=EVERYONE):
+        lines = [f"#{row} {self.texts[row % len(self.texts)]}" for row in rows]
+        return Document(f"{number}.txt", "\n".join(lines), scope=scope)
+
+
+def fill(memory, corpus, count, scopes):
+    owner = np.full(count, EVERYONE, object)
+    if scopes:
+        order = np.random.default_rng(7).permutation(count // PER_DOCUMENT)
+        at = 0
+        for name, share in SCOPES.items():
+            some = max(1, round(share * count / PER_DOCUMENT))
+            for number in order[at : at + some]:
+                owner[number * PER_DOCUMENT : (number + 1) * PER_DOCUMENT] = name
+            at += some
+    numbers = range(count // PER_DOCUMENT)
+    rows = (range(n * PER_DOCUMENT, (n + 1) * PER_DOCUMENT) for n in numbers)
+    began = time.monotonic()
+    done = 0
+    for _ in memory.remember_each(corpus.document(n, r, owner[r[0]]) for n, r in zip(numbers, rows, strict=True)):
+        done += PER_DOCUMENT
+        if done % 50_000 == 0:
+            print(f"filled {done} of {count}, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    filled = time.monotonic() - began
+    memory.refresh()
+    return filled, time.monotonic() - began - filled
+
+
+def updates(memory, corpus, count, rounds):
+    """Replace whole documents: 100 passages go, 100 come, in one durable transaction; then it must be found."""
+    rng = np.random.default_rng(1)
+    took, recalled = [], []
+    numbers = rng.choice(count // PER_DOCUMENT, rounds, replace=False)
+    for at, number in enumerate(numbers):
+        # Texts are new to the home: the row numbers before them differ. Vectors are those of other rows.
+        rows = rng.integers(0, count, PER_DOCUMENT)
+        lines = [f"#{row} update {at} says: {corpus.texts[row % len(corpus.texts)]}" for row in rows]
+        document = Document(f"{number}.txt", "\n".join(lines))
+        began = time.perf_counter()
+        done = memory.remember(document)
+        took.append((time.perf_counter() - began) * 1000)
+        assert (done.added, done.retired) == (PER_DOCUMENT, PER_DOCUMENT), done
+        began = time.perf_counter()
+        follow(memory)
+        found = {id for id, _ in memory._view.nearest(corpus.vectors[rows[0]], 10, ONLY)}
+        recalled.append((time.perf_counter() - began) * 1000)
+        with memory.store.reading() as reader:
+            assert any(chunk.uri == document.uri for chunk in reader.chunks(found, [EVERYONE]).values())
+    return took, recalled
+
+
+def follow(memory):
+    with memory.store.reading() as reader:
+        space = reader.active_space()
+    manifest = manifests.read(memory.home, space.id)
+    with memory.store.reading() as reader:
+        memory._view.follow(reader, manifest)
+
+
+def live(memory, scopes):
+    """Ids and vectors of what a search may find, from the database."""
+    with memory.store.reading() as reader:
+        space = reader.active_space()
+        ids, parts = reader.vector_ids(space), []
+        for at in range(0, len(ids), 10_000):
+            wanted = [
+                p for p in reader.passages(space, ids[at : at + 10_000].tolist()) if p.retired_at is None and p.scope in scopes
+            ]
+            parts.append((np.array([p.id for p in wanted], np.int64), [p.vector for p in wanted]))
+    vectors = np.frombuffer(b"".join(b"".join(v) for _, v in parts), np.float32).reshape(-1, space.dim)
+    return np.concatenate([ids for ids, _ in parts]), vectors
+
+
+def exact(ids, vectors, queries, k):
+    """The k best by brute force: ids (q, k), and their scores."""
+    best = np.full((len(queries), k), -np.inf, np.float32)
+    which = np.zeros((len(queries), k), np.int64)
+    for at in range(0, len(ids), 50_000):
+        scores = np.hstack([best, queries @ vectors[at : at + 50_000].T])
+        of = np.hstack([which, np.broadcast_to(ids[at : at + 50_000], (len(queries), len(ids[at : at + 50_000])))])
+        top = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+        best, which = np.take_along_axis(scores, top, 1), np.take_along_axis(of, top, 1)
+    return which, best
+
+
+def queries(memory, corpus, only, number, k=10):
+    """Median and 95th percentile (ms) of dense search, and recall@k against brute force over the database."""
+    ids, vectors = live(memory, only.scopes)
+    asked = corpus.query_vectors[:number]
+    truth, scores = exact(ids, vectors, asked, min(k, len(ids)))
+    for vector in asked[:20]:
+        memory._view.nearest(vector, k, only)
+    took, right = [], []
+    for vector, best in zip(asked, scores, strict=True):
+        began = time.perf_counter()
+        found = memory._view.nearest(vector, k, only)
+        took.append((time.perf_counter() - began) * 1000)
+        # By score: of equal passages any serves.
+        right.append(sum(score >= best.min() - 2e-5 for _, score in found) / len(best))
+    return {**spans(took), "recall": round(float(np.mean(right)), 4), "passages": len(ids)}
+
+
+def hybrid(memory, corpus, number):
+    took = []
+    for text, vector in list(zip(corpus.queries, corpus.query_vectors, strict=True))[:number]:
+        began = time.perf_counter()
+        memory._ranked(text, vector, 100, ONLY)
+        took.append((time.perf_counter() - began) * 1000)
+    return spans(took[20:])
+
+
+def spans(took):
+    return {"p50_ms": round(statistics.median(took), 3), "p95_ms": round(float(np.percentile(took, 95)), 3)}
+
+
+OPEN = """
+import json, sys, time
+import numpy as np
+import ragbot.memory
+from ragbot import Memory
+import faiss
+from ragbot.index import manifest as manifests
+from ragbot.index.columns import Filter
+home, query, text = sys.argv[1], np.load(sys.argv[2])[3], json.loads(open(sys.argv[3]).readlines()[3])
+began = time.perf_counter()
+memory = Memory.open(home, create=False)
+manifest = manifests.read(memory.home, 1)
+with memory.store.reading() as reader:
+    memory._view.follow(reader, manifest)
+    ranked = memory._ranked(text, query, 100, Filter(frozenset(["everyone"])))
+    found = reader.chunks([hit.id for hit in ranked[:5]], ["everyone"])
+assert len(found) == 5
+print(time.perf_counter() - began)
+"""
+
+
+def opening(folder, home, runs=3):
+    command = [sys.executable, "-c", OPEN, str(home), str(folder / "queries.npy"), str(folder / "queries.jsonl")]
+    return [float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(runs)]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("home", type=Path)
+    parser.add_argument("--count", type=int, default=200_000)
+    parser.add_argument("--rounds", type=int, default=31)
+    parser.add_argument("--queries", type=int, default=500)
+    parser.add_argument("--scopes", action="store_true", help="give 0.01 %%, 1 %% and 50 %% of it to scopes of their own")
+    options = parser.parse_args()
+    corpus = Corpus(options.corpus, options.count)
+    given = Given(corpus.vectors)
+    ragbot.spaces.open_embedder = lambda name: given
+    ragbot.memory.drafts_of = drafts_of
+    result = {"count": options.count, "real_vectors": min(corpus.real, options.count), "cpus": os.cpu_count()}
+    fresh = not (options.home / "ragbot.db").exists()
+    with Memory.open(options.home) as memory:
+        if fresh:
+            result["fill_s"], result["refresh_s"] = (round(s, 1) for s in fill(memory, corpus, options.count, options.scopes))
+        follow(memory)
+        result["segments"] = [
+            (len(s), s.graph.ef if s.graph else 0, len(s.graph.orphans) if s.graph else 0) for s in memory._view.segments
+        ]
+        result["dense"] = queries(memory, corpus, ONLY, options.queries)
+        result["hybrid"] = hybrid(memory, corpus, options.queries)
+        if options.scopes:
+            everyone = Filter(frozenset([EVERYONE, *SCOPES]))
+            result["scopes"] = {"all": queries(memory, corpus, everyone, options.queries)}
+            for scope in SCOPES:
+                result["scopes"][scope] = queries(memory, corpus, Filter(frozenset([scope])), options.queries)
+        result["open_s"] = [round(s, 3) for s in opening(options.corpus, options.home)]
+        took, recalled = updates(memory, corpus, options.count, options.rounds)
+        result["update"] = {**spans(took), "then_found": spans(recalled)}
+        result["peak_rss_gb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,481 @@
+"""The index: segments, merges, filters, damage, spaces, backups. Real FAISS, real SQLite, fake embedder."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ragbot import Document, Memory
+from ragbot.errors import HomeError, ModelError
+from ragbot.index import columns, graph, postings, sealed, sealing, words
+from ragbot.index import manifest as manifests
+from ragbot.index import view as views
+from ragbot.index.columns import Filter
+from ragbot.index.segment import Segment
+from ragbot.text.tokens import content
+
+ROOT = Path(__file__).parent.parent
+EVERYONE = Filter(frozenset(["everyone"]))
+
+
+def room(n):
+    return Document(f"{n}.md", f"Room {n} is for team {n % 7} and opens at {n % 12}.", scope=("everyone", "ana", "ben")[n % 3])
+
+
+def found(memory, query="room team opens", k=1000, **only):
+    return sorted(hit.chunk.uri for hit in memory.recall(query, k, **only))
+
+
+def texts(memory, query, **only):
+    return [hit.chunk.text for hit in memory.recall(query, **only)]
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """Segments of few passages, with graphs from 32 on."""
+    monkeypatch.setattr(sealing, "SEAL_AT", 8)
+    monkeypatch.setattr(graph, "FROM", 32)
+
+
+# Graphs
+
+
+def clustered(n, dim=32, seed=0):
+    centers = np.random.default_rng(99).standard_normal((20, dim))
+    rng = np.random.default_rng(seed)
+    made = centers[rng.integers(0, 20, n)] + 0.5 * rng.standard_normal((n, dim))
+    return (made / np.linalg.norm(made, axis=1, keepdims=True)).astype(np.float32)
+
+
+def segment_of(vectors, built=None, scope=None):
+    n = len(vectors)
+    scope = np.zeros(n, np.int32) if scope is None else scope
+    forever = np.full(n, columns.FOREVER)
+    ids = np.arange(1, n + 1)
+    rows = columns.Columns(ids, ids, scope, np.zeros(n, np.int32), np.zeros(n, np.int64), forever, ("everyone", "ana"), ("file",))
+    return Segment(rows, postings.build([["word"]] * n), vectors, built, txn=1)
+
+
+def test_a_graph_finds_what_exact_search_finds(tmp_path):
+    vectors = clustered(6000)
+    built = graph.build(vectors, lambda: False)
+    built.write(tmp_path / "graph")
+    mapped = graph.read(tmp_path / "graph", built.ef, built.orphans)
+    scope = (np.random.default_rng(1).random(6000) < 0.5).astype(np.int32)
+    exact, near = segment_of(vectors, scope=scope), segment_of(vectors, mapped, scope)
+    for wanted in (Filter(frozenset(["everyone", "ana"])), Filter(frozenset(["ana"]))):
+        right = 0
+        for query in clustered(50, seed=2):
+            ids, scores = near.nearest(query, 10, wanted)
+            best = dict(zip(*exact.nearest(query, 10, wanted), strict=True))
+            right += len(best.keys() & set(ids))
+            assert all(best[id] == score for id, score in zip(ids, scores, strict=True) if id in best)
+        assert right >= 0.97 * 500
+    assert near.graph.finds(vectors, np.arange(6000)).all()
+
+
+def test_a_graph_that_does_not_pass_its_probes_is_not_used(monkeypatch, caplog):
+    monkeypatch.setattr(graph, "EFS", (1,))
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal((5000, 256)).astype(np.float32)
+    assert graph.build(noise / np.linalg.norm(noise, axis=1, keepdims=True), lambda: False) is None
+    assert "too few of its probes" in caplog.text
+
+
+def test_rows_that_the_graph_does_not_find_are_searched_beside_it():
+    vectors = clustered(500)
+    built = graph.build(vectors, lambda: False)
+    hidden = graph.Graph(built.index, built.ef, np.array([7]))
+    assert 7 in hidden.search(-vectors[7], 3, None, 1.0)
+
+
+def test_making_a_graph_can_be_called_off():
+    with pytest.raises(graph.Stopped):
+        graph.build(clustered(6000), lambda: True)
+
+
+# Words
+
+
+def test_bm25_is_that_of_the_book():
+    passages = [["gift", "card", "card"], ["gift", "shop"], ["lab"]]
+    made = segment_of(clustered(3))
+    made.words = postings.build(passages)
+    (first, score), *rest = words.search([made], ["card", "lab"], 5, EVERYONE)
+    idf = np.log(1 + (3 - 1 + 0.5) / (1 + 0.5))
+    assert first == 3
+    assert score == pytest.approx(idf * 2.2 * 1 / (1 + 1.2 * (0.25 + 0.75 * 1 / 2)), abs=1e-5)
+    assert rest == [(1, pytest.approx(idf * 2.2 * 2 / (2 + 1.2 * (0.25 + 0.75 * 3 / 2)), abs=1e-5))]
+
+
+@pytest.mark.parametrize("block", [1, 7, 1 << 22])
+def test_merged_postings_are_those_of_the_merged_passages(monkeypatch, block):
+    monkeypatch.setattr(postings, "BLOCK", block)
+    rng = np.random.default_rng(0)
+    parts = [[[f"w{w}" for w in rng.integers(0, 30, rng.integers(1, 9))] for _ in range(n)] for n in (5, 1, 9)]
+    places, kept, at = [], [], 0
+    for part in parts:
+        keep = rng.random(len(part)) < 0.7
+        places.append(np.where(keep, at + np.cumsum(keep) - 1, -1))
+        kept += [passage for passage, k in zip(part, keep, strict=True) if k]
+        at += int(keep.sum())
+    merged = postings.in_memory([postings.build(part) for part in parts], places, at)
+    truth = postings.build(kept)
+    for name in ("terms", "starts", "rows", "counts", "lengths"):
+        assert getattr(merged, name).tolist() == getattr(truth, name).tolist(), name
+
+
+def test_words_weigh_the_same_sealed_or_not_retired_or_never_there(memory, open_memory, tiny):
+    memory.remember(room(n) for n in range(60))
+    before = memory.recall("room 17 team", 60)
+    memory.remember(Document(f"x{n}.md", "Room 17 of team 3.") for n in range(20))
+    for n in range(20):
+        memory.retire(f"x{n}.md")
+    assert memory.recall("room 17 team", 60) == before
+    memory.refresh()
+    assert open_memory().recall("room 17 team", 60) == before
+
+
+def test_chinese_is_found_by_its_words_sealed_or_not(memory, open_memory):
+    memory.remember([Document("a.md", "图书馆星期六上午十点开门。"), Document("b.md", "礼品卡不能退货。")])
+    for _ in range(2):
+        assert open_memory()._view is not memory._view
+        memory.recall("图书馆")
+        assert [id for id, _ in memory._view.words(content("图书馆几点开门"), 5, EVERYONE)] == [1]
+        memory.refresh()
+
+
+# Filters
+
+
+def test_filters_narrow_by_kind_address_and_time(memory, open_memory, tiny):
+    may = datetime(2026, 5, 1, tzinfo=UTC)
+    days = [Document(f"log/{n}.md", f"Day {n} was calm.", valid_from=may + timedelta(days=n)) for n in range(20)]
+    memory.remember([*days, Document("note", "A calm day, said Ana.", kind="turn"), Document("LOG/1.md", "Another calm day.")])
+    for view in (memory, open_memory()):
+        assert found(view, "calm day", kinds=["turn"]) == ["note"]
+        assert found(view, "calm day", uris=["log/1*.md"]) == sorted(f"log/{n}.md" for n in (1, *range(10, 20)))
+        assert found(view, "calm day", uris=["log/1.md", "note"]) == ["log/1.md", "note"]
+        assert found(view, "calm day", uris=["nothing.md"]) == []
+        assert found(view, "calm day", since=may + timedelta(days=3), until=may + timedelta(days=5)) == ["log/3.md", "log/4.md"]
+        memory.settle()
+        memory.refresh()
+
+
+def test_a_scope_of_any_size_is_searched_whole(memory, tiny):
+    memory.remember(room(n) for n in range(90))
+    memory.remember(Document(f"own{n}.md", f"The room of cleo {n}.", scope="cleo") for n in range(3))
+    memory.refresh()
+    assert found(memory, scopes=["cleo"]) == ["own0.md", "own1.md", "own2.md"]
+    assert found(memory, scopes=["ana"]) == sorted(f"{n}.md" for n in range(90) if n % 3 == 1)
+    memory.retire("own1.md", scope="cleo")
+    assert found(memory, scopes=["cleo"]) == ["own0.md", "own2.md"]
+
+
+# Sealing and merging
+
+
+def test_segments_grow_by_a_factor_and_the_past_lies_apart(memory, open_memory, tiny):
+    before = datetime.now(UTC)
+    for start in range(0, 120, 10):
+        memory.remember(room(n) for n in range(start, start + 10))
+        memory.settle()
+    sizes = sorted(len(s) for s in memory_view(memory).sealed.values())
+    assert sum(sizes) == 120
+    assert views.due(sizes) == 0
+    middle = datetime.now(UTC)
+    for n in range(0, 120, 2):
+        memory.retire(f"{n}.md", scope=("everyone", "ana", "ben")[n % 3])
+    memory.refresh()
+    view = memory_view(memory)
+    assert sorted((len(s), s.past) for s in view.sealed.values()) == [(60, False), (60, True)]
+    scopes = ["everyone", "ana", "ben"]
+    for other in (memory, open_memory()):
+        assert len(found(other, scopes=scopes)) == 60
+        assert len(found(other, scopes=scopes, as_of=middle)) == 120
+        assert found(other, scopes=scopes, as_of=before) == []
+    assert memory.check(deep=True).problems == ()
+
+
+def memory_view(memory):
+    memory.recall("room")
+    return memory._view
+
+
+def test_a_segment_of_which_much_was_retired_is_made_anew(memory, tiny):
+    memory.remember(room(n * 3) for n in range(40))
+    memory.settle()
+    for n in range(20):
+        memory.retire(f"{n * 3}.md")
+    memory.settle()
+    assert sorted((len(s), s.past) for s in memory_view(memory).sealed.values()) == [(20, False), (20, True)]
+
+
+def test_what_is_erased_is_blank_in_a_graph_that_stays(memory, open_memory, home, tiny):
+    memory.remember(room(n * 3) for n in range(100))
+    memory.refresh()
+    secret = memory.embedder().encode([room(30).text])[0].tobytes()
+    (before,) = memory_view(memory).sealed.values()
+    assert before.graph is not None
+    assert secret in (home / "segments" / next(iter(memory._view.sealed)) / "vectors").read_bytes()
+    memory.forget("30.md")
+    (after,) = memory_view(memory).sealed.values()
+    assert (len(after), after.graph.ef) == (100, before.graph.ef)
+    assert not any(secret in file.read_bytes() for file in home.rglob("*") if file.is_file())
+    assert found(memory) == found(open_memory()) == sorted(f"{n * 3}.md" for n in range(100) if n != 10)
+    assert memory.check(deep=True).problems == ()
+    memory.refresh()
+    assert [len(s) for s in memory_view(memory).sealed.values()] == [99]
+
+
+def test_a_reader_of_removed_segments_goes_on(memory, open_memory, tiny):
+    reader = open_memory()
+    memory.remember(room(n * 3) for n in range(60))
+    memory.refresh()
+    before = found(reader)
+    manifest = manifests.read(memory.home, 1)
+    memory.remember(Document("new.md", "A new room."))
+    memory.refresh()
+    assert not (memory.home / "segments" / manifest.segments[0]).exists()
+    with memory.store.reading() as snapshot:
+        reader._view.follow(snapshot, manifest)  # read before the other was published
+    assert len(reader._view.nearest(reader.embedder().encode_query("room"), 100, EVERYONE)) == 61
+    assert found(reader) == sorted([*before, "new.md"])
+
+
+# Damage
+
+
+@pytest.mark.parametrize("harm", ["flip", "truncate", "remove", "empty"])
+def test_any_harm_to_any_file_changes_no_answer_and_is_repaired(memory, open_memory, home, tiny, harm):
+    memory.remember(room(n) for n in range(90))
+    memory.retire("0.md")
+    memory.refresh()
+    for n in range(90, 100):
+        memory.remember(room(n))
+    memory.settle()
+    everything = {"scopes": ["everyone", "ana", "ben"]}
+    before = memory.recall("room 17 team", 40, **everything)
+    files = [file for file in home.rglob("*") if file.is_file() and "segments" in file.parts or file.name.startswith("manifest")]
+    assert len(files) > 30
+    for file in files:
+        content = file.read_bytes()
+        if harm == "remove":
+            file.unlink()
+        elif harm == "truncate":
+            file.write_bytes(content[: len(content) // 2])
+        elif harm == "empty":
+            file.write_bytes(b"")
+        elif content:
+            middle = len(content) // 2
+            file.write_bytes(content[:middle] + bytes([content[middle] ^ 4]) + content[middle + 1 :])
+        if file.exists() and file.read_bytes() == content:
+            continue
+        fresh = open_memory()
+        assert fresh.recall("room 17 team", 40, **everything) == before, file.name
+        assert fresh.check().problems, file.name
+        fresh.close()
+        file.write_bytes(content)
+    assert memory.check(deep=True).problems == ()
+
+
+def test_repair_makes_the_index_anew(memory, open_memory, home, tiny):
+    memory.remember(room(n) for n in range(90))
+    memory.refresh()
+    for name in memory_view(memory).sealed:
+        (home / "segments" / name / "vectors").write_bytes(b"x")
+    seen = open_memory().check(repair=True)
+    assert seen.problems == ()
+    assert any("damaged" in problem for problem in seen.repaired)
+    assert memory.check(deep=True).problems == ()
+    assert len(found(memory, scopes=["everyone", "ana", "ben"])) == 90
+
+
+def lying(memory, change):
+    """Publish a segment of which something was changed before it was sealed, with a digest that fits."""
+    view = memory_view(memory)
+    (segment,) = view.sealed.values()
+    copy = sealed.read(memory.home / "segments" / next(iter(view.sealed)))
+    changed = change(copy) or copy
+    name = sealed.write(
+        memory.home / "segments",
+        [changed],
+        [np.ones(len(changed), bool)],
+        txn=segment.txn,
+        past=False,
+        stop=lambda: False,
+    )
+    with memory.store.writing():
+        old = manifests.read(memory.home, 1)
+        made = type(old)(old.generation + 1, old.space, old.covered, (name,), old.txn, old.token)
+        manifests.publish(memory.home, made, {1})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda s: setattr(s, "vectors", np.roll(s.vectors, 1, axis=0)), "another vector"),
+        (lambda s: setattr(s, "words", postings.build([["other"]] * len(s))), "other words"),
+        (lambda s: s.columns.retired_at.__setitem__(3, 5), "another end of validity"),
+        (lambda s: setattr(s, "columns", s.columns.take(np.r_[0:3, 3, 3, 5 : len(s)])), "is in no segment"),
+        (lambda s: setattr(s, "columns", _with_ids(s, s.columns.ids + 1)), "does not know"),
+        (lambda s: setattr(s, "columns", _with(s, scopes=("ben",))), "another scope"),
+    ],
+)
+def test_check_sees_what_does_not_agree(memory, tiny, change, said):
+    memory.remember(room(n * 3) for n in range(20))
+    memory.refresh()
+    assert memory.check(deep=True).problems == ()
+    lying(memory, change)
+    assert any(said in problem for problem in memory.check(deep=True).problems), memory.check(deep=True).problems
+    assert memory.check(deep=True, repair=True).problems == ()
+
+
+def _with(segment, **values):
+    from dataclasses import replace
+
+    return replace(segment.columns, **values)
+
+
+def _with_ids(segment, ids):
+    return _with(segment, ids=ids)
+
+
+# Spaces
+
+
+def test_back_to_the_model_before(memory, open_memory, embedders, home, tiny):
+    memory.remember(room(n * 3) for n in range(40))
+    memory.refresh()
+    with pytest.raises(ModelError, match="no earlier"):
+        memory.refresh(back=True)
+    told = []
+    memory.refresh("other", progress=lambda *what: told.append(what))
+    assert ("embedding", 40, 40) in told
+    assert {file.name for file in home.glob("manifest-*")} == {"manifest-1.json", "manifest-2.json"}
+    memory.remember(Document("new.md", "A new room."))
+    other = open_memory()
+    assert len(found(other)) == 41
+    done = memory.refresh(back=True)
+    assert (done.space.model, done.embedded) == ("all-MiniLM-L6-v2", 1)
+    assert len(found(other)) == len(found(memory)) == 41
+    memory.refresh("third")
+    with memory.store.reading() as reader:
+        assert [space.model for space in reader.spaces_kept()] == ["third", "all-MiniLM-L6-v2"]
+        assert len(reader.vector_ids(type(done.space)(2, "other", "other-1", 256))) == 0
+    assert memory.check(deep=True).problems == ()
+
+
+def test_a_move_that_is_cut_off_goes_on_where_it_was(memory, embedders, monkeypatch):
+    memory.remember(room(n * 3) for n in range(40))
+    monkeypatch.setattr("ragbot.spaces.BATCH", 16)
+    from ragbot.store import Writer
+
+    real, calls = Writer.add_vectors, []
+
+    def cut(self, *args):
+        calls.append(args)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(self, *args)
+
+    monkeypatch.setattr(Writer, "add_vectors", cut)
+    with pytest.raises(KeyboardInterrupt):
+        memory.refresh("other")
+    assert memory.embedder().model == "all-MiniLM-L6-v2"
+    assert len(found(memory)) == 40
+    monkeypatch.setattr(Writer, "add_vectors", real)
+    assert memory.refresh("other").embedded == 8
+    assert memory.embedder().model == "other"
+
+
+# Backups, and homes that may not be written
+
+
+def test_a_backup_is_a_home_and_comes_back(memory, open_memory, tmp_path, tiny):
+    memory.remember(room(n * 3) for n in range(40))
+    memory.refresh()
+    memory.backup(tmp_path / "backup")
+    other = open_memory()
+    memory.remember(Document("late.md", "A late room."))
+    memory.refresh()
+    assert "late.md" in found(other)
+    with Memory.open(tmp_path / "backup", create=False) as copy:
+        assert len(found(copy)) == 40
+    memory.restore(tmp_path / "backup")
+    for view in (memory, other, open_memory()):
+        assert "late.md" not in found(view)
+        assert len(found(view)) == 40
+    memory.remember(Document("other.md", "Another room."))  # takes the number that the late one had
+    for view in (memory, other, open_memory()):
+        assert found(view) == sorted([*(f"{n * 3}.md" for n in range(40)), "other.md"])
+    memory.settle()
+    memory.refresh()
+    assert memory.check(deep=True).problems == ()
+
+
+def test_backups_in_the_wrong_place(memory, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").write_text("x")
+    with pytest.raises(HomeError, match="not empty"):
+        memory.backup(tmp_path / "full")
+    with pytest.raises(HomeError, match="no memory here"):
+        memory.restore(tmp_path / "nothing")
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "ragbot.db").write_bytes(b"SQLite format 3\x00" + b"x" * 5000)
+    memory.remember(room(0))
+    with pytest.raises(HomeError, match="damaged"):
+        memory.restore(tmp_path / "damaged")
+    assert found(memory) == ["0.md"]
+
+
+READ_ONLY = """
+import os, sys
+sys.path.insert(0, {tests!r})
+import ragbot.spaces
+from fakes import FakeEmbedder
+ragbot.spaces.open_embedder = FakeEmbedder
+from ragbot import Document, Memory
+from ragbot.errors import HomeError
+if os.getuid() == 0:
+    os.setuid(65534)
+with Memory.open({home!r}, create=False) as memory:
+    print(memory.recall("room")[0].chunk.uri, memory.check().problems)
+    try:
+        memory.remember(Document("a.md", "Something."))
+    except HomeError as cause:
+        print(cause)
+"""
+
+
+@pytest.fixture
+def reachable():
+    """A folder into which another user may look."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_home_that_may_not_be_written_answers(embedders, reachable, closed):
+    home = reachable / "home"
+    memory = Memory.open(home)
+    memory.remember(room(0))
+    memory.refresh()
+    if closed:
+        memory.close()
+    for path in (*home.rglob("*"), home):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    code = READ_ONLY.format(tests=str(ROOT / "tests"), home=str(home))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    memory.close()
+    assert done.stdout.startswith("0.md ()\n"), done.stderr
+    assert "cannot be written" in done.stdout
