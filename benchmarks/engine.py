@@ -80,21 +80,24 @@ class Corpus:
         return Document(f"{number}.txt", "\n".join(lines), scope=scope)
 
 
+def owners(count):
+    """Whose each passage is: by the rule of `rivals.py`, but for whole documents, which have one scope."""
+    documents = count // PER_DOCUMENT
+    order, at = np.random.default_rng(20).permutation(documents), 0
+    owner = np.full(documents, EVERYONE, object)
+    for name, share in SCOPES.items():
+        some = max(1, round(share * documents))
+        owner[order[at : at + some]] = name
+        at += some
+    return owner
+
+
 def fill(memory, corpus, count, scopes):
-    owner = np.full(count, EVERYONE, object)
-    if scopes:
-        order = np.random.default_rng(7).permutation(count // PER_DOCUMENT)
-        at = 0
-        for name, share in SCOPES.items():
-            some = max(1, round(share * count / PER_DOCUMENT))
-            for number in order[at : at + some]:
-                owner[number * PER_DOCUMENT : (number + 1) * PER_DOCUMENT] = name
-            at += some
     numbers = range(count // PER_DOCUMENT)
-    rows = (range(n * PER_DOCUMENT, (n + 1) * PER_DOCUMENT) for n in numbers)
-    began = time.monotonic()
-    done = 0
-    for _ in memory.remember_each(corpus.document(n, r, owner[r[0]]) for n, r in zip(numbers, rows, strict=True)):
+    owner = owners(count) if scopes else np.full(len(numbers), EVERYONE, object)
+    began, done = time.monotonic(), 0
+    documents = (corpus.document(n, range(n * PER_DOCUMENT, (n + 1) * PER_DOCUMENT), owner[n]) for n in numbers)
+    for _ in memory.remember_each(documents):
         done += PER_DOCUMENT
         if done % 50_000 == 0:
             print(f"filled {done} of {count}, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
@@ -105,13 +108,13 @@ def fill(memory, corpus, count, scopes):
 
 def updates(memory, corpus, count, rounds):
     """Replace whole documents: 100 passages go, 100 come, in one durable transaction; then it must be found."""
-    rng = np.random.default_rng(1)
+    rng, stamp = np.random.default_rng(1), time.time_ns()
     took, recalled = [], []
     numbers = rng.choice(count // PER_DOCUMENT, rounds, replace=False)
     for at, number in enumerate(numbers):
         # Texts are new to the home: the row numbers before them differ. Vectors are those of other rows.
         rows = rng.integers(0, count, PER_DOCUMENT)
-        lines = [f"#{row} update {at} says: {corpus.texts[row % len(corpus.texts)]}" for row in rows]
+        lines = [f"#{row} update {at} of {stamp} says: {corpus.texts[row % len(corpus.texts)]}" for row in rows]
         document = Document(f"{number}.txt", "\n".join(lines))
         began = time.perf_counter()
         done = memory.remember(document)

@@ -146,8 +146,8 @@ class Memory:
         return _Prepared(document, drafts_of(document))
 
     def _unchanged(self, document: Document) -> bool:
-        stored = self.document(document.uri, scope=document.scope)
-        return stored is not None and stored.sha256 == document.sha256
+        with self.store.reading() as reader:
+            return reader.current_digest(document.scope, document.uri) == document.sha256
 
     def _remember_group(
         self,
@@ -183,7 +183,7 @@ class Memory:
                             also(writer)
             except Raced:
                 continue
-            self._builder.look()
+            self._builder.added(sum(one.added for one in done))
             return done
         raise BusyError(f"{due[0][0].document.uri}: other processes kept changing the home; try again")
 

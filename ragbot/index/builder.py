@@ -27,11 +27,18 @@ class Builder:
         self._due = threading.Event()
         self._closing = False
         self._pause = threading.Event()
+        self._unseen = 0
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
-    def look(self) -> None:
-        """See whether enough was written since the last sealing, and begin if so."""
+    def added(self, passages: int) -> None:
+        """Hear of what was written, and see from time to time whether there is enough to seal."""
+        self._unseen += passages
+        if self._unseen >= SEAL_AT // 8:
+            self._unseen = 0
+            self._look()
+
+    def _look(self) -> None:
         with self._store.reading() as source:
             space = source.active_space()
             if space is None:

@@ -26,11 +26,14 @@ LINKS = 32
 CONSTRUCTION = 80
 SAMPLE = 65_536
 BLOCK = 4096
-EFS = (32, 48, 64, 96, 128, 192, 256, 384)
+EFS = (32, 48, 64, 96, 128, 192, 256, 384, 512)
 PROBES = 128
 PROBED = 10
-RECALL = 0.985
-"""How much of the ten nearest a graph has to find of its probes."""
+NOISE = np.float32(1.5)
+RECALL = 0.975
+"""How much of the ten nearest of its probes a graph should find: as far as that it looks."""
+ENOUGH = 0.95
+"""With less, even where it looks furthest, it is not used."""
 MOST_ORPHANS = 0.02
 
 Vectors = NDArray[np.float32]
@@ -112,28 +115,34 @@ def build(vectors: Vectors, stop: Stop) -> Graph | None:
         log.warning("a graph of %d vectors found too few of its probes; they are searched exactly", len(vectors))
         return None
     orphans = _orphans(index, vectors, ef, stop)
-    return Graph(index, ef, orphans) if len(orphans) <= MOST_ORPHANS * len(vectors) else None
+    if len(orphans) > MOST_ORPHANS * len(vectors):
+        log.warning("a graph of %d vectors loses %d of them; they are searched exactly", len(vectors), len(orphans))
+        return None
+    return Graph(index, ef, orphans)
 
 
 def _tuned(index: faiss.Index, vectors: Vectors) -> int | None:
-    """The smallest ef with which the graph passes: it then looks half as far again."""
+    """The smallest ef with which the graph finds what it should of its probes; None if it finds too little."""
     import faiss
 
     rng = np.random.default_rng(len(vectors))
-    ends = np.sort(rng.choice(len(vectors), (2, min(PROBES, len(vectors) // 2)), replace=False))
-    # Questions lie beside passages, not on them.
-    probes = np.asarray(vectors[ends[0]] + 0.5 * vectors[ends[1]], np.float32)
+    some = np.sort(rng.choice(len(vectors), min(PROBES, len(vectors)), replace=False))
+    noise = rng.standard_normal((len(some), vectors.shape[1]), np.float32)
+    # Questions lie beside passages, not on them: with this much noise a graph finds as much of real ones.
+    probes = vectors[some] + NOISE * noise / np.linalg.norm(noise, axis=1, keepdims=True)
     best = np.full((len(probes), PROBED), -np.inf, np.float32)
     for at in range(0, len(vectors), SAMPLE):
         best = np.sort(np.hstack([best, probes @ vectors[at : at + SAMPLE].T]), axis=1)[:, -PROBED:]
+    found_share = 0.0
     for ef in EFS:
         parameters = faiss.SearchParametersHNSW(efSearch=ef)
         _, found = index.search(probes, 2 * PROBED, params=parameters)
         scores = np.einsum("pkd,pd->pk", vectors[np.maximum(found, 0)], probes)
         # By score and not by row: equal passages stand for each other.
-        if np.mean(np.sort(scores, axis=1)[:, -PROBED:] >= best[:, :1] - 1e-5) >= RECALL:
+        found_share = float(np.mean(np.sort(scores, axis=1)[:, -PROBED:] >= best[:, :1] - 1e-5))
+        if found_share >= RECALL:
             return ef
-    return None
+    return EFS[-1] if found_share >= ENOUGH else None
 
 
 def _orphans(index: faiss.Index, vectors: Vectors, ef: int, stop: Stop) -> Ints:

@@ -34,7 +34,8 @@ def open_engine(home: Path, *, create: bool) -> Engine:
     """
     _need_folder(home, create)
     writable = os.access(home, os.W_OK) and (not (home / FILE).exists() or os.access(home / FILE, os.W_OK))
-    engine = create_engine(_url(home, writable), connect_args={"timeout": WAIT_S})
+    # Last in, first out: who writes goes on with the connection whose cache knows what was written.
+    engine = create_engine(_url(home, writable), connect_args={"timeout": WAIT_S}, pool_use_lifo=True)
     event.listen(engine, "connect", _prepare)
     with ExitStack() as undo:
         undo.callback(engine.dispose)

@@ -81,6 +81,11 @@ class Reader:
         found = self._documents(and_(s.documents.c.scope == scope, s.documents.c.uri == uri))
         return found[0] if found else None
 
+    def current_digest(self, scope: str, uri: str) -> str | None:
+        """The digest of a current document; None if there is none."""
+        d = s.documents.c
+        return self._connection.execute(select(d.sha256).where(d.scope == scope, d.uri == uri, d.retired_at.is_(None))).scalar()
+
     def documents(self, scopes: Collection[str] | None = None) -> list[Stored]:
         """Every current document, of all scopes or of some, by uri."""
         current = s.documents.c.retired_at.is_(None)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
+from sqlalchemy import Connection, Insert, Update, bindparam, delete, insert, select, text, update
 
 from ragbot.store import rows
 from ragbot.store import schema as s
@@ -23,6 +23,10 @@ from ragbot.types import Citation, Document, Remembered, Space, Turn
 
 FORGOTTEN = "[forgotten]"
 """What stands in place of an answer that quoted a forgotten document."""
+
+
+_compiled: dict[tuple[str, ...], Any] = {}
+"""Statements for many values, by table and keys."""
 
 
 class Raced(Exception):
@@ -129,6 +133,8 @@ class Writer(Reader):
 
     def _add_disputes(self, document_id: int, cited: Sequence[Citation]) -> None:
         """Note which words of which chunks are disputed, within the chunk: chunks move in their document."""
+        if not cited:
+            return
         texts = dict(
             self._connection.execute(
                 select(s.chunks.c.id, s.chunks.c.text).where(s.chunks.c.id.in_({c.chunk_id for c in cited}))
@@ -181,14 +187,12 @@ class Writer(Reader):
             {"chunk": id, "ord": places[id], "start": draft.start, "end": draft.end, "page": draft.page, "line": draft.line}
             for id, draft in drafts.items()
         ]
-        if moves:
-            self._connection.execute(update(s.chunks).where(c.id == bindparam("chunk")), moves)
+        self._many(update(s.chunks).where(c.id == bindparam("chunk")), moves)
 
     def _retire(self, gone: Sequence[tuple[int, int]], at: int, by: str) -> None:
         # Never before it began: a version may arrive late and be older than the one it replaces.
         values = [{"chunk": id, "retired_at": max(at, began), "retired_by": by, "retired_txn": self.txn} for id, began in gone]
-        if values:
-            self._connection.execute(update(s.chunks).where(s.chunks.c.id == bindparam("chunk")), values)
+        self._many(update(s.chunks).where(s.chunks.c.id == bindparam("chunk")), values)
 
     def _add(
         self,
@@ -217,12 +221,27 @@ class Writer(Reader):
         if not values:
             return
         first = self._next_chunk_id()
-        self._connection.execute(insert(s.chunks), [{"id": first + n, **value} for n, value in enumerate(values)])
+        self._many(insert(s.chunks), [{"id": first + n, **value} for n, value in enumerate(values)])
         given = [
             {"chunk_id": first + n, "space_id": space.id, "vector": _bytes(known[draft.sha256])}
             for n, draft in enumerate(drafts.values())
         ]
-        self._connection.execute(insert(s.vectors), given)
+        self._many(insert(s.vectors), given)
+
+    def _many(self, statement: Insert | Update, values: Sequence[Mapping[str, Any]]) -> None:
+        """Execute a statement for each of the values, which all have the same keys.
+
+        As SQLAlchemy does, without its work on every single value: that costs more than SQLite's own.
+        """
+        if not values:
+            return
+        key = (str(statement.table), *values[0])
+        compiled = _compiled.get(key)
+        if compiled is None:
+            columns = [name for name in values[0] if name in statement.table.c]
+            compiled = _compiled[key] = statement.compile(self._connection.engine, column_keys=columns)
+        order = compiled.positiontup or []
+        self._connection.exec_driver_sql(str(compiled), [tuple(value[name] for name in order) for value in values])
 
     def _next_chunk_id(self) -> int:
         """Given by hand, since asking for each inserted id costs a statement a row. Never one that was there before."""
