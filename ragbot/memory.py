@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ragbot import config as configs
 from ragbot import ranking
 from ragbot.errors import BusyError, InputError, NotFoundError
+from ragbot.index import builder
 from ragbot.index import manifest as manifests
 from ragbot.index.builder import Builder
 from ragbot.index.columns import Filter
@@ -31,7 +32,7 @@ from ragbot.store import Draft, Raced, Store, Stored, Writer
 from ragbot.store.rows import micros
 from ragbot.text import chunks as chunking
 from ragbot.text import questions, storable
-from ragbot.text.tokens import content, has_cjk, has_words, tokens
+from ragbot.text.tokens import content, has_cjk, has_words
 from ragbot.types import EVERYONE, Checked, Citation, Document, Forgotten, Hit, Refreshed, Remembered
 from ragbot.upkeep import Told, Upkeep
 
@@ -67,9 +68,9 @@ class Memory:
         self.config = config
         self.store = store
         self._spaces = Spaces(store, config.embedder)
-        self._view = View(home, tokens_of)
-        self._builder = Builder(home, store, tokens_of)
-        self._upkeep = Upkeep(home, store, self._spaces, tokens_of)
+        self._view = View(home, chunking.tokens_of)
+        self._builder = Builder(home, store, builder.command("ragbot.upkeep"))
+        self._upkeep = Upkeep(home, store, self._spaces)
         self._lock = threading.RLock()
 
     @classmethod
@@ -316,11 +317,6 @@ class Memory:
     def restore(self, source: str | Path) -> None:
         """Replace all that is known here by what the backup in the folder `source` holds, in one transaction."""
         self._upkeep.restore(Path(source))
-
-
-def tokens_of(title: str, heading: str, text: str) -> list[str]:
-    """The tokens by which a passage is found."""
-    return tokens(chunking.embedded(title, heading, text))
 
 
 def drafts_of(document: Document) -> list[Draft]:

@@ -1,20 +1,28 @@
-"""What keeps a home in order: a new index, another embedding model, checks, repair, backups."""
+"""What keeps a home in order: a new index, another embedding model, checks, repair, backups.
+
+`python -m ragbot.upkeep HOME` does what is due to the index of a home and ends: the background builder.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ragbot.errors import BusyError, HomeError, ModelError
+from ragbot.errors import BusyError, HomeError, ModelError, RagbotError
 from ragbot.index import checking, files, sealing
 from ragbot.index import manifest as manifests
 from ragbot.index.graph import Stopped
-from ragbot.index.view import TokensOf
 from ragbot.spaces import Progress, Spaces
 from ragbot.store import Raced, Store
+from ragbot.text.chunks import tokens_of
 from ragbot.types import Checked, Refreshed, Space
+
+log = logging.getLogger(__name__)
 
 Told = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is, and of how much."""
@@ -26,8 +34,8 @@ NAMED = 100
 class Upkeep:
     """The long work on one home. It runs beside readers and writers."""
 
-    def __init__(self, home: Path, store: Store, spaces: Spaces, tokens_of: TokensOf) -> None:
-        self._home, self._store, self._spaces, self._tokens_of = home, store, spaces, tokens_of
+    def __init__(self, home: Path, store: Store, spaces: Spaces) -> None:
+        self._home, self._store, self._spaces = home, store, spaces
 
     def refresh(self, model: str | None, *, back: bool, told: Told) -> Refreshed:
         """Make the index anew; with `model` or `back`, move to that space first."""
@@ -86,7 +94,7 @@ class Upkeep:
         raise BusyError(f"{self._home}: other processes kept changing the home; try again")
 
     def _sealer(self, space: Space | None = None) -> sealing.Sealer:
-        return sealing.Sealer(self._home, self._store, self._tokens_of, space)
+        return sealing.Sealer(self._home, self._store, tokens_of, space)
 
     def settle(self, most: int) -> None:
         """Do what is due, up to merges of `most` passages."""
@@ -117,7 +125,7 @@ class Upkeep:
                 found += [f"chunk {c.id} ({c.uri}) has no vector of {active.model}" for c in reader.missing(active, NAMED)]
             for space in reader.spaces_kept():
                 found += checking.problems(
-                    self._home, reader, space, manifests_seen.get(space.id), self._tokens_of, deep=deep, progress=progress
+                    self._home, reader, space, manifests_seen.get(space.id), tokens_of, deep=deep, progress=progress
                 )
         return Checked(documents, chunks, tuple(found))
 
@@ -147,3 +155,33 @@ class Upkeep:
         """Replace the database by the one in the folder `source`."""
         with sealing.building(self._home):
             self._store.copy_from(source)
+
+
+def build(home: Path) -> None:
+    """Seal and merge until nothing is due, or somebody asks for the builder's place."""
+    store = Store.open(home, create=False)
+    try:
+        sealer = sealing.Sealer(home, store, tokens_of)
+        with sealing.building(home, wait_s=0):
+            while sealer.step(lambda: sealing.asked_aside(home)):
+                pass
+    except (BusyError, Stopped):  # another one is at it, or the ground changed: who writes next starts another
+        return
+    finally:
+        store.close()
+
+
+def main() -> None:
+    """Run the background builder, in the shade of who writes and answers."""
+    if hasattr(os, "nice"):
+        os.nice(10)
+    sealing.use_cores(max(1, (os.cpu_count() or 2) // 2))
+    home = Path(sys.argv[1])
+    try:
+        build(home)
+    except (RagbotError, OSError) as cause:
+        log.warning("%s: the index was not brought up to date (%s)", home, cause)
+
+
+if __name__ == "__main__":
+    main()

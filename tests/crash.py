@@ -35,7 +35,7 @@ from sqlalchemy import Engine, event
 import ragbot.spaces
 from ragbot import Document, Memory
 from ragbot.errors import NotFoundError, RagbotError
-from ragbot.index import builder, graph, sealing
+from ragbot.index import graph, sealing
 from ragbot.index.columns import Filter
 from ragbot.index.graph import Stopped
 from ragbot.store import rows
@@ -145,7 +145,7 @@ def waited(pid):
 
 def small(with_graph):
     """Make segments of few passages, so that little is enough to seal and to merge."""
-    sealing.SEAL_AT = builder.SEAL_AT = 10
+    sealing.SEAL_AT = 10  # the builder of the background is a process, and looks for more than that
     graph.FROM = 24 if with_graph else 10**9
 
 

@@ -1,5 +1,6 @@
 """Several processes on one home, and a process killed in the middle. Real processes, fake embedder."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import time
 from pathlib import Path
 
 from ragbot import Document
+from ragbot.index.sealing import SEAL_AT
 
 HERE = Path(__file__).parent
 WRITER = """
@@ -79,3 +81,34 @@ def test_killed_in_the_middle_nothing_acknowledged_is_lost_and_nothing_is_half_t
             assert two.text.endswith(f"wrote {wrote}.")
         assert memory.check().problems == ()
     assert acknowledged > 10
+
+
+def test_a_long_tail_is_sealed_in_the_background(memory, home):
+    lines = "\n\n".join(f"# Room {n}\n\nRoom {n} is for team {n % 7}." for n in range(SEAL_AT + 100))
+    memory.remember(Document("rooms.md", lines))
+    manifest = home / "manifest-1.json"
+    until = time.monotonic() + 60
+    while not manifest.exists() and time.monotonic() < until:
+        assert memory.recall("room 17", 3)
+        time.sleep(0.1)
+    covered = json.loads(manifest.read_text())["covered"]
+    assert covered == SEAL_AT + 100
+    assert "Room 17 is" in memory.recall("room 17", 3)[0].chunk.text
+    memory.close()
+    assert memory.check().problems == ()
+
+
+def test_a_builder_that_is_killed_loses_nothing_and_the_next_goes_on(memory, home):
+    lines = "\n\n".join(f"# Room {n}\n\nRoom {n} is for team {n % 7}." for n in range(2 * SEAL_AT))
+    memory.remember(Document("rooms.md", lines))
+    memory.close()
+    for wait in (0.0, 0.6, 0.9, 1.2):
+        builder = subprocess.Popen([sys.executable, "-m", "ragbot.upkeep", str(home)], cwd=HERE.parent)
+        time.sleep(wait)
+        builder.kill()
+        builder.wait()
+        assert "Room 17 is" in memory.recall("room 17", 3)[0].chunk.text
+    assert subprocess.run([sys.executable, "-m", "ragbot.upkeep", str(home)], cwd=HERE.parent, timeout=60).returncode == 0
+    assert json.loads((home / "manifest-1.json").read_text())["covered"] == 2 * SEAL_AT
+    memory.settle()
+    assert memory.check(deep=True).problems == ()

@@ -206,3 +206,10 @@ def asked_aside(home: Path) -> bool:
         return time.time() - (home / ASKED).stat().st_mtime < WAIT_S
     except FileNotFoundError:
         return False
+
+
+def use_cores(count: int) -> None:
+    """Let this thread's building use so many cores."""
+    import faiss
+
+    faiss.omp_set_num_threads(count)

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, or_, select, text
 
 from ragbot.store import rows
 from ragbot.store import schema as s
+from ragbot.store import statements as q
 from ragbot.types import Chunk, Citation, Feedback, Space, Turn
 
 MANY = 500
@@ -47,22 +48,21 @@ class Reader:
 
     def last_transaction(self) -> tuple[int, str]:
         """Number and token of the newest transaction; (0, "") before the first."""
-        row = self._connection.execute(select(s.transactions).order_by(s.transactions.c.txn.desc()).limit(1)).first()
+        row = self._connection.execute(q.LAST_TRANSACTION).first()
         return (row.txn, row.token) if row else (0, "")
 
     def token(self, txn: int) -> str | None:
         """The token of one transaction."""
-        return self._connection.execute(select(s.transactions.c.token).where(s.transactions.c.txn == txn)).scalar()
+        return self._connection.execute(q.TOKEN, {"of": txn}).scalar()
 
     def active_space(self) -> Space | None:
         """The space that answers; None before the first chunk."""
-        active = select(s.settings.c.value).where(s.settings.c.key == "space").scalar_subquery()
-        return self._space(s.spaces.c.id == active)
+        return self._space(q.ACTIVE_SPACE)
 
     def previous_space(self) -> Space | None:
         """The space that answered before the one that does; None if there was none, or its vectors are gone."""
         previous = select(s.settings.c.value).where(s.settings.c.key == "previous_space").scalar_subquery()
-        return self._space(s.spaces.c.id == previous)
+        return self._space(select(s.spaces).where(s.spaces.c.id == previous))
 
     def spaces_kept(self) -> list[Space]:
         """The space that answers, and the one before it."""
@@ -70,10 +70,10 @@ class Reader:
 
     def space(self, model: str, revision: str) -> Space | None:
         """The space of one revision of a model."""
-        return self._space(and_(s.spaces.c.model == model, s.spaces.c.revision == revision))
+        return self._space(select(s.spaces).where(s.spaces.c.model == model, s.spaces.c.revision == revision))
 
-    def _space(self, which: ColumnElement[bool]) -> Space | None:
-        row = self._connection.execute(select(s.spaces).where(which)).first()
+    def _space(self, query: Select[Any]) -> Space | None:
+        row = self._connection.execute(query).first()
         return Space(row.id, row.model, row.revision, row.dim, (row.query_prefix, row.passage_prefix)) if row else None
 
     def document(self, scope: str, uri: str) -> Stored | None:
@@ -83,8 +83,7 @@ class Reader:
 
     def current_digest(self, scope: str, uri: str) -> str | None:
         """The digest of a current document; None if there is none."""
-        d = s.documents.c
-        return self._connection.execute(select(d.sha256).where(d.scope == scope, d.uri == uri, d.retired_at.is_(None))).scalar()
+        return self._connection.execute(q.CURRENT_DIGEST, {"of_scope": scope, "of_uri": uri}).scalar()
 
     def documents(self, scopes: Collection[str] | None = None) -> list[Stored]:
         """Every current document, of all scopes or of some, by uri."""
@@ -117,12 +116,11 @@ class Reader:
 
     def retired_after(self, txn: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Ids of chunks that were retired after a transaction, and when (microseconds)."""
-        c = s.chunks.c
-        return _pairs(self._connection.execute(select(c.id, c.retired_at).where(c.retired_txn > txn)).all())
+        return _pairs(self._connection.execute(q.RETIRED_AFTER, {"of": txn}).all())
 
     def erased_after(self, txn: int) -> NDArray[np.int64]:
         """Ids of chunks that were erased after a transaction."""
-        found = self._connection.execute(select(s.erasures.c.chunk_id).where(s.erasures.c.txn > txn)).scalars().all()
+        found = self._connection.execute(q.ERASED_AFTER, {"of": txn}).scalars().all()
         return np.array(found, np.int64)
 
     def chunks(self, ids: Collection[int], scopes: Collection[str], as_of: int | None = None) -> dict[int, Chunk]:
@@ -150,9 +148,8 @@ class Reader:
 
     def vector_ids(self, space: Space, above: int = 0) -> NDArray[np.int64]:
         """Ids, ascending, of the chunks above `above` that have a vector in a space."""
-        v = s.vectors.c
-        query = select(v.chunk_id).where(v.space_id == space.id, v.chunk_id > above).order_by(v.chunk_id)
-        return np.array(self._connection.execute(query).scalars().all(), np.int64)
+        found = self._connection.execute(q.VECTOR_IDS, {"of": space.id, "above": above}).scalars().all()
+        return np.array(found, np.int64)
 
     def last_vector_id(self, space: Space) -> int:
         """The highest chunk id that has a vector in a space; 0 if none has."""
@@ -168,37 +165,18 @@ class Reader:
 
     def passages(self, space: Space, ids: Sequence[int]) -> list[Any]:
         """What an index takes of chunks, with their vectors in a space; those that have none are left out."""
-        c = s.chunks.c
-        wanted = (
-            c.id,
-            c.document_id,
-            c.scope,
-            c.kind,
-            c.valid_from,
-            c.retired_at,
-            c.title,
-            c.heading,
-            c.text,
-            s.vectors.c.vector,
-        )
-        query = select(*wanted).join(s.vectors, and_(s.vectors.c.chunk_id == c.id, s.vectors.c.space_id == space.id))
-        query = query.where(c.id.in_(bindparam("ids", expanding=True)))
         found: list[Any] = []
         for at in range(0, len(ids), MANY):
-            found += self._connection.execute(query, {"ids": list(ids[at : at + MANY])}).all()
+            found += self._connection.execute(q.PASSAGES, {"of": space.id, "ids": list(ids[at : at + MANY])}).all()
         return found
 
     def digests_with_vector(self, space: Space, digests: Collection[str]) -> set[str]:
         """Those of the digests of which a chunk has a vector in a space."""
         found: set[str] = set()
         wanted = list(digests)
-        query = (
-            select(s.chunks.c.sha256)
-            .join(s.vectors, and_(s.vectors.c.chunk_id == s.chunks.c.id, s.vectors.c.space_id == space.id))
-            .where(s.chunks.c.sha256.in_(bindparam("digests", expanding=True)))
-        )
         for at in range(0, len(wanted), MANY):
-            found |= set(self._connection.execute(query, {"digests": wanted[at : at + MANY]}).scalars())
+            asked = {"of": space.id, "digests": wanted[at : at + MANY]}
+            found |= set(self._connection.execute(q.DIGESTS_WITH_VECTOR, asked).scalars())
         return found
 
     def count_missing(self, space: Space) -> int:

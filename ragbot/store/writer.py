@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Insert, Update, bindparam, delete, insert, se
 
 from ragbot.store import rows
 from ragbot.store import schema as s
+from ragbot.store import statements as q
 from ragbot.store.reader import MANY, Reader, vectors_of
 from ragbot.types import Citation, Document, Remembered, Space, Turn
 
@@ -126,7 +127,7 @@ class Writer(Reader):
         self._move({chunk_id: drafts[at] for chunk_id, at in kept.items()}, kept)
         self._retire(gone, valid_from, by=document.sha256)
         self._add(document_id, document, valid_from, {at: drafts[at] for at in new}, space, vectors)
-        self._connection.execute(delete(s.disputes).where(s.disputes.c.document_id == document_id))
+        self._connection.execute(q.DROP_DISPUTES, {"of": document_id})
         self._add_disputes(document_id, disputes)
         embedded = sum(drafts[at].sha256 in vectors for at in new)
         return Remembered(added=len(new), kept=len(kept), retired=len(gone), embedded=embedded)
@@ -147,7 +148,6 @@ class Writer(Reader):
                 self._connection.execute(insert(s.disputes).values(values))
 
     def _put_document(self, document: Document) -> int:
-        d = s.documents.c
         values: dict[str, Any] = {
             "kind": document.kind,
             "title": document.title,
@@ -157,19 +157,17 @@ class Writer(Reader):
             "ingested_at": self.at,
             "retired_at": None,
         }
-        found = self._connection.execute(select(d.id).where(d.scope == document.scope, d.uri == document.uri)).scalar()
+        found = self._connection.execute(q.DOCUMENT_ID, {"of_scope": document.scope, "of_uri": document.uri}).scalar()
         if found is not None:
-            self._connection.execute(update(s.documents).where(d.id == found).values(values))
+            self._connection.execute(q.UPDATE_DOCUMENT, {"of": found, **values})
             return int(found)
         insertion = insert(s.documents).values(scope=document.scope, uri=document.uri, **values)
         return int(self._connection.execute(insertion).inserted_primary_key[0])  # type: ignore[index]
 
     def _difference(self, document_id: int, drafts: Sequence[Draft]) -> tuple[dict[int, int], list[int], list[tuple[int, int]]]:
         """Chunks that stay (id → place among the drafts), places of new ones, (id, valid_from) of those that go."""
-        c = s.chunks.c
-        current = select(c.id, c.sha256, c.valid_from).where(c.document_id == document_id, c.retired_at.is_(None)).order_by(c.ord)
         waiting: dict[str, list[tuple[int, int]]] = {}
-        for row in self._connection.execute(current):
+        for row in self._connection.execute(q.CURRENT_CHUNKS, {"of": document_id}):
             waiting.setdefault(row.sha256, []).append((row.id, row.valid_from))
         kept: dict[int, int] = {}
         new: list[int] = []

@@ -14,7 +14,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ragbot.text.tokens import CJK
+from ragbot.text.tokens import CJK, tokens
 
 MAX_LENGTH = 900
 """Longest passage, in letters. The default embedder reads 256 tokens, about 1,000 letters."""
@@ -70,6 +70,11 @@ def passages(text: str, pages: Sequence[int] = ()) -> list[Passage]:
 def embedded(title: str, heading: str, text: str) -> str:
     """What the vector of a passage stands for: its text under its title and headings."""
     return "\n".join(part for part in (title, heading, text) if part)
+
+
+def tokens_of(title: str, heading: str, text: str) -> list[str]:
+    """The tokens by which a passage is found: those of what its vector stands for."""
+    return tokens(embedded(title, heading, text))
 
 
 def _passage(run: list[_Block]) -> Passage:

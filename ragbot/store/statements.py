@@ -1,0 +1,39 @@
+"""The statements of every remember and every recall, built once: building one costs more than SQLite's work on it."""
+
+from __future__ import annotations
+
+from sqlalchemy import and_, bindparam, delete, select, update
+
+from ragbot.store import schema as s
+
+_c, _d, _v, _e = s.chunks.c, s.documents.c, s.vectors.c, s.erasures.c
+
+ACTIVE_SPACE = select(s.spaces).where(
+    s.spaces.c.id == select(s.settings.c.value).where(s.settings.c.key == "space").scalar_subquery()
+)
+LAST_TRANSACTION = select(s.transactions.c.txn, s.transactions.c.token).order_by(s.transactions.c.txn.desc()).limit(1)
+TOKEN = select(s.transactions.c.token).where(s.transactions.c.txn == bindparam("of"))
+
+DOCUMENT_ID = select(_d.id).where(_d.scope == bindparam("of_scope"), _d.uri == bindparam("of_uri"))
+CURRENT_DIGEST = select(_d.sha256).where(
+    _d.scope == bindparam("of_scope"), _d.uri == bindparam("of_uri"), _d.retired_at.is_(None)
+)
+UPDATE_DOCUMENT = update(s.documents).where(_d.id == bindparam("of"))
+DROP_DISPUTES = delete(s.disputes).where(s.disputes.c.document_id == bindparam("of"))
+
+CURRENT_CHUNKS = (
+    select(_c.id, _c.sha256, _c.valid_from).where(_c.document_id == bindparam("of"), _c.retired_at.is_(None)).order_by(_c.ord)
+)
+RETIRED_AFTER = select(_c.id, _c.retired_at).where(_c.retired_txn > bindparam("of"))
+ERASED_AFTER = select(_e.chunk_id).where(_e.txn > bindparam("of"))
+DIGESTS_WITH_VECTOR = (
+    select(_c.sha256)
+    .join(s.vectors, and_(_v.chunk_id == _c.id, _v.space_id == bindparam("of")))
+    .where(_c.sha256.in_(bindparam("digests", expanding=True)))
+)
+VECTOR_IDS = select(_v.chunk_id).where(_v.space_id == bindparam("of"), _v.chunk_id > bindparam("above")).order_by(_v.chunk_id)
+PASSAGES = (
+    select(_c.id, _c.document_id, _c.scope, _c.kind, _c.valid_from, _c.retired_at, _c.title, _c.heading, _c.text, _v.vector)
+    .join(s.vectors, and_(_v.chunk_id == _c.id, _v.space_id == bindparam("of")))
+    .where(_c.id.in_(bindparam("ids", expanding=True)))
+)
