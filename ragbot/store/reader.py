@@ -267,8 +267,8 @@ class Reader:
 
 
 def _pairs(found: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    both = np.array(found, np.int64).reshape(len(found), 2)
-    return both[:, 0], both[:, 1]
+    first, second = zip(*found, strict=True) if found else ((), ())
+    return np.array(first, np.int64), np.array(second, np.int64)
 
 
 def vectors_of(connection: Connection, space_id: int, digests: Collection[str]) -> dict[str, NDArray[np.float32]]:

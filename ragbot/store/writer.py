@@ -10,6 +10,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Literal
 
 import numpy as np
@@ -214,8 +215,20 @@ class Writer(Reader):
             "valid_from": valid_from,
             "ingested_at": self.at,
         }
-        own = ("heading", "text", "start", "end", "page", "line", "sha256")
-        values = [{**common, "ord": at, **{name: getattr(draft, name) for name in own}} for at, draft in drafts.items()]
+        values = [
+            {
+                **common,
+                "ord": at,
+                "heading": draft.heading,
+                "text": draft.text,
+                "start": draft.start,
+                "end": draft.end,
+                "page": draft.page,
+                "line": draft.line,
+                "sha256": draft.sha256,
+            }
+            for at, draft in drafts.items()
+        ]
         if not values:
             return
         first = self._next_chunk_id()
@@ -238,8 +251,8 @@ class Writer(Reader):
         if compiled is None:
             columns = [name for name in values[0] if name in statement.table.c]
             compiled = _compiled[key] = statement.compile(self._connection.engine, column_keys=columns)
-        order = compiled.positiontup or []
-        self._connection.exec_driver_sql(str(compiled), [tuple(value[name] for name in order) for value in values])
+        in_order = itemgetter(*(compiled.positiontup or ()))
+        self._connection.exec_driver_sql(str(compiled), [in_order(value) for value in values])
 
     def _next_chunk_id(self) -> int:
         """Given by hand, since asking for each inserted id costs a statement a row. Never one that was there before."""

@@ -50,8 +50,8 @@ def has_words(text: str) -> bool:
 def tokens(text: str) -> list[str]:
     """Every token of `text` in order, stop words too."""
     found: list[str] = []
-    for match in _WORD.finditer(_folded(text)):
-        found.extend(_token(match.group()))
+    for word in _WORD.findall(_folded(text)):
+        found += _token(word)
     return found
 
 
@@ -69,18 +69,14 @@ def content(text: str) -> list[str]:
 
 def _folded(text: str) -> str:
     """Ligatures, full-width letters and the like as plain ones (NFKC), as people type them."""
-    return unicodedata.normalize("NFKC", text)
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
 
 
-def _token(word: str) -> list[str]:
+@lru_cache(maxsize=1 << 17)
+def _token(word: str) -> tuple[str, ...]:
     if _CJK_CHAR.match(word):
-        return [word] if len(word) == 1 else [word[i : i + 2] for i in range(len(word) - 1)]
-    return [_stem(_POSSESSIVE.sub("", word.replace("’", "'").lower()))]
-
-
-@lru_cache(maxsize=65536)
-def _stem(word: str) -> str:
-    return str(_stemmer().stemWord(word))
+        return (word,) if len(word) == 1 else tuple(word[i : i + 2] for i in range(len(word) - 1))
+    return (str(_stemmer().stemWord(_POSSESSIVE.sub("", word.replace("’", "'").lower()))),)
 
 
 @lru_cache(maxsize=1)
