@@ -1,10 +1,13 @@
-# Everything a person needs: make demo | test | check | bench | clean
+# Everything a person needs: make demo | test | check | crash | bench | rivals | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test check fast bench clean
+.PHONY: demo test check fast crash bench rivals clean
+
+ROUNDS ?= 1000
+RIVALS := .venv-rivals
 
 $(VENV)/ready: pyproject.toml
 	@echo "Installing into $(VENV) (a few minutes the first time; about 2 GB with the models)"
@@ -34,5 +37,16 @@ bench: $(VENV)/ready
 	$(PIP) install -q -e '.[bench]'
 	@echo "benchmarks/README.md says which command gives which figure"
 
+crash: $(VENV)/ready
+	$(BIN)/python tests/crash.py --sweep 0 --storms $(ROUNDS) --out benchmarks/results/crash.json
+
+# The other engines of the benchmarks, in an environment of their own (about 2 GB).
+rivals: $(RIVALS)/ready
+
+$(RIVALS)/ready: benchmarks/rivals.txt
+	@test -x $(RIVALS)/bin/python || $(PYTHON) -m venv $(RIVALS)
+	$(RIVALS)/bin/python -m pip --disable-pip-version-check install --progress-bar on -r benchmarks/rivals.txt
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(RIVALS) .demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -44,6 +44,7 @@ OWNERS = {
     "sentence_transformers": "ragbot.models",
     "tokenizers": "ragbot.models",
     "openvino": "ragbot.models",
+    "safetensors": "ragbot.models",
     "openvino_genai": "ragbot.models",
     "platformdirs": "ragbot.models",
     "langchain": "ragbot.models",

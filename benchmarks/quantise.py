@@ -1,0 +1,245 @@
+"""Makes the 8-bit layers of the bundled embedder: `ragbot/models/all-MiniLM-L6-v2-int8.npz`.
+
+    python benchmarks/quantise.py DATA [--out FILE]                  # about 90 s
+    python benchmarks/quantise.py DATA --measure [--limit 200]       # how near the vectors are to sentence-transformers' own
+
+The ranges of the channels and what the rounding makes up for come from 280 texts of sets that may train a model: doc2dial_val,
+squad_style, timeqa_human (train). `--measure` reports on others: mtrag (clapnq, fiqa, and its questions), scifact, rgb (Chinese).
+"""
+
+import argparse
+import gzip
+import json
+import random
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from ragbot.models import bundled, minilm
+from ragbot.models.embedder import BundledEmbedder
+from ragbot.models.minilm import DIM, HEAD, HEADS, LAYERS
+
+SPLIT_X, SPLIT_DOWN = 16, (320, 320, 320, 32, 32, 32)
+"""How many further columns the channels of widest range get, by layer."""
+WIDEN_X, WIDEN_O, WIDEN_DOWN, DAMP = 1.15, 1.25, 1.5, 0.01
+GELU_MIN = -0.1701
+
+
+ODD = [
+    "",
+    "a",
+    "Yes.",
+    "?",
+    "…!?",
+    "42",
+    "OK 👍 🙂🙂🙂",
+    "lab",
+    "lab " * 300,
+    "the " * 120,
+    "no no no no no no no no",
+    "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20",
+    "=" * 200,
+    "| Monday | 9:00 | 17:00 |\n| Tuesday | 9:00 | 17:00 |\n| Sunday | closed | |",
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    "x = [f(i) for i in range(10) if i % 2 == 0]  # even ones",
+    "https://example.org/a/b?c=d&e=f#g",
+    "ERROR 0x80070005: access denied (user=guest, code=5)",
+    "Das Schwimmbad öffnet um zehn Uhr und schließt am Abend um acht.",
+    "La bibliothèque est fermée le dimanche et les jours fériés.",
+    "Магазин открыт с девяти до шести, в воскресенье закрыто.",
+    "المكتبة مغلقة يوم الجمعة.",
+    "図書館は日曜日に休みです。",
+    "도서관은 일요일에 쉽니다.",
+    "पुस्तकालय रविवार को बंद रहता है।",
+    "你好",
+    "好" * 200,
+    "The lab opens at 9:00.",
+    "What about Sunday?",
+    "price?",
+    "refund policy gift card",
+    "Rp 1.250,00 / € 12,50 / $3.99 / ¥800",
+]
+"""Texts that no set has: very short ones, ones that repeat themselves, other scripts, signs. They reach other ranges."""
+
+
+def lines(file):
+    opened = gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8")
+    with opened:
+        return [json.loads(line) for line in opened if line.strip()]
+
+
+def sample(file, count, field="text"):
+    texts = sorted({row[field] for row in lines(file) if isinstance(row.get(field), str) and row[field].strip()})
+    return random.Random(0).sample(texts, min(count, len(texts)))
+
+
+def calibration(data):
+    squad = data / "squad_style"
+    texts = sample(data / "doc2dial_val/corpus.jsonl", 60) + sample(squad / "squad2_cs224n_dev_corpus.jsonl.gz", 60)
+    texts += sample(squad / "cmrc2018_dev_corpus.jsonl.gz", 30) + sample(data / "timeqa_human/corpus_train.jsonl.gz", 30)
+    for file in ("squad2_cs224n_dev_qa.jsonl.gz", "cmrc2018_dev_qa.jsonl.gz"):
+        texts += sample(squad / file, 50, "question")
+    return texts + ODD
+
+
+def gptq(weight, covariance):
+    """(codes, scale): `weight` (n, k) in 8 bits a row, each column's error made up for in the columns still to come."""
+    n, k = weight.shape
+    c = covariance.double()
+    c.diagonal().add_(DAMP * c.diagonal().mean())
+    scale = (weight.abs().amax(1) / 127).clamp(min=1e-12).double()
+    order = c.diagonal().argsort(descending=True)
+    left = weight[:, order].double()
+    factor = torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(c[order][:, order])), upper=True)
+    codes = torch.zeros_like(left)
+    for a in range(0, k, 64):
+        b = min(k, a + 64)
+        errors = torch.zeros(n, b - a, dtype=torch.float64)
+        for j in range(a, b):
+            codes[:, j] = (left[:, j] / scale).round().clamp(-127, 127)
+            error = (left[:, j] - codes[:, j] * scale) / factor[j, j]
+            errors[:, j - a] = error
+            left[:, j + 1 : b] -= error[:, None] * factor[j, j + 1 : b]
+        left[:, b:] -= errors @ factor[a:b, b:]
+    return codes[:, order.argsort()].float(), scale.float()
+
+
+def columns(low, high, extra):
+    """Channels of wide range get several columns, each for a piece of it: channel, low, high of each; first pieces first."""
+    width, pieces = high - low, torch.ones(len(low), dtype=torch.int64)
+    if extra:
+        a, b = float(width.min()), float(width.max())
+        for _ in range(40):
+            middle = (a + b) / 2
+            a, b = (a, middle) if torch.ceil(width / middle).sum() - len(width) <= extra else (middle, b)
+        pieces = torch.ceil(width / b).long()
+    channel = torch.cat([torch.arange(len(width)), torch.repeat_interleave(torch.arange(len(width)), pieces - 1)])
+    piece = torch.cat([torch.zeros(len(width)), *(torch.arange(1, int(count)).float() for count in pieces)])
+    each = (width / pieces)[channel]
+    start = low[channel] + piece * each
+    return channel, start, start + each
+
+
+class Quantiser:
+    """Goes through the network with real texts, as it is and in 8 bits, and quantises each layer for what reaches it."""
+
+    def __init__(self, weights, ids):
+        self.ids, self.lengths, self.made = ids, [len(one) for one in ids], {}
+        self.linear = {key: tuple(map(torch.from_numpy, map(np.array, pair))) for key, pair in weights.linear.items()}
+        self.weights = weights
+
+    def plain(self, i, name, x):
+        return F.linear(x, *self.linear[i, name])
+
+    def norm(self, x, by):
+        return F.layer_norm(x, (DIM,), torch.from_numpy(by[0]), torch.from_numpy(by[1]), minilm.EPSILON)
+
+    def attend(self, q, k, v):
+        def heads(m):
+            return m.view(1, len(m), HEADS, HEAD).transpose(1, 2)
+
+        parts = zip(q.split(self.lengths), k.split(self.lengths), v.split(self.lengths), strict=True)
+        made = [F.scaled_dot_product_attention(heads(a), heads(b), heads(c), scale=1.0) for a, b, c in parts]
+        return torch.cat([m.transpose(1, 2).reshape(-1, DIM) for m in made])
+
+    def ranges(self, i, name, x):
+        low, high = x.min(0)[0], x.max(0)[0]
+        if name == "down":
+            return torch.full_like(low, GELU_MIN), high.clamp(min=0.05) * WIDEN_DOWN + 0.05, SPLIT_DOWN[i]
+        middle, half = (low + high) / 2, (high - low) / 2 * (WIDEN_O if name == "o" else WIDEN_X)
+        return middle - half.clamp(min=1e-4), middle + half.clamp(min=1e-4), 0 if name == "o" else SPLIT_X
+
+    def group(self, i, names, x, exact):
+        """Quantise layers that share their input `x`; `exact` is what it would be without rounding. Their outputs."""
+        channel, low, high = columns(*self.ranges(i, names[0], x))
+        step = (high - low) / 255
+        codes = ((x[:, channel] - low) / step).round_().clamp_(0, 255)
+        mean = codes.mean(0)
+        covariance = (codes - mean).T @ (codes - mean) / len(codes)
+        outputs = []
+        for name in names:
+            weight, bias = self.linear[i, name]
+            rounded, scale = gptq(weight[:, channel] * step, covariance)
+            bias = bias + weight @ exact.mean(0) - (rounded * scale[:, None]) @ mean
+            parts = {"columns": channel, "low": low, "high": high, "codes": rounded.to(torch.int8), "scale": scale, "bias": bias}
+            self.made[i, name] = {part: value.numpy() for part, value in parts.items()}
+            outputs.append(F.linear(codes, rounded * scale[:, None], bias))
+        return outputs
+
+    @torch.no_grad()
+    def run(self):
+        w = self.weights
+        x = torch.cat([torch.from_numpy(w.words[one] + w.places[: len(one)]) for one in self.ids])
+        x = exact = self.norm(x, w.norm)
+        for i, (first, second) in enumerate(w.norms):
+            a = self.attend(*self.group(i, ("q", "k", "v"), x, exact))
+            b = self.attend(*(self.plain(i, name, exact) for name in "qkv"))
+            x = self.norm(x + self.group(i, ("o",), a, b)[0], first)
+            exact = self.norm(exact + self.plain(i, "o", b), first)
+            a = F.gelu(self.group(i, ("up",), x, exact)[0], approximate="tanh")
+            b = F.gelu(self.plain(i, "up", exact), approximate="tanh")
+            x = self.norm(x + self.group(i, ("down",), a, b)[0], second)
+            exact = self.norm(exact + self.plain(i, "down", b), second)
+            print(f"layer {i + 1} of {LAYERS}", flush=True)
+        return self.made
+
+
+def make(data, out):
+    torch.manual_seed(0)
+    exact = BundledEmbedder(in_8_bits=False)
+    folder = bundled.embedder_folder()
+    ids = [exact.token_ids(text) for text in calibration(data)]
+    made = Quantiser(minilm.weights(folder), ids).run()
+    arrays = {f"{i}.{name}.{part}": value for (i, name), layer in made.items() for part, value in layer.items()}
+    np.savez_compressed(out, check=exact.encode(minilm.CHECK), **arrays)
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
+
+
+def measure(data, limit):
+    """Cosine to sentence-transformers' vectors, and the speed of all three, in turns."""
+    from sentence_transformers import SentenceTransformer
+
+    theirs = SentenceTransformer(str(bundled.embedder_folder()))
+    ours, exact = BundledEmbedder(in_8_bits=True), BundledEmbedder(in_8_bits=False)
+    sets = {
+        "clapnq": sample(data / "mtrag/corpus_clapnq.jsonl.gz", limit),
+        "fiqa": sample(data / "mtrag/corpus_fiqa.jsonl.gz", limit),
+        "questions": sample(data / "mtrag/queries_clapnq.jsonl", limit),
+        "scifact": sample(data / "scifact/corpus.jsonl.gz", limit),
+    }
+    zh = [text for row in lines(data / "rgb/zh_refine.jsonl.gz") for text in row.get("positive", []) if isinstance(text, str)]
+    sets["rgb zh"] = random.Random(0).sample(sorted(set(zh)), min(limit, len(set(zh))))
+    for name, texts in sets.items():
+        vectors = theirs.encode(texts, normalize_embeddings=True)
+        for kind, embedder in (("8 bits", ours), ("float32", exact)):
+            c = (embedder.encode(texts) * vectors).sum(axis=1)
+            print(f"{name:10} {kind:8} n={len(texts)} mean {c.mean():.5f} p1 {np.percentile(c, 1):.5f} min {c.min():.5f}")
+    ways = {"sentence-transformers": lambda t: theirs.encode(t), "float32": exact.encode, "8 bits": ours.encode}
+    speeds = {name: [] for name in ways}
+    texts = sets["clapnq"]
+    for _ in range(5):
+        for name, way in ways.items():
+            began = time.perf_counter()
+            way(texts)
+            speeds[name].append(len(texts) / (time.perf_counter() - began))
+    base = statistics.median(speeds["sentence-transformers"])
+    for name, some in speeds.items():
+        print(f"{name:22} {statistics.median(some):6.1f} passages/s (median of 5), x {statistics.median(some) / base:.2f}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, default=minilm.QUANTISED)
+    parser.add_argument("--measure", action="store_true")
+    parser.add_argument("--limit", type=int, default=200)
+    options = parser.parse_args()
+    measure(options.data, options.limit) if options.measure else make(options.data, options.out)
+
+
+if __name__ == "__main__":
+    main()
