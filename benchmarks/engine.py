@@ -106,11 +106,12 @@ def fill(memory, corpus, count, scopes):
     return filled, time.monotonic() - began - filled
 
 
-def updates(memory, corpus, count, rounds):
+def updates(memory, corpus, count, rounds, scopes):
     """Replace whole documents: 100 passages go, 100 come, in one durable transaction; then it must be found."""
     rng, stamp = np.random.default_rng(1), time.time_ns()
     took, recalled = [], []
-    numbers = rng.choice(count // PER_DOCUMENT, rounds, replace=False)
+    of_everyone = np.flatnonzero(owners(count) == EVERYONE) if scopes else np.arange(count // PER_DOCUMENT)
+    numbers = rng.choice(of_everyone, rounds, replace=False)
     for at, number in enumerate(numbers):
         # Texts are new to the home: the row numbers before them differ. Vectors are those of other rows.
         rows = rng.integers(0, count, PER_DOCUMENT)
@@ -249,7 +250,7 @@ def main():
             for scope in SCOPES:
                 result["scopes"][scope] = queries(memory, corpus, Filter(frozenset([scope])), options.queries)
         result["open_s"] = [round(s, 3) for s in opening(options.corpus, options.home)]
-        took, recalled = updates(memory, corpus, options.count, options.rounds)
+        took, recalled = updates(memory, corpus, options.count, options.rounds, options.scopes)
         result["update"] = {**spans(took), "then_found": spans(recalled)}
         result["peak_rss_gb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
     print(json.dumps(result, indent=1))

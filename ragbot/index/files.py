@@ -10,8 +10,8 @@ import contextlib
 import json
 import mmap
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -28,11 +28,9 @@ BLOCK = 1 << 24
 def write(path: Path, content: bytes) -> None:
     """Write a file so that a reader, or a crash, sees the old one or the new one and no mixture."""
     path.parent.mkdir(exist_ok=True)
-    # A name of its own each time: threads of one process write at once too.
-    descriptor, name = tempfile.mkstemp(prefix=".", suffix=ASIDE, dir=path.parent)
-    aside = Path(name)
+    aside = _aside(path.parent)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with aside.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -46,11 +44,17 @@ def write(path: Path, content: bytes) -> None:
 def folder_aside(parent: Path) -> Iterator[Path]:
     """An empty folder to put files in; what is left of it at the end goes."""
     parent.mkdir(exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=".", suffix=ASIDE, dir=parent))
+    aside = _aside(parent)
+    aside.mkdir()
     try:
         yield aside
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _aside(parent: Path) -> Path:
+    """A name of its own each time: threads of one process write at once too. Not of `tempfile`, which lets no one else read."""
+    return parent / f".{secrets.token_hex(8)}{ASIDE}"
 
 
 def commit(aside: Path, about: dict[str, Any]) -> str:
