@@ -479,3 +479,30 @@ def test_a_home_that_may_not_be_written_answers(embedders, reachable, closed):
     memory.close()
     assert done.stdout.startswith("0.md ()\n"), done.stderr
     assert "cannot be written" in done.stdout
+
+
+def test_a_damaged_segment_is_mended_by_whoever_builds_next(memory, open_memory, home, tiny):
+    memory.remember(room(n * 3) for n in range(40))
+    memory.refresh()
+    (name,) = memory_view(memory).sealed
+    content = bytearray((home / "segments" / name / "vectors").read_bytes())
+    content[len(content) // 2] ^= 4
+    (home / "segments" / name / "vectors").write_bytes(content)
+    memory.remember(room(n * 3) for n in range(40, 80))
+    memory.settle()  # merges what is sound with what is not
+    assert open_memory().check(deep=True).problems == ()
+    assert found(open_memory()) == sorted(f"{n * 3}.md" for n in range(80))
+
+
+def test_forgetting_beside_a_damaged_segment(memory, open_memory, home, tiny):
+    memory.remember(room(n * 3) for n in range(40))
+    memory.refresh()
+    secret = memory.embedder().encode([room(30).text])[0].tobytes()
+    (name,) = memory_view(memory).sealed
+    content = bytearray((home / "segments" / name / "counts").read_bytes())
+    content[0] ^= 4
+    (home / "segments" / name / "counts").write_bytes(content)
+    memory.forget("30.md")
+    assert not any(secret in file.read_bytes() for file in home.rglob("*") if file.is_file())
+    assert found(open_memory()) == sorted(f"{n * 3}.md" for n in range(40) if n != 10)
+    assert open_memory().check(deep=True).problems == ()

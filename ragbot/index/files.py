@@ -82,7 +82,7 @@ def _rename(aside: Path, place: Path) -> None:
         raise
 
 
-def verified(folder: Path) -> dict[str, Any]:
+def verified(folder: Path, *, every_file: bool = True) -> dict[str, Any]:
     """What was said about the files of `folder`.
 
     Raises OSError if one is missing, ValueError if one is not what it was.
@@ -92,6 +92,11 @@ def verified(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{folder.name}/{CONTENTS}: content does not match its name")
     about: dict[str, Any] = json.loads(content)
     files: dict[str, dict[str, Any]] = about.pop("files")
+    for name, listed in files.items():
+        if (folder / name).stat().st_size != listed["bytes"]:
+            raise ValueError(f"{folder.name}/{name}: is not of its size")
+    if not every_file:
+        return about
     # Hashing lets go of the interpreter: several files at once.
     with ThreadPoolExecutor() as pool:
         for name, found in zip(files, pool.map(lambda name: digest(folder / name), files), strict=True):

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 FROM = 4096
 """A segment of fewer rows has no graph: looking at all of them is as fast."""
 LINKS = 32
-CONSTRUCTION = 80
+CONSTRUCTION = 120
 SAMPLE = 65_536
 BLOCK = 4096
 EFS = (32, 48, 64, 96, 128, 192, 256, 384, 512)

@@ -7,8 +7,9 @@ published was made from one committed snapshot, and gives way where something wa
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -24,6 +25,8 @@ from ragbot.index.graph import Stop, Stopped
 from ragbot.index.segment import Segment
 from ragbot.index.view import Source, TokensOf, View, due
 from ragbot.types import Manifest, Space
+
+log = logging.getLogger(__name__)
 
 SEAL_AT = 2048
 """So many passages are worth a segment of their own on the disk."""
@@ -57,7 +60,9 @@ class Sealer:
         self._home = home
         self._folder = home / manifests.FOLDER
         self._store = store
-        self._view = View(home, tokens_of, space)
+        # To seal what lies in memory no byte of the rest is read; what is made from a segment verifies it first.
+        self._view = View(home, tokens_of, space, verify=False)
+        self._verified: set[str] = set()
 
     def step(self, stop: Stop, *, most: float = FOREVER_S) -> bool:
         """Do what is most due: drop what was erased, seal what came, or merge up to `most` passages. False if nothing was.
@@ -65,13 +70,15 @@ class Sealer:
         Raises Stopped if `stop` says so on the way, or the ground changed. Hold the lock of `building`.
         """
         self._follow()
-        return self._drop_erased(stop) or self._seal(stop) or self._merge(stop, most)
+        return self._mend(stop) or self._drop_erased(stop) or self._seal(stop) or self._merge(stop, most)
 
     def seal_all(self, stop: Stop) -> int:
         """Make one segment of everything that is current, and one of what is past. How many passages are in them."""
         self._follow()
         view = self._view
         # A space that is being filled: up to the first passage that it lacks.
+        while not self._sound(view.sealed):
+            self._follow()
         parts = view.segments
         if not parts:
             self._publish((), stop, all_in=True)
@@ -82,9 +89,10 @@ class Sealer:
     def drop_erased(self) -> None:
         """Make segments again that hold something erased, and drop files that nobody names."""
         self._follow()
-        if not self._drop_erased(lambda: False):
-            with self._store.writing() as source:
-                manifests.sweep(self._home, _kept(source))
+        while self._mend(lambda: False) or self._drop_erased(lambda: False):
+            self._follow()
+        with self._store.writing() as source:
+            manifests.sweep(self._home, _kept(source))
 
     def _follow(self) -> None:
         with self._store.reading() as source:
@@ -93,11 +101,29 @@ class Sealer:
         with self._store.reading() as source:
             self._view.follow(source, manifest)
 
+    def _sound(self, names: Iterable[str]) -> bool:
+        """Read every byte of these segments. False where one is damaged: after `_follow` its passages count as unsealed."""
+        for name in set(names) - self._verified:
+            try:
+                files.verified(self._folder / name)
+            except (OSError, ValueError) as cause:
+                log.warning("%s: index segment unusable (%s); its passages are sealed anew", self._home, cause)
+                self._view.distrust(name)
+                return False
+            self._verified.add(name)
+        return True
+
+    def _mend(self, stop: Stop) -> bool:
+        """Seal what damaged segments held."""
+        return bool(self._view.damaged) and self._seal(stop)
+
     def _drop_erased(self, stop: Stop) -> bool:
         view, names, found = self._view, [], False
         for name, segment in view.sealed.items():
             if np.any(segment.erased & (segment.columns.scope != BLANK)):
                 found = True
+                if not self._sound([name]):
+                    return True
                 again = sealed.write_without_erased(self._folder, name, segment, txn=view.transaction[0], stop=stop)
                 names += [again] if again else []
             else:
@@ -124,6 +150,8 @@ class Sealer:
             if not past and not chosen:
                 chosen = [n for size, n in alike if size <= most and size - view.sealed[n].holding > MOST_HIDDEN * size][:1]
             if chosen:
+                if not self._sound(chosen):
+                    return True
                 made = self._written([view.sealed[name] for name in chosen], stop)
                 self._publish([name for name in view.sealed if name not in chosen] + made, stop, all_in=False)
                 return True
@@ -159,6 +187,7 @@ class Sealer:
         """Put `segments` in force. `all_in`: they hold what lay in memory too."""
         view = self._view
         covered = view.last_id if all_in else view.covered
+        assert all_in or not view.damaged, "what a damaged segment held would be covered by none"
         assert view.space is not None or not segments
         with self._store.writing() as source:
             txn, token = view.transaction

@@ -70,8 +70,10 @@ class Source(Protocol):
 class View:
     """The passages of one space: `space`, else the one that answers. Not safe for threads."""
 
-    def __init__(self, home: Path, tokens_of: TokensOf, space: Space | None = None) -> None:
+    def __init__(self, home: Path, tokens_of: TokensOf, space: Space | None = None, *, verify: bool = True) -> None:
         self._home = home
+        self._verify = verify
+        self._distrusted: set[str] = set()
         self._tokens_of = tokens_of
         self._fixed = space
         self._clear(space, None)
@@ -87,6 +89,11 @@ class View:
         self.covered = 0
         self.last_id = 0
         self.transaction = (0, "")
+
+    def distrust(self, name: str) -> None:
+        """Take a segment for damaged from now on."""
+        self._distrusted.add(name)
+        self._clear(self.space, None)
 
     @property
     def segments(self) -> list[Segment]:
@@ -122,11 +129,14 @@ class View:
         covered, self.damaged, self.sealed = self.covered, [], {}
         since = source.last_transaction()[0]
         for name in believed.segments if believed else ():
+            if name in self._distrusted:
+                self.damaged.append(name)
+                continue
             if name in before:
                 self.sealed[name] = before[name]
                 continue
             try:
-                self.sealed[name] = sealed.read(self._home / manifests.FOLDER / name)
+                self.sealed[name] = sealed.read(self._home / manifests.FOLDER / name, verify=self._verify)
             except (OSError, ValueError, KeyError) as cause:
                 log.warning(
                     "%s: index segment unusable (%s); searching its passages exactly until it is made again", self._home, cause
