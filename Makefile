@@ -38,7 +38,7 @@ bench: $(VENV)/ready
 	@echo "benchmarks/README.md says which command gives which figure"
 
 crash: $(VENV)/ready
-	$(BIN)/python tests/crash.py --sweep 0 --storms $(ROUNDS) --out benchmarks/results/crash.json
+	$(BIN)/python tests/crash.py --rounds $(ROUNDS) --out benchmarks/results/crash.json
 
 # The other engines of the benchmarks, in an environment of their own (about 2 GB).
 rivals: $(RIVALS)/ready

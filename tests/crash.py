@@ -1,6 +1,6 @@
 """Kills the memory at the steps it takes, and compares what is left with what was acknowledged.
 
-    python tests/crash.py [--sweep N] [--storms N] [--seed N] [--out FILE]
+    python tests/crash.py [--rounds N | --sweep N --storms N] [--seed N] [--out FILE]
 
 A sweep runs one write way (a new version, forget, refresh, a merge, another model, …) and kills it before one of its steps: an
 SQL statement, a flush, a rename, a removal; N is how many of all those kills to try (0: every one). A storm has two writers, one
@@ -411,16 +411,24 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sweep", type=int, default=60, help="how many kills over all write ways; 0 for every one")
     parser.add_argument("--storms", type=int, default=40)
+    parser.add_argument("--rounds", type=int, help="two thirds of so many as kills, the others as storms")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    if options.rounds:
+        options.storms = options.rounds // 3
+        options.sweep = options.rounds - options.storms
     began, result = time.monotonic(), {"seed": options.seed, "kills": {}, "storms": {}}
     failed = 0
     with tempfile.TemporaryDirectory() as made:
         for way in WAYS:
             folder = Path(made) / hashlib.sha256(way.encode()).hexdigest()[:8]
             folder.mkdir()
-            steps = sweep(folder, way, 0)
+            counts = []
+            if not attempt(f"{way}, not killed", lambda f=folder, w=way, c=counts: c.append(sweep(f, w, 0))):
+                failed += 1
+                continue
+            (steps,) = counts
             wanted = -(-options.sweep // len(WAYS)) if options.sweep else steps
             tried = sorted(random.Random(options.seed).sample(range(1, steps + 1), min(wanted, steps)))
             for at in tried:

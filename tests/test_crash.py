@@ -27,7 +27,8 @@ def test_the_judge_sees_what_is_wrong(tmp_path):
         "Writer._retire = lambda self, gone, at, by: None\n"
         "import crash; crash.main()\n"
     )
-    command = [sys.executable, broken, "--sweep", "1", "--storms", "1"]
+    command = [sys.executable, broken, "--sweep", "1", "--storms", "2"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parent, timeout=600)
     assert done.returncode != 0
+    assert "FAILED new version" in done.stdout
     assert "FAILED storm" in done.stdout
