@@ -98,15 +98,25 @@ def main():
     questions = questions[:1000]
     print(f"{len(texts)} passages, {len(questions)} questions", flush=True)
     embedder = BundledEmbedder()
-    for name, some in (("queries", questions), ("texts", texts)):
+    for name, file, some in (("queries", "queries", questions), ("texts", "vectors", texts)):
         (options.out / f"{name}.jsonl").write_text("".join(json.dumps(text) + "\n" for text in some), encoding="utf-8")
-        began, parts = time.monotonic(), []
-        for at in range(0, len(some), 4096):
-            parts.append(embedder.encode(some[at : at + 4096]))
-            print(f"{name} {at + len(parts[-1])} of {len(some)}, {time.monotonic() - began:.0f} s", flush=True)
-            if at % 40_960 == 0:
-                np.save(options.out / f"{'vectors' if name == 'texts' else name}.partial.npy", np.concatenate(parts))
-        np.save(options.out / f"{'vectors' if name == 'texts' else name}.npy", np.concatenate(parts))
+        embed(embedder, some, options.out / f"{file}.npy")
+
+
+def embed(embedder, texts, file):
+    """Write the vectors of `texts`; cut off, the next run goes on where this one last saved."""
+    partial = file.with_suffix(".partial.npy")
+    parts = [np.load(partial)] if partial.exists() else []
+    done, began = sum(map(len, parts)), time.monotonic()
+    while done < len(texts):
+        parts.append(embedder.encode(texts[done : done + 4096]))
+        done += len(parts[-1])
+        print(f"{file.name} {done} of {len(texts)}, {time.monotonic() - began:.0f} s", flush=True)
+        if len(parts) >= 10:
+            parts = [np.concatenate(parts)]
+            np.save(partial, parts[0])
+    np.save(file, np.concatenate(parts))
+    partial.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
