@@ -39,13 +39,13 @@ class Upkeep:
 
     def refresh(self, model: str | None, *, back: bool, told: Told) -> Refreshed:
         """Make the index anew; with `model` or `back`, move to that space first."""
-        embedded = 0
-        space = self._spaces.active()
         if model is not None or back:
             space = self._spaces.add(model) if model is not None else self._previous()
-            embedded = self._move_to(space, told)
-        told("indexing", 0, 1)
-        sealed = self._sealed_anew(space)
+            embedded, sealed = self._move_to(space, told)
+        else:
+            space, embedded = self._spaces.active(), 0
+            told("indexing", 0, 1)
+            sealed = self._sealed_anew(space)
         self._store.scrub()
         return Refreshed(space, embedded, sealed)
 
@@ -56,7 +56,8 @@ class Upkeep:
             raise ModelError(f"{self._home}: there is no earlier embedding model to go back to")
         return space
 
-    def _move_to(self, space: Space, told: Told) -> int:
+    def _move_to(self, space: Space, told: Told) -> tuple[int, int]:
+        """Let `space` answer. How many vectors were computed, and how many passages are in its index."""
         embedded = 0
         for _ in range(TRIES):
             total, done = self._spaces.missing(space), 0
@@ -69,7 +70,7 @@ class Upkeep:
             embedded += self._spaces.fill(space, count)
             told("indexing", 0, 1)
             # Before the swap: it must answer as fast as the old one from its first question on.
-            self._sealed_anew(space)
+            sealed = self._sealed_anew(space)
             try:
                 with self._store.writing() as writer:
                     writer.replace_active_space(space)
@@ -77,7 +78,8 @@ class Upkeep:
                 continue
             while self._dropped_vectors():
                 pass
-            return embedded
+            self.drop_erased()  # and the files of a space that is kept no longer
+            return embedded, sealed
         raise BusyError(f"{self._home}: other processes kept changing the home; try again")
 
     def _dropped_vectors(self) -> int:
