@@ -34,12 +34,6 @@ def publish(home: Path, manifest: Manifest, spaces: Collection[int]) -> None:
     sweep(home, spaces)
 
 
-def withdraw(home: Path, space: int, spaces: Collection[int]) -> None:
-    """Put no manifest in force for a space. Call it under the write lock."""
-    path_of(home, space).unlink(missing_ok=True)
-    sweep(home, spaces)
-
-
 def sweep(home: Path, spaces: Collection[int]) -> None:
     """Drop manifests of other spaces than `spaces`, and what theirs do not name.
 

@@ -36,7 +36,7 @@ LOCK = "builder.lock"
 ASKED = "builder.asked"
 WAIT_S = 30.0
 LOOK_EVERY_S = 0.5
-FOREVER_S = float("inf")
+EVERY_SIZE = float("inf")
 
 
 class BuilderSource(Source, Protocol):
@@ -64,7 +64,7 @@ class Sealer:
         self._view = View(home, tokens_of, space, verify=False)
         self._verified: set[str] = set()
 
-    def step(self, stop: Stop, *, most: float = FOREVER_S) -> bool:
+    def step(self, stop: Stop, *, most: float = EVERY_SIZE) -> bool:
         """Do what is most due: drop what was erased, seal what came, or merge up to `most` passages. False if nothing was.
 
         Raises Stopped if `stop` says so on the way, or the ground changed. Hold the lock of `building`.
@@ -96,7 +96,7 @@ class Sealer:
 
     def _follow(self) -> None:
         with self._store.reading() as source:
-            space = self._view._fixed or source.active_space()
+            space = self._view.fixed or source.active_space()
         manifest = manifests.read(self._home, space.id) if space else None
         with self._store.reading() as source:
             self._view.follow(source, manifest)

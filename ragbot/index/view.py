@@ -75,7 +75,7 @@ class View:
         self._verify = verify
         self._distrusted: set[str] = set()
         self._tokens_of = tokens_of
-        self._fixed = space
+        self.fixed = space
         self._clear(space, None)
 
     def _clear(self, space: Space | None, manifest: Manifest | None) -> None:
@@ -106,7 +106,7 @@ class View:
         `manifest` must have been read before the snapshot was taken: an older manifest covers
         less, a newer one could cover what the snapshot does not know yet.
         """
-        space, (txn, token) = self._fixed or source.active_space(), source.last_transaction()
+        space, (txn, token) = self.fixed or source.active_space(), source.last_transaction()
         if (txn, token) == self.transaction and manifest == self.manifest:
             return
         # A home that was restored from a backup goes on from another past than the one seen here.
