@@ -1,6 +1,6 @@
 """The memory engine at size: what an update, a query, a filter, an opening cost. Vectors are given, so no model is timed.
 
-    python benchmarks/engine.py CORPUS HOME --count 200000 [--json]
+    python benchmarks/engine.py CORPUS HOME --count 200000
 
 CORPUS is what `benchmarks/corpus.py` made. HOME is filled through `Memory.remember` with documents of 100 passages, and
 refreshed once; a HOME that was filled before is used as it is. Row i has the text and the vector i of CORPUS; passages beyond
@@ -194,6 +194,31 @@ def spans(took):
     return {"p50_ms": round(statistics.median(took), 3), "p95_ms": round(float(np.percentile(took, 95)), 3)}
 
 
+def churn(memory, corpus, count, number, rounds=20, share=0.05):
+    """Replace 5 % of the documents 20 times, and compare what is found then with what a fresh build finds."""
+    rng, row, recalls, took = np.random.default_rng(2), count, [], 0.0
+    for _ in range(rounds):
+        some = rng.choice(count // PER_DOCUMENT, round(share * count / PER_DOCUMENT), replace=False)
+        began = time.monotonic()
+        for document in some:
+            memory.remember(corpus.document(document, range(row, row + PER_DOCUMENT)))
+            row += PER_DOCUMENT
+        took += time.monotonic() - began
+        follow(memory)
+        recalls.append(queries(memory, corpus, ONLY, number)["recall"])
+        print(f"round {len(recalls)}: recall {recalls[-1]}, {sizes(memory)}", file=sys.stderr, flush=True)
+    before = {**queries(memory, corpus, ONLY, number), "segments": sizes(memory)}
+    memory.refresh()
+    follow(memory)
+    fresh = {**queries(memory, corpus, ONLY, number), "segments": sizes(memory)}
+    return {"passages_per_s": round((row - count) / took), "recalls": recalls, "after": before, "fresh": fresh}
+
+
+def sizes(memory):
+    """Passages, ef and orphans of each segment."""
+    return [(len(s), s.graph.ef if s.graph else 0, len(s.graph.orphans) if s.graph else 0) for s in memory._view.segments]
+
+
 OPEN = """
 import json, sys, time
 import numpy as np
@@ -228,8 +253,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=31)
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("--scopes", action="store_true", help="give 0.01 %%, 1 %% and 50 %% of it to scopes of their own")
+    parser.add_argument("--churn", action="store_true", help="only replace 5 %% of it 20 times, and look what is still found")
     options = parser.parse_args()
-    corpus = Corpus(options.corpus, options.count)
+    corpus = Corpus(options.corpus, options.count * 2 if options.churn else options.count)
     given = Given(corpus.vectors)
     ragbot.spaces.open_embedder = lambda name: given
     ragbot.memory.drafts_of = drafts_of
@@ -239,9 +265,10 @@ def main():
         if fresh:
             result["fill_s"], result["refresh_s"] = (round(s, 1) for s in fill(memory, corpus, options.count, options.scopes))
         follow(memory)
-        result["segments"] = [
-            (len(s), s.graph.ef if s.graph else 0, len(s.graph.orphans) if s.graph else 0) for s in memory._view.segments
-        ]
+        if options.churn:
+            print(json.dumps({**result, **churn(memory, corpus, options.count, options.queries)}))
+            return
+        result["segments"] = sizes(memory)
         result["dense"] = queries(memory, corpus, ONLY, options.queries)
         result["hybrid"] = hybrid(memory, corpus, options.queries)
         if options.scopes:
@@ -253,7 +280,7 @@ def main():
         took, recalled = updates(memory, corpus, options.count, options.rounds, options.scopes)
         result["update"] = {**spans(took), "then_found": spans(recalled)}
         result["peak_rss_gb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
-    print(json.dumps(result, indent=1))
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

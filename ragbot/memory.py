@@ -173,8 +173,9 @@ class Memory:
         also: Callable[[Writer], None] | None,
         progress: Progress | None,
     ) -> list[Remembered]:
+        documents: Collection[tuple[str, str]] | None = {_key(one) for one, _ in due}
         for _ in range(TRIES):
-            space, vectors = self._spaces.vectors([draft for _, drafts in due for draft in drafts], progress)
+            space, vectors = self._spaces.vectors(documents, [draft for _, drafts in due for draft in drafts], progress)
             done = []
             try:
                 with self.store.writing() as writer:
@@ -183,6 +184,7 @@ class Memory:
                         if also:
                             also(writer)
             except Raced:
+                documents = None  # what was there is there no longer, or in another version
                 continue
             self._builder.added(sum(one.added for one in done))
             return done

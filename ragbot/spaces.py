@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,12 +61,14 @@ class Spaces:
             )
         return embedder
 
-    def vectors(self, drafts: Sequence[Draft], progress: Progress | None = None) -> tuple[Space, dict[str, Vector]]:
-        """The active space, and a vector in it for each draft whose text is new to the store."""
+    def vectors(
+        self, documents: Collection[tuple[str, str]] | None, drafts: Sequence[Draft], progress: Progress | None = None
+    ) -> tuple[Space, dict[str, Vector]]:
+        """The active space, and vectors in it for the drafts, by digest: those that the store is not seen to have; None: all."""
         texts = {draft.sha256: draft.embedded for draft in drafts}
         with self._store.reading() as reader:
             space = reader.active_space()
-            known = reader.digests_with_vector(space, texts) if space else set()
+            known = reader.known(space, documents, texts) if space and documents else {}
         space = space or self.active()
         new = [digest for digest in texts if digest not in known]
         if not new:

@@ -186,6 +186,24 @@ def test_going_back_to_an_old_version_reuses_its_vectors(memory):
     assert "9:00" in texts(memory, "lab opens")[0]
 
 
+def test_a_renamed_document_keeps_its_vectors_whatever_of_it_changed_but_the_beginning(memory):
+    parts = [f"# Room {n}\n\nRoom {n} has {n} chairs." for n in range(30)]
+    memory.remember(Document("rooms.md", "\n\n".join(parts), title="Rooms"))
+    memory.retire("rooms.md")
+    parts[20] = "# Room 20\n\nRoom 20 is closed."
+    done = memory.remember(Document("halls.md", "\n\n".join(parts), title="Rooms"))
+    assert (done.added, done.embedded) == (30, 1)
+
+
+def test_what_goes_and_comes_back_within_one_group(memory):
+    first, middle, last = LAB.split("\n\n# ")
+    memory.remember(Document("lab.md", LAB))
+    # When the second is written, the middle is neither current nor in a version that shares a hook with it.
+    done = memory.remember([Document("lab.md", f"{first}\n\n# {last}"), Document("lab.md", LAB)])
+    assert (done.added, done.kept, done.retired) == (1, 4, 1)
+    assert middle in texts(memory, middle)[0]
+
+
 def test_valid_from_is_when_it_began_to_hold(memory):
     may, june = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
     memory.remember(Document("lab.md", "The lab opens at 9:00.", valid_from=may))

@@ -7,7 +7,7 @@ from fakes import FakeEmbedder
 
 from ragbot import Memory, config, grounding, prompt, ranking
 from ragbot.errors import ConfigError, HomeError
-from ragbot.store import engine
+from ragbot.store import engine, statements
 from ragbot.store.rows import moment
 from ragbot.text.claims import says_no_more
 from ragbot.types import Chunk, Citation, Hit, Remembered
@@ -117,10 +117,31 @@ def test_the_migration_and_the_schema_say_the_same(tmp_path):
 
     opened = engine.open_engine(tmp_path, create=True)
     found = inspect(opened)
+    with engine.reading(opened) as connection:  # `inspect` passes over indexes of expressions
+        indexes = connection.exec_driver_sql("SELECT tbl_name, name FROM sqlite_master WHERE type = 'index' AND sql != ''").all()
     for table in schema.metadata.sorted_tables:
         assert [c["name"] for c in found.get_columns(table.name)] == [c.name for c in table.columns], table.name
-        assert {i["name"] for i in found.get_indexes(table.name)} == {i.name for i in table.indexes}, table.name
+        assert {name for of, name in indexes if of == table.name} == {i.name for i in table.indexes}, table.name
     opened.dispose()
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        (statements.HOOKED, "chunks_hook"),
+        (statements.OF_VERSION, "chunks_document"),
+        (statements.RETIRED_AFTER, "chunks_retired_txn"),
+    ],
+)
+def test_what_runs_all_the_time_goes_by_its_index(tmp_path, statement, index):
+    opened = engine.open_engine(tmp_path, create=True)
+    with engine.reading(opened) as connection:
+        asked = []
+        connection.connection.driver_connection.set_trace_callback(asked.append)
+        connection.execute(statement, {"of": 1, "digests": ["0a1b2c3d"], "space": 1, "retired_at": None}).all()
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked[-1]}").all()
+    opened.dispose()
+    assert any(f"INDEX {index} " in row[-1] for row in plan), plan
 
 
 # Ranking

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, text
 
 from ragbot.store import rows
 from ragbot.store import schema as s
@@ -170,13 +170,34 @@ class Reader:
             found += self._connection.execute(q.PASSAGES, {"of": space.id, "ids": list(ids[at : at + MANY])}).all()
         return found
 
-    def digests_with_vector(self, space: Space, digests: Collection[str]) -> set[str]:
-        """Those of the digests of which a chunk has a vector in a space."""
-        found: set[str] = set()
+    def known(self, space: Space, documents: Collection[tuple[str, str]], digests: Collection[str]) -> dict[str, int]:
+        """For digests, chunks that have a vector in a space.
+
+        They are looked for in the current versions of `documents`, which are (scope, uri), and in any version of any
+        document that shares a hook with `digests`: there are copies, earlier versions and what was renamed.
+        """
+        versions: set[tuple[int, int | None]] = set()
+        for scope, uri in documents:
+            found = self._connection.execute(q.DOCUMENT_ID, {"of_scope": scope, "of_uri": uri}).scalar()
+            if found is not None:
+                versions.add((found, None))
         wanted = list(digests)
         for at in range(0, len(wanted), MANY):
-            asked = {"of": space.id, "digests": wanted[at : at + MANY]}
-            found |= set(self._connection.execute(q.DIGESTS_WITH_VECTOR, asked).scalars())
+            versions |= {(row[0], row[1]) for row in self._connection.execute(q.HOOKED, {"digests": wanted[at : at + MANY]})}
+        known: dict[str, int] = {}
+        for of, retired_at in versions:
+            version = {"space": space.id, "of": of, "retired_at": retired_at}
+            known.update((row.sha256, row.id) for row in self._connection.execute(q.OF_VERSION, version) if row.sha256 in digests)
+        return known
+
+    def vectors(self, space: Space, ids: Sequence[int]) -> dict[int, NDArray[np.float32]]:
+        """Vectors of a space by the id of their chunk."""
+        found = {}
+        for at in range(0, len(ids), MANY):
+            asked = {"of": space.id, "ids": ids[at : at + MANY]}
+            found.update(
+                {row.chunk_id: np.frombuffer(row.vector, np.float32) for row in self._connection.execute(q.VECTORS, asked)}
+            )
         return found
 
     def count_missing(self, space: Space) -> int:
@@ -269,21 +290,6 @@ class Reader:
 def _pairs(found: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     first, second = zip(*found, strict=True) if found else ((), ())
     return np.array(first, np.int64), np.array(second, np.int64)
-
-
-def vectors_of(connection: Connection, space_id: int, digests: Collection[str]) -> dict[str, NDArray[np.float32]]:
-    """Vectors of a space by the digest of the text that they stand for."""
-    found: dict[str, NDArray[np.float32]] = {}
-    wanted = list(digests)
-    query = (
-        select(s.chunks.c.sha256, s.vectors.c.vector)
-        .join(s.vectors, s.vectors.c.chunk_id == s.chunks.c.id)
-        .where(s.vectors.c.space_id == space_id, s.chunks.c.sha256.in_(bindparam("digests", expanding=True)))
-    )
-    for at in range(0, len(wanted), MANY):
-        for digest, vector in connection.execute(query, {"digests": wanted[at : at + MANY]}):
-            found[digest] = np.frombuffer(vector, np.float32)
-    return found
 
 
 def _visible(scopes: Collection[str], as_of: int | None) -> ColumnElement[bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import and_, bindparam, delete, select, update
+from sqlalchemy import and_, bindparam, delete, func, select, update
 
 from ragbot.store import schema as s
 
@@ -26,11 +26,24 @@ CURRENT_CHUNKS = (
 )
 RETIRED_AFTER = select(_c.id, _c.retired_at).where(_c.retired_txn > bindparam("of"))
 ERASED_AFTER = select(_e.chunk_id).where(_e.txn > bindparam("of"))
-DIGESTS_WITH_VECTOR = (
-    select(_c.sha256)
-    .join(s.vectors, and_(_v.chunk_id == _c.id, _v.space_id == bindparam("of")))
-    .where(_c.sha256.in_(bindparam("digests", expanding=True)))
+HOOKED = (
+    select(_c.document_id, _c.retired_at)
+    .where(
+        _c.id.in_(
+            select(func.max(_c.id))
+            .where(_c.sha256.in_(bindparam("digests", expanding=True)), s.hooks)
+            .group_by(_c.sha256)
+            .scalar_subquery()
+        )
+    )
+    .distinct()
 )
+OF_VERSION = (
+    select(_c.sha256, _c.id)
+    .join(s.vectors, and_(_v.chunk_id == _c.id, _v.space_id == bindparam("space")))
+    .where(_c.document_id == bindparam("of"), _c.retired_at.is_not_distinct_from(bindparam("retired_at")))
+)
+VECTORS = select(_v.chunk_id, _v.vector).where(_v.space_id == bindparam("of"), _v.chunk_id.in_(bindparam("ids", expanding=True)))
 VECTOR_IDS = select(_v.chunk_id).where(_v.space_id == bindparam("of"), _v.chunk_id > bindparam("above")).order_by(_v.chunk_id)
 PASSAGES = (
     select(_c.id, _c.document_id, _c.scope, _c.kind, _c.valid_from, _c.retired_at, _c.title, _c.heading, _c.text, _v.vector)

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Insert, Update, bindparam, delete, insert, se
 from ragbot.store import rows
 from ragbot.store import schema as s
 from ragbot.store import statements as q
-from ragbot.store.reader import MANY, Reader, vectors_of
+from ragbot.store.reader import MANY, Reader
 from ragbot.types import Citation, Document, Remembered, Space, Turn
 
 FORGOTTEN = "[forgotten]"
@@ -203,9 +203,11 @@ class Writer(Reader):
         vectors: Mapping[str, NDArray[np.float32]],
     ) -> None:
         wanted = {draft.sha256 for draft in drafts.values()} - vectors.keys()
-        known = {**vectors_of(self._connection, space.id, wanted), **vectors}
-        if any(draft.sha256 not in known for draft in drafts.values()):
+        there = self.known(space, [(document.scope, document.uri)], wanted) if wanted else {}
+        if len(there) < len(wanted):
             raise Raced
+        by_id = self.vectors(space, list(there.values()))
+        known = {**{digest: by_id[id] for digest, id in there.items()}, **vectors}
         common = {
             "document_id": document_id,
             "scope": document.scope,
