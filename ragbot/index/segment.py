@@ -173,6 +173,12 @@ class Segment:
         return _rounded((self.vectors[first:last] @ query)[rows - first])
 
 
+def best(ids: Ints, scores: Vectors, k: int) -> list[tuple[int, float]]:
+    """The k best (id, score to 5 decimals), best first, ties by id."""
+    first = np.lexsort((ids, -scores))[:k]
+    return [(id, round(score, 5)) for id, score in zip(ids[first].tolist(), scores[first].tolist(), strict=True)]
+
+
 def _rounded(scores: Vectors) -> Vectors:
     """Cosines to 5 decimals: the last bits depend on how many are computed at a time."""
     rounded: Vectors = np.round(scores, 5)

@@ -16,7 +16,7 @@ from ragbot.index import manifest as manifests
 from ragbot.index import merging, postings, sealed, words
 from ragbot.index.columns import FOREVER, Columns, Filter, Ints
 from ragbot.index.graph import Vectors
-from ragbot.index.segment import Segment
+from ragbot.index.segment import Segment, best
 from ragbot.types import Manifest, Space
 
 log = logging.getLogger(__name__)
@@ -183,11 +183,11 @@ class View:
 
     def nearest(self, query: Vectors, k: int, wanted: Filter) -> list[tuple[int, float]]:
         """The k best (id, cosine) that `wanted` shows, best first, ties by id. `query` is (dim,)."""
-        best: list[tuple[int, float]] = []
-        for segment in self._searched(wanted):
-            ids, scores = segment.nearest(query, k, wanted)
-            best += zip(ids.tolist(), scores.tolist(), strict=True)
-        return sorted(((id, round(score, 5)) for id, score in best), key=lambda hit: (-hit[1], hit[0]))[:k]
+        parts = [segment.nearest(query, k, wanted) for segment in self._searched(wanted)]
+        if not parts:
+            return []
+        ids, scores = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return best(ids, scores, k)
 
     def words(self, tokens: Sequence[str], k: int, wanted: Filter) -> list[tuple[int, float]]:
         """The k best (id, BM25) for any of the tokens, best first, ties by id."""

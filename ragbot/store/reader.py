@@ -178,16 +178,17 @@ class Reader:
         """
         versions: set[tuple[int, int | None]] = set()
         for scope, uri in documents:
-            found = self._connection.execute(q.DOCUMENT_ID, {"of_scope": scope, "of_uri": uri}).scalar()
-            if found is not None:
-                versions.add((found, None))
+            document = self._connection.execute(q.DOCUMENT_ID, {"of_scope": scope, "of_uri": uri}).scalar()
+            if document is not None:
+                versions.add((document, None))
         wanted = list(digests)
         for at in range(0, len(wanted), MANY):
             versions |= {(row[0], row[1]) for row in self._connection.execute(q.HOOKED, {"digests": wanted[at : at + MANY]})}
         known: dict[str, int] = {}
         for of, retired_at in versions:
             version = {"space": space.id, "of": of, "retired_at": retired_at}
-            known.update((row.sha256, row.id) for row in self._connection.execute(q.OF_VERSION, version) if row.sha256 in digests)
+            found = self._connection.execute(q.OF_VERSION, version).all()
+            known.update((row.sha256, row.id) for row in found if row.sha256 in digests)
         return known
 
     def vectors(self, space: Space, ids: Sequence[int]) -> dict[int, NDArray[np.float32]]:

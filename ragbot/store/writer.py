@@ -168,7 +168,7 @@ class Writer(Reader):
     def _difference(self, document_id: int, drafts: Sequence[Draft]) -> tuple[dict[int, int], list[int], list[tuple[int, int]]]:
         """Chunks that stay (id → place among the drafts), places of new ones, (id, valid_from) of those that go."""
         waiting: dict[str, list[tuple[int, int]]] = {}
-        for row in self._connection.execute(q.CURRENT_CHUNKS, {"of": document_id}):
+        for row in self._connection.execute(q.CURRENT_CHUNKS, {"of": document_id}).all():
             waiting.setdefault(row.sha256, []).append((row.id, row.valid_from))
         kept: dict[int, int] = {}
         new: list[int] = []
