@@ -1,6 +1,7 @@
 """The memory engine at size: what an update, a query, a filter, an opening cost. Vectors are given, so no model is timed.
 
-    python benchmarks/engine.py CORPUS HOME --count 200000
+    python benchmarks/engine.py CORPUS HOME --count 200000 [--scopes | --churn]
+    python benchmarks/engine.py CORPUS HOME --flat HOME HOME --rounds 101      # homes that were filled so
 
 CORPUS is what `benchmarks/corpus.py` made. HOME is filled through `Memory.remember` with documents of 100 passages, and
 refreshed once; a HOME that was filled before is used as it is. Row i has the text and the vector i of CORPUS; passages beyond
@@ -16,6 +17,8 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +49,7 @@ class Given:
         rows = [int(text[1 : text.index(" ")]) for text in texts]
         if progress:
             progress(len(rows))
-        return self.vectors[rows]
+        return self.vectors[np.array(rows) % len(self.vectors)]
 
     def encode_query(self, text):
         raise NotImplementedError
@@ -106,28 +109,45 @@ def fill(memory, corpus, count, scopes):
     return filled, time.monotonic() - began - filled
 
 
-def updates(memory, corpus, count, rounds, scopes):
-    """Replace whole documents: 100 passages go, 100 come, in one durable transaction; then it must be found."""
+def updates(memory, corpus, count):
+    """Replace whole documents: 100 passages go, 100 come, in one durable transaction; then it must be found. Both in ms."""
     rng, stamp = np.random.default_rng(1), time.time_ns()
-    took, recalled = [], []
-    of_everyone = np.flatnonzero(owners(count) == EVERYONE) if scopes else np.arange(count // PER_DOCUMENT)
-    numbers = rng.choice(of_everyone, rounds, replace=False)
-    for at, number in enumerate(numbers):
+    for uri in rng.permutation([document.uri for document in memory.documents((EVERYONE,))]):
         # Texts are new to the home: the row numbers before them differ. Vectors are those of other rows.
         rows = rng.integers(0, count, PER_DOCUMENT)
-        lines = [f"#{row} update {at} of {stamp} says: {corpus.texts[row % len(corpus.texts)]}" for row in rows]
-        document = Document(f"{number}.txt", "\n".join(lines))
+        lines = [f"#{row} update of {stamp} says: {corpus.texts[row % len(corpus.texts)]}" for row in rows]
+        document = Document(str(uri), "\n".join(lines))
         began = time.perf_counter()
         done = memory.remember(document)
-        took.append((time.perf_counter() - began) * 1000)
+        took = (time.perf_counter() - began) * 1000
         assert (done.added, done.retired) == (PER_DOCUMENT, PER_DOCUMENT), done
         began = time.perf_counter()
         follow(memory)
-        found = {id for id, _ in memory._view.nearest(corpus.vectors[rows[0]], 10, ONLY)}
-        recalled.append((time.perf_counter() - began) * 1000)
+        found = {id for id, _ in memory._view.nearest(corpus.vectors[rows[0] % len(corpus.vectors)], 10, ONLY)}
+        recalled = (time.perf_counter() - began) * 1000
         with memory.store.reading() as reader:
             assert any(chunk.uri == document.uri for chunk in reader.chunks(found, [EVERYONE]).values())
-    return took, recalled
+        yield took, recalled
+
+
+def flat(corpus, homes, rounds):
+    """Update homes of several sizes in turns, so that the machine's mood meets all alike."""
+    with ExitStack() as opened:
+        memories = {home: opened.enter_context(Memory.open(home, create=False)) for home in homes}
+        sizes = {home: sum(document.chunks for document in memory.documents()) for home, memory in memories.items()}
+        for memory in memories.values():
+            follow(memory)
+        running = {home: updates(memory, corpus, sizes[home]) for home, memory in memories.items()}
+        seen = {home: [] for home in homes}
+        for _ in range(rounds):
+            for home, some in running.items():
+                seen[home].append(next(some))
+    result = {
+        f"{sizes[home]}": {**spans([t for t, _ in some]), "then_found": spans([r for _, r in some])}
+        for home, some in seen.items()
+    }
+    medians = [one["p50_ms"] for one in result.values()]
+    return {"rounds": rounds, **result, "largest_to_smallest": round(max(medians) / min(medians), 2)}
 
 
 def follow(memory):
@@ -254,11 +274,15 @@ def main():
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("--scopes", action="store_true", help="give 0.01 %%, 1 %% and 50 %% of it to scopes of their own")
     parser.add_argument("--churn", action="store_true", help="only replace 5 %% of it 20 times, and look what is still found")
+    parser.add_argument("--flat", type=Path, nargs="+", metavar="HOME", help="only update these homes and HOME in turns")
     options = parser.parse_args()
-    corpus = Corpus(options.corpus, options.count * 2 if options.churn else options.count)
+    corpus = Corpus(options.corpus, 50_000 if options.flat else options.count * 2 if options.churn else options.count)
     given = Given(corpus.vectors)
     ragbot.spaces.open_embedder = lambda name: given
     ragbot.memory.drafts_of = drafts_of
+    if options.flat:
+        print(json.dumps(flat(corpus, [options.home, *options.flat], options.rounds)))
+        return
     result = {"count": options.count, "real_vectors": min(corpus.real, options.count), "cpus": os.cpu_count()}
     fresh = not (options.home / "ragbot.db").exists()
     with Memory.open(options.home) as memory:
@@ -277,7 +301,7 @@ def main():
             for scope in SCOPES:
                 result["scopes"][scope] = queries(memory, corpus, Filter(frozenset([scope])), options.queries)
         result["open_s"] = [round(s, 3) for s in opening(options.corpus, options.home)]
-        took, recalled = updates(memory, corpus, options.count, options.rounds, options.scopes)
+        took, recalled = zip(*islice(updates(memory, corpus, options.count), options.rounds), strict=True)
         result["update"] = {**spans(took), "then_found": spans(recalled)}
         result["peak_rss_gb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
     print(json.dumps(result))

@@ -27,7 +27,7 @@ CONSTRUCTION = 120
 SAMPLE = 65_536
 BLOCK = 4096
 EFS = (32, 48, 64, 96, 128, 192, 256, 384, 512)
-PROBES = 128
+PROBES = 512
 PROBED = 10
 NOISE = np.float32(1.5)
 RECALL = 0.975
@@ -131,15 +131,15 @@ def _tuned(index: faiss.Index, vectors: Vectors) -> int | None:
     # Questions lie beside passages, not on them: with this much noise a graph finds as much of real ones.
     probes = vectors[some] + NOISE * noise / np.linalg.norm(noise, axis=1, keepdims=True)
     best = np.full((len(probes), PROBED), -np.inf, np.float32)
-    for at in range(0, len(vectors), SAMPLE):
-        best = np.sort(np.hstack([best, probes @ vectors[at : at + SAMPLE].T]), axis=1)[:, -PROBED:]
+    for at in range(0, len(vectors), BLOCK):
+        best = np.partition(np.hstack([best, probes @ vectors[at : at + BLOCK].T]), -PROBED, axis=1)[:, -PROBED:]
     found_share = 0.0
     for ef in EFS:
         parameters = faiss.SearchParametersHNSW(efSearch=ef)
         _, found = index.search(probes, 2 * PROBED, params=parameters)
         scores = np.einsum("pkd,pd->pk", vectors[np.maximum(found, 0)], probes)
         # By score and not by row: equal passages stand for each other.
-        found_share = float(np.mean(np.sort(scores, axis=1)[:, -PROBED:] >= best[:, :1] - 1e-5))
+        found_share = float(np.mean(np.sort(scores, axis=1)[:, -PROBED:] >= best.min(axis=1, keepdims=True) - 1e-5))
         if found_share >= RECALL:
             return ef
     return EFS[-1] if found_share >= ENOUGH else None
