@@ -26,11 +26,11 @@ LINKS = 32
 CONSTRUCTION = 120
 SAMPLE = 65_536
 BLOCK = 4096
-EFS = (32, 48, 64, 96, 128, 192, 256, 384, 512)
+EFS = (32, 48, 64, 80, 96, 112, 128, 160, 192, 256, 384, 512)
 PROBES = 512
 PROBED = 10
 NOISE = np.float32(1.5)
-RECALL = 0.975
+RECALL = 0.97
 """How much of the ten nearest of its probes a graph should find: as far as that it looks."""
 ENOUGH = 0.95
 """With less, even where it looks furthest, it is not used."""
