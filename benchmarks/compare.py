@@ -19,6 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+
 HERE = Path(__file__).parent
 RIVALS = ("langchain", "chroma", "txtai", "llamaindex")
 
@@ -82,8 +84,14 @@ def main():
     parser.add_argument("--python", default=str(HERE.parent / ".venv-rivals" / "bin" / "python"), help="the rivals' interpreter")
     parser.add_argument("--scratch", type=Path, help="where their stores lie meanwhile; else the system's temporary folder")
     options = parser.parse_args()
-    words = " ".join(arg for arg in sys.argv[1:] if "/" not in arg)
-    result = {"command": f"compare.py {words}", "data": data(options.corpus), "machine": machine(), "date": time.strftime("%F")}
+    asked = {"engine": ["counts", "rivals", "budget"], "ingest": ["limit", "turns", "rivals"]}[options.task]
+    words = [f"--{name} {' '.join(map(str, np.atleast_1d(getattr(options, name))))}" for name in asked]
+    result = {
+        "command": f"compare.py {options.task} CORPUS --out FILE {' '.join(words)}",
+        "data": data(options.corpus),
+        "machine": machine(),
+        "date": time.strftime("%F"),
+    }
 
     def keep(name, found):
         result[name] = found

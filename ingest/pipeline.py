@@ -15,7 +15,7 @@ from ragbot.types import EVERYONE, Document, Remembered
 
 Status = Literal["added", "updated", "unchanged", "retired", "skipped", "failed"]
 FILE_DIGEST, READER = "file_sha256", "reader"
-FILES, CHARACTERS = 64, 200_000
+FILES, CHARACTERS = 256, 200_000
 """How many files, or how much of their text, wait to be remembered together."""
 
 

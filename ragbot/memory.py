@@ -42,7 +42,7 @@ POOL = 100
 """How many candidates each part of a recall puts forward."""
 MOST = 10_000
 """How many passages one recall may give."""
-GROUP_DOCUMENTS, GROUP_PASSAGES = 64, 256
+GROUP_DOCUMENTS, GROUP_PASSAGES = 256, 256
 """What shares a pass through the embedder and a transaction."""
 SETTLED = 65_536
 """A merge of more passages than this is left to the background and to `refresh`."""

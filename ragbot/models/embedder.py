@@ -130,10 +130,13 @@ class BundledEmbedder:
         # Requests of its own each time, as many as run side by side: one serves one thread only.
         queue = ov.AsyncInferQueue(network)
         queue.set_callback(take)
+        # Batches of like size, and as many for each request: none waits at the end for another one.
+        rounds = -(-sum(map(len, ids)) // (BATCH_TOKENS * len(queue)))
+        size = -(-sum(map(len, ids)) // max(1, rounds * len(queue)))
         start = 0
         while start < len(order):
             longest = len(ids[order[start]])
-            batch = order[start : start + max(1, min(MOST_TEXTS, BATCH_TOKENS // longest))]
+            batch = order[start : start + max(1, min(MOST_TEXTS, round(size / longest)))]
             padded, mask = np.zeros((len(batch), longest), np.int64), np.zeros((len(batch), longest), np.int64)
             for row, at in enumerate(batch):
                 padded[row, : len(ids[at])], mask[row, : len(ids[at])] = ids[at], 1

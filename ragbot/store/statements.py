@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import and_, bindparam, delete, func, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, select, text, update
 
 from ragbot.store import schema as s
 
@@ -18,9 +18,11 @@ DOCUMENT_ID = select(_d.id).where(_d.scope == bindparam("of_scope"), _d.uri == b
 CURRENT_DIGEST = select(_d.sha256).where(
     _d.scope == bindparam("of_scope"), _d.uri == bindparam("of_uri"), _d.retired_at.is_(None)
 )
+INSERT_DOCUMENT = insert(s.documents)
 UPDATE_DOCUMENT = update(s.documents).where(_d.id == bindparam("of"))
 DROP_DISPUTES = delete(s.disputes).where(s.disputes.c.document_id == bindparam("of"))
 
+LAST_CHUNK_ID = text("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'")
 CURRENT_CHUNKS = (
     select(_c.id, _c.sha256, _c.valid_from).where(_c.document_id == bindparam("of"), _c.retired_at.is_(None)).order_by(_c.ord)
 )

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Insert, Update, bindparam, delete, insert, select, text, update
+from sqlalchemy import Connection, Insert, Update, bindparam, delete, insert, select, update
 
 from ragbot.store import rows
 from ragbot.store import schema as s
@@ -162,8 +162,8 @@ class Writer(Reader):
         if found is not None:
             self._connection.execute(q.UPDATE_DOCUMENT, {"of": found, **values})
             return int(found)
-        insertion = insert(s.documents).values(scope=document.scope, uri=document.uri, **values)
-        return int(self._connection.execute(insertion).inserted_primary_key[0])  # type: ignore[index]
+        values |= {"scope": document.scope, "uri": document.uri}
+        return int(self._connection.execute(q.INSERT_DOCUMENT, values).inserted_primary_key[0])  # type: ignore[index]
 
     def _difference(self, document_id: int, drafts: Sequence[Draft]) -> tuple[dict[int, int], list[int], list[tuple[int, int]]]:
         """Chunks that stay (id → place among the drafts), places of new ones, (id, valid_from) of those that go."""
@@ -258,8 +258,7 @@ class Writer(Reader):
 
     def _next_chunk_id(self) -> int:
         """Given by hand, since asking for each inserted id costs a statement a row. Never one that was there before."""
-        highest = text("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'")
-        return int(self._connection.execute(highest).scalar() or 0) + 1
+        return int(self._connection.execute(q.LAST_CHUNK_ID).scalar() or 0) + 1
 
     def retire_document(self, scope: str, uri: str) -> int:
         """Retire a document and its current chunks; `as_of` still reads them. How many chunks."""
