@@ -1,5 +1,8 @@
 """Real models: the bundled ones, and every other kind on tiny ones that are made here."""
 
+import subprocess
+import sys
+
 import pytest
 
 from ragbot import Document, Memory
@@ -112,6 +115,16 @@ def test_progress_is_told(embedder):
     embedder.encode(TEXTS * 8, done.append)
     assert sum(done) == 40
     assert len(done) > 1
+
+
+def test_a_model_that_is_let_go_of_right_after_its_work_ends():
+    script = """
+from ragbot.models.embedder import BundledEmbedder
+texts = [f"Room {n} is open from nine to five, and on Sundays it is closed to all but its members." for n in range(64)]
+for _ in range(6):
+    made = BundledEmbedder().encode(texts)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=240)
 
 
 def test_the_published_weights_are_meant():

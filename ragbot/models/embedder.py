@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -118,21 +119,26 @@ class BundledEmbedder:
         return ids
 
     def _encode(self, network: ov.CompiledModel, ids: Sequence[list[int]], progress: Progress | None = None) -> Vectors:
-        import openvino as ov
 
         # Texts of like length share a batch, so that little of it is padding; and a batch stays in the processor's cache.
         order = sorted(range(len(ids)), key=lambda at: -len(ids[at]))
         vectors = np.zeros((len(ids), self.dim), np.float32)
 
-        def take(request: ov.InferRequest, batch: list[int]) -> None:
-            vectors[batch] = request.get_output_tensor(0).data
+        # Requests of its own each time: one serves one thread only. In turns, without a call back into Python: a thread of the
+        # network that waits for the interpreter would never end for who lets go of the network.
+        many = int(network.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        running: deque[tuple[ov.InferRequest, list[int]]] = deque((network.create_infer_request(), []) for _ in range(many))
 
-        # Requests of its own each time, as many as run side by side: one serves one thread only.
-        queue = ov.AsyncInferQueue(network)
-        queue.set_callback(take)
+        def next_idle() -> ov.InferRequest:
+            request, batch = running.popleft()
+            if batch:
+                request.wait()
+                vectors[batch] = request.get_output_tensor(0).data
+            return request
+
         # Batches of like size, and as many for each request: none waits at the end for another one.
-        rounds = -(-sum(map(len, ids)) // (BATCH_TOKENS * len(queue)))
-        size = -(-sum(map(len, ids)) // max(1, rounds * len(queue)))
+        rounds = -(-sum(map(len, ids)) // (BATCH_TOKENS * many))
+        size = -(-sum(map(len, ids)) // max(1, rounds * many))
         start = 0
         while start < len(order):
             longest = len(ids[order[start]])
@@ -140,11 +146,14 @@ class BundledEmbedder:
             padded, mask = np.zeros((len(batch), longest), np.int64), np.zeros((len(batch), longest), np.int64)
             for row, at in enumerate(batch):
                 padded[row, : len(ids[at])], mask[row, : len(ids[at])] = ids[at], 1
-            queue.start_async([padded, mask], batch)
+            request = next_idle()
+            request.start_async([padded, mask])
+            running.append((request, batch))
             start += len(batch)
             if progress:
                 progress(len(batch))
-        queue.wait_all()
+        while running:
+            next_idle()
         return vectors
 
 
