@@ -88,10 +88,20 @@ def test_a_graph_that_does_not_pass_its_probes_is_not_used(monkeypatch, caplog):
 
 
 def test_rows_that_the_graph_does_not_find_are_searched_beside_it():
-    vectors = clustered(500)
-    built = graph.build(vectors, lambda: False)
-    hidden = graph.Graph(built.index, built.ef, np.array([7]))
-    assert 7 in hidden.search(-vectors[7], 3, None, 1.0)
+    vectors = clustered(6000)
+    elsewhere = vectors.copy()
+    elsewhere[7] = -vectors[7]
+    built = graph.build(elsewhere, lambda: False)
+    everyone, ana = Filter(frozenset(["everyone"])), Filter(frozenset(["ana"]))
+    for orphans, there in (([], False), ([7], True)):
+        segment = segment_of(vectors, graph.Graph(built.index, built.ef, np.array(orphans, np.int64)))
+        ids, scores = segment.nearest(vectors[7], 3, everyone)
+        assert (8 in ids) == there
+        assert len(set(ids.tolist())) == len(ids)
+        assert not there or scores.max() == 1
+    hidden = segment_of(vectors, segment.graph, (np.arange(6000) == 7).astype(np.int32))
+    assert 8 not in hidden.nearest(vectors[7], 3, everyone)[0]
+    assert hidden.nearest(vectors[7], 3, ana)[0].tolist() == [8]
 
 
 def test_making_a_graph_can_be_called_off():

@@ -54,7 +54,7 @@ class Graph:
     orphans: Ints
 
     def search(self, query: Vectors, k: int, shown: NDArray[np.uint8] | None, share: float) -> Ints:
-        """About the k nearest rows of those whose bit is set in `shown` (None: all), a `share` of all rows."""
+        """About the k nearest rows of those whose bit is set in `shown` (None: all), a `share` of all rows; not all orphans."""
         import faiss
 
         # Hidden rows take places among the candidates: the fewer are shown, the further it has to look.
@@ -64,7 +64,7 @@ class Graph:
             parameters.sel = selector
         _, rows = self.index.search(query[None], k, params=parameters)
         found: Ints = rows[0][rows[0] >= 0]
-        return found if not len(self.orphans) else np.union1d(found, self.orphans)
+        return found
 
     def finds(self, vectors: Vectors, rows: Ints) -> NDArray[np.bool_]:
         """Which `rows` of `vectors` a search with their own vector finds: themselves, or as many equal ones as were asked for."""

@@ -138,10 +138,10 @@ class Segment:
         shown = self.shown(wanted)
         if not shown.count:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        rows = self._proposed(query, k, shown)
-        scores = self._scores(query, rows) if rows is not None else self._all_scores(query, shown)
-        if rows is None:
-            rows = shown.rows
+        if self.graph is None or self._few(shown, k, self.graph):
+            rows, scores = shown.rows, self._all_scores(query, shown)
+        else:
+            rows, scores = self._proposed(query, k, shown, self.graph)
         if len(rows) > k:
             best = np.argpartition(-scores, k - 1)[:k]
             # Of equal scores at the edge argpartition takes any: the order must be the same everywhere.
@@ -152,14 +152,29 @@ class Segment:
             rows, scores = rows[keep], scores[keep]
         return self.columns.ids[rows], scores
 
-    def _proposed(self, query: Vectors, k: int, shown: Shown) -> Ints | None:
-        """Rows to score; None: all that are shown. By what either way costs: a row, or a step of a wider search."""
-        n = len(self)
-        if self.graph is None or shown.count**2 < 32 * max(self.graph.ef, k) * n:
-            return None
-        everything = shown.count == n
-        rows = self.graph.search(query, k + SPARE + k // 4, None if everything else shown.bits, shown.count / n)
-        return rows[shown.mask[rows]]
+    def _few(self, shown: Shown, k: int, graph: Graph) -> bool:
+        """Whether to look at all that is shown: by what either way costs, a row, or a step of a wider search."""
+        return shown.count**2 < 32 * max(graph.ef, k) * len(self)
+
+    def _proposed(self, query: Vectors, k: int, shown: Shown, graph: Graph) -> tuple[Ints, Vectors]:
+        """Rows near the query, with their cosines: what the graph finds, and what it never finds."""
+        everything = shown.count == len(self)
+        rows = graph.search(query, k + SPARE + k // 4, None if everything else shown.bits, shown.count / len(self))
+        rows = rows[shown.mask[rows]]
+        if not len(graph.orphans):
+            return rows, self._scores(query, rows)
+        is_orphan, vectors = self._orphans
+        rows, visible = rows[~is_orphan[rows]], shown.mask[graph.orphans]
+        scores = np.concatenate([self._scores(query, rows), _rounded(vectors @ query)[visible]])
+        return np.concatenate([rows, graph.orphans[visible]]), scores
+
+    @cached_property
+    def _orphans(self) -> tuple[NDArray[np.bool_], Vectors]:
+        """Which rows they are, and their vectors side by side: gathered for each query, they would cost more than the graph."""
+        assert self.graph is not None
+        mask = np.zeros(len(self), np.bool_)
+        mask[self.graph.orphans] = True
+        return mask, self.vectors[self.graph.orphans]
 
     def _scores(self, query: Vectors, rows: Ints) -> Vectors:
         found = [self.vectors[rows[at : at + GATHERED]] @ query for at in range(0, len(rows), GATHERED)]
