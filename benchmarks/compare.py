@@ -9,8 +9,6 @@ in `rivals.py`. FILE gets one JSON object, with command, data and machine first;
 
 import argparse
 import json
-import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -20,14 +18,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+from corpus import machine
 
 HERE = Path(__file__).parent
 RIVALS = ("langchain", "chroma", "txtai", "llamaindex")
-
-
-def machine():
-    model = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
-    return f"{os.cpu_count()} cores of {model[0]}, Python {platform.python_version()}, {platform.system()}"
 
 
 def run(python, *words):

@@ -12,6 +12,8 @@ Vectors beyond the real ones are made by `spread`.
 import argparse
 import gzip
 import json
+import os
+import platform
 import random
 import time
 from pathlib import Path
@@ -82,6 +84,11 @@ def spread(vectors, wanted, seed=0):
         parts.append(made / np.linalg.norm(made, axis=1, keepdims=True))
         have += take
     return np.concatenate(parts).astype(np.float32)
+
+
+def machine():
+    model = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+    return f"{os.cpu_count()} cores of {model[0]}, Python {platform.python_version()}, {platform.system()}"
 
 
 def main():

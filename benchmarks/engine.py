@@ -11,7 +11,6 @@ the texts repeat them under other addresses, passages beyond the vectors get the
 import argparse
 import hashlib
 import json
-import os
 import resource
 import statistics
 import subprocess
@@ -22,7 +21,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from corpus import spread
+from corpus import machine, spread
 
 import ragbot.memory
 import ragbot.spaces
@@ -283,7 +282,12 @@ def main():
     if options.flat:
         print(json.dumps(flat(corpus, [options.home, *options.flat], options.rounds)))
         return
-    result = {"count": options.count, "real_vectors": min(corpus.real, options.count), "cpus": os.cpu_count()}
+    result = {
+        "command": " ".join(["engine.py CORPUS HOME", *sys.argv[3:]]),
+        "machine": machine(),
+        "count": options.count,
+        "real_vectors": min(corpus.real, options.count),
+    }
     fresh = not (options.home / "ragbot.db").exists()
     with Memory.open(options.home) as memory:
         if fresh:
