@@ -1,6 +1,7 @@
 """Configuration, ranking, prompts, grounding, and opening homes."""
 
 import sqlite3
+import threading
 
 import pytest
 from fakes import FakeEmbedder
@@ -108,6 +109,17 @@ def test_the_durable_pragmas_are_in_force(tmp_path):
             for name in ("journal_mode", "synchronous", "secure_delete")
         }
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "secure_delete": 1}
+
+
+def test_a_home_that_another_process_is_just_making_is_waited_for(tmp_path):
+    other = sqlite3.connect(tmp_path / engine.FILE, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("CREATE TABLE passing (id)")
+    done = threading.Timer(0.5, lambda: other.execute("ROLLBACK"))
+    done.start()
+    Memory.open(tmp_path).close()
+    done.join()
+    other.close()
 
 
 def test_the_migration_and_the_schema_say_the_same(tmp_path):

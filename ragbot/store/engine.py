@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -170,14 +171,27 @@ def _migrate(engine: Engine, home: Path) -> None:
         if found == REVISION:
             return
         _need_known(found, home)
-        with engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        _keep_log(engine)
         with writing(engine) as connection:
             _upgrade(connection)
     except OperationalError as cause:
         raise HomeError(f"{home / FILE}: cannot be opened ({cause.orig}); check its permissions") from cause
     except DatabaseError as cause:
         raise HomeError(f"{home / FILE}: is damaged or no ragbot database ({cause.orig}); restore a backup") from cause
+
+
+def _keep_log(engine: Engine) -> None:
+    """Switch a database to write-ahead logging. SQLite does not wait for others here, who may be making the same home."""
+    until = time.monotonic() + WAIT_S
+    while True:
+        try:
+            with engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            return
+        except OperationalError as cause:
+            if "locked" not in str(cause.orig) or time.monotonic() >= until:
+                raise
+            time.sleep(0.02)
 
 
 def _revision(engine: Engine) -> str | None:
