@@ -140,6 +140,25 @@ def test_merged_postings_are_those_of_the_merged_passages(monkeypatch, block):
         assert getattr(merged, name).tolist() == getattr(truth, name).tolist(), name
 
 
+def test_looking_frequent_words_up_changes_nothing(monkeypatch):
+    rng = np.random.default_rng(3)
+    passages = [[f"w{rank}" for rank in np.minimum(rng.zipf(1.5, 12), 400)] for _ in range(3000)]
+    made = segment_of(clustered(3000), scope=(rng.random(3000) < 0.1).astype(np.int32))
+    made.words = postings.build(passages)
+    looked_up, look_up = [], words._Search._look_up
+    monkeypatch.setattr(words._Search, "_look_up", lambda self, *a: (looked_up.append(a), look_up(self, *a)))
+    for n in range(200):
+        query = [f"w{rank}" for rank in rng.integers(1, 60, 4)] + ["w1", "w2"]
+        wanted = Filter(frozenset(["ana"] if n % 2 else ["everyone", "ana"]))
+        monkeypatch.setattr(words, "LOOKED_UP", 10**9)
+        before = len(looked_up)
+        plain = words.search([made], query, 1 + n % 20, wanted)
+        assert len(looked_up) == before
+        monkeypatch.setattr(words, "LOOKED_UP", 0)
+        assert words.search([made], query, 1 + n % 20, wanted) == plain
+    assert len(looked_up) > 100
+
+
 def test_words_weigh_the_same_sealed_or_not_retired_or_never_there(memory, open_memory, tiny):
     memory.remember(room(n) for n in range(60))
     before = memory.recall("room 17 team", 60)

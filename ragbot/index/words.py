@@ -40,7 +40,8 @@ def search(segments: Sequence[Segment], tokens: Sequence[str], k: int, wanted: F
     parts = []
     for segment, of in zip(segments, found, strict=True):
         asked = [_Asked(*of[at], np.float32(weights[at] * (K1 + 1))) for at in order if len(of[at][0])]
-        parts += [_Search(segment, k, wanted, mean).best(asked)] if asked else []
+        if asked and segment.shown(wanted).count:
+            parts.append(_Search(segment, k, wanted, mean).best(asked))
     if not parts:
         return []
     ids, scores = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -81,7 +82,7 @@ class _Search:
             if at and len(one.rows) > LOOKED_UP:
                 rows = self._scored()
                 least = self._least(self._scores[rows])
-                if least > left[at]:
+                if least > left[at] + EDGE:
                     rows = rows[self._scores[rows] >= least - left[at] - EDGE]
                     for other in asked[at:]:
                         self._look_up(other, rows)
