@@ -262,7 +262,11 @@ def write(home, log, name, seed, at, fault):
 
 
 def _in_full_disk(memory, operation, log, rng):
-    biggest = max(file.stat().st_size for file in memory.home.rglob("*") if file.is_file())
+    biggest = 0
+    for folder, _, names in os.walk(memory.home):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):  # the builder's files come and go
+                biggest = max(biggest, os.stat(os.path.join(folder, name)).st_size)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (rng.randint(4096, biggest + 20_000), before[1]))
