@@ -10,13 +10,13 @@ CORPUS is what `benchmarks/corpus.py` made, or any folder with a `texts.jsonl`.
 import argparse
 import json
 import os
-import resource
 import tempfile
 import threading
 import time
 from pathlib import Path
 
 import numpy as np
+from corpus import machine
 
 import ragbot.spaces
 from ragbot import Document, Memory
@@ -74,17 +74,32 @@ def made_up(size, seed):
     return "\n\n".join(" ".join(sentences[n : n + 6]) for n in range(0, len(sentences), 6))
 
 
+def held():
+    """kB that this process holds, and its children: without the pages of mapped files, which the system takes back at need."""
+    own, children = 0, 0
+    for file in Path("/proc").glob("[0-9]*/status"):
+        try:
+            status = dict(line.split(":", 1) for line in file.read_text().splitlines())
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(status["Pid"]) == os.getpid():
+            own = int(status["RssAnon"].split()[0])
+        elif int(status["PPid"]) == os.getpid():
+            children += int(status.get("RssAnon", "0").split()[0])
+    return own, children
+
+
 def gigabytes(wanted):
-    """Ingest documents of 100 kB each, and watch the memory that this process holds (anonymous pages, and all of them)."""
+    """Ingest documents of 100 kB each, and watch the memory that this process holds, alone and with the background builder."""
     ragbot.spaces.open_embedder = lambda name: ByChance()
-    most = {"RssAnon": 0, "VmRSS": 0}
+    most = {"ingesting": 0, "with_builder": 0}
     over = threading.Event()
 
     def watch():
         while not over.wait(0.2):
-            status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-            for name in most:
-                most[name] = max(most[name], int(status[name].split()[0]))
+            own, builder = held()
+            most["ingesting"] = max(most["ingesting"], own)
+            most["with_builder"] = max(most["with_builder"], own + builder)
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -103,20 +118,21 @@ def gigabytes(wanted):
                     if n % 500 == 0:
                         print(f"{size / 1e9:.2f} GB, {time.monotonic() - began:.0f} s, {most}", flush=True)
 
-            done = memory.remember(documents())
+            memory.remember(documents())
             ingested = time.monotonic() - began
+            result = {"gigabytes": round(size / 1e9, 2), "seconds": round(ingested), "peak_gb": gb(most)}
+            print(json.dumps(result), flush=True)
+            most.update(ingesting=0, with_builder=0)
             memory.settle(most=2**40)
-        settled = time.monotonic() - began - ingested
+            settled = time.monotonic() - began - ingested
+            passages = sum(document.chunks for document in memory.documents())
     over.set()
     watcher.join()
-    peak = {name: round(value / 1e6, 2) for name, value in most.items()}
-    result = {
-        "gigabytes": round(size / 1e9, 2),
-        "passages": done.added,
-        "seconds": round(ingested),
-        "then_merged_s": round(settled),
-    }
-    return {**result, "peak_gb": peak, "maxrss_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)}
+    return {**result, "passages": passages, "then_merged_s": round(settled), "merging_peak_gb": gb(most)["ingesting"]}
+
+
+def gb(kilobytes):
+    return {name: round(value / 1e6, 2) for name, value in kilobytes.items()}
 
 
 def main():
@@ -131,7 +147,7 @@ def main():
         result = gigabytes(options.gigabytes)
     else:
         result = (embed if options.embed else ingest)(texts_of(options))
-    print(json.dumps({**result, "cpus": os.cpu_count()}))
+    print(json.dumps({"machine": machine(), **result}))
 
 
 if __name__ == "__main__":

@@ -231,6 +231,24 @@ def test_segments_grow_by_a_factor_and_the_past_lies_apart(memory, open_memory, 
     assert memory.check(deep=True).problems == ()
 
 
+def test_no_segment_is_larger_than_memory_allows(memory, open_memory, tiny, monkeypatch):
+    monkeypatch.setattr(sealing, "MOST_ROWS", 40)
+    for start in range(0, 150, 10):
+        memory.remember(room(n) for n in range(start, start + 10))
+        memory.settle()
+    sizes = [len(s) for s in memory_view(memory).sealed.values()]
+    assert sum(sizes) == 150
+    assert max(sizes) <= 40
+    for n in range(90):
+        memory.retire(f"{n}.md", scope=("everyone", "ana", "ben")[n % 3])
+    truth = found(memory, scopes=["ana", "ben"])
+    memory.refresh()
+    view = memory_view(memory)
+    assert sorted((len(s), s.past) for s in view.sealed.values()) == [(30, False)] * 2 + [(30, True)] * 3
+    assert found(memory, scopes=["ana", "ben"]) == found(open_memory(), scopes=["ana", "ben"]) == truth
+    assert memory.check(deep=True).problems == ()
+
+
 def memory_view(memory):
     memory.recall("room")
     return memory._view

@@ -16,6 +16,7 @@ from typing import Protocol
 
 import numpy as np
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
 from ragbot.errors import BusyError
 from ragbot.index import files, sealed
@@ -28,6 +29,8 @@ from ragbot.types import Manifest, Space
 
 log = logging.getLogger(__name__)
 
+Mask = NDArray[np.bool_]
+
 SEAL_AT = 2048
 """So many passages are worth a segment of their own on the disk."""
 MOST_HIDDEN = 0.25
@@ -36,7 +39,8 @@ LOCK = "builder.lock"
 ASKED = "builder.asked"
 WAIT_S = 30.0
 LOOK_EVERY_S = 0.5
-EVERY_SIZE = float("inf")
+MOST_ROWS = 1 << 20
+"""No segment has more passages: making one takes memory for its graph, about 1 kB a passage."""
 
 
 class BuilderSource(Source, Protocol):
@@ -64,7 +68,7 @@ class Sealer:
         self._view = View(home, tokens_of, space, verify=False)
         self._verified: set[str] = set()
 
-    def step(self, stop: Stop, *, most: float = EVERY_SIZE) -> bool:
+    def step(self, stop: Stop, *, most: int = MOST_ROWS) -> bool:
         """Do what is most due: drop what was erased, seal what came, or merge up to `most` passages. False if nothing was.
 
         Raises Stopped if `stop` says so on the way, or the ground changed. Hold the lock of `building`.
@@ -73,7 +77,7 @@ class Sealer:
         return self._mend(stop) or self._drop_erased(stop) or self._seal(stop) or self._merge(stop, most)
 
     def seal_all(self, stop: Stop) -> int:
-        """Make one segment of everything that is current, and one of what is past. How many passages are in them."""
+        """Make as few segments as can be of what is current, and of what is past. How many passages are in them."""
         self._follow()
         view = self._view
         # A space that is being filled: up to the first passage that it lacks.
@@ -139,8 +143,8 @@ class Sealer:
         self._publish([*view.sealed, *self._written(view.loose, stop)], stop, all_in=True)
         return True
 
-    def _merge(self, stop: Stop, most: float) -> bool:
-        view = self._view
+    def _merge(self, stop: Stop, most: int) -> bool:
+        view, most = self._view, min(most, MOST_ROWS)
         for past in (False, True):
             alike = sorted((len(s), name) for name, s in view.sealed.items() if s.past == past)
             many = due([size for size, _ in alike if size <= most])
@@ -158,13 +162,13 @@ class Sealer:
         return False
 
     def _written(self, parts: Sequence[Segment], stop: Stop) -> list[str]:
-        """Seal the parts' rows: what is current in one segment, what is past in another."""
+        """Seal the parts' rows: what is current apart from what is past."""
         names, txn = [], self._view.transaction[0]
         current = [part.columns.retired_at == FOREVER for part in parts]
         for past, keep in ((False, current), (True, [~mask for mask in current])):
             keep = [mask & ~part.erased for mask, part in zip(keep, parts, strict=True)]
-            if any(mask.any() for mask in keep):
-                names.append(sealed.write(self._folder, parts, keep, txn=txn, past=past, stop=self._changed(stop)))
+            for share in _shares(keep, MOST_ROWS):
+                names.append(sealed.write(self._folder, parts, share, txn=txn, past=past, stop=self._changed(stop)))
         return names
 
     def _changed(self, stop: Stop) -> Stop:
@@ -201,6 +205,21 @@ class Sealer:
             made = Manifest(generation, view.space.id, covered, tuple(segments), txn, token)
             manifests.publish(self._home, made, {*_kept(source), view.space.id})
         self._follow()
+
+
+def _shares(keep: Sequence[Mask], most: int) -> Iterator[list[Mask]]:
+    """The rows that are marked, in as few shares of at most `most` as can be, all of about one size."""
+    total = sum(int(np.count_nonzero(mask)) for mask in keep)
+    many = -(-total // most)
+    for share in range(many):
+        first, end, at, marked = share * total // many, (share + 1) * total // many, 0, []
+        for mask in keep:
+            rows = np.flatnonzero(mask)
+            chosen = np.zeros_like(mask)
+            chosen[rows[max(0, first - at) : max(0, end - at)]] = True
+            marked.append(chosen)
+            at += len(rows)
+        yield marked
 
 
 def _kept(source: BuilderSource) -> set[int]:
