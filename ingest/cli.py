@@ -91,7 +91,7 @@ def forget(
             return
         say(f"forgot {uri}; passages erased: {done.chunks}")
         if not done.cleared:
-            note("another process is still reading: the database's log is cleared of it at the next forget or refresh")
+            note("another process is still at work: the files are cleared of it at the next forget or refresh")
 
 
 @cli.command()

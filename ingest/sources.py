@@ -59,9 +59,14 @@ def uri_of(path: Path, home: Path) -> str:
     return storable((full.relative_to(base) if full.is_relative_to(base) else full).as_posix())
 
 
+def path_of(uri: str, home: Path) -> Path:
+    """Where the file of this address lies."""
+    return Path(os.path.abspath(home.parent), uri)
+
+
 def is_under(uri: str, folder: Path, home: Path) -> bool:
     """Whether the file of this address lies in `folder`."""
-    return Path(os.path.abspath(home.parent), uri).is_relative_to(os.path.abspath(folder))
+    return path_of(uri, home).is_relative_to(os.path.abspath(folder))
 
 
 def _no_file(path: Path) -> ReadError | None:

@@ -6,6 +6,7 @@ any process has committed since the last one; nothing waits for a job or a resta
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 from collections import Counter
@@ -25,7 +26,7 @@ from ragbot.index import builder
 from ragbot.index import manifest as manifests
 from ragbot.index.builder import Builder
 from ragbot.index.columns import Filter
-from ragbot.index.view import View
+from ragbot.index.view import Replaced, View
 from ragbot.models.embedder import Embedder
 from ragbot.spaces import Progress, Spaces
 from ragbot.store import Draft, Raced, Store, Stored, Writer
@@ -231,16 +232,16 @@ class Memory:
             vector = self._spaces.embedder_of(space).encode_query(wanted)
             with self._lock:
                 manifest = manifests.read(self.home, space.id)
-                with self.store.reading() as reader:
-                    self._view.follow(reader, manifest)
-                    if self._view.space != space:
+                with contextlib.suppress(Replaced), self.store.reading() as reader:
+                    if reader.active_space() != space:
                         continue
+                    self._view.follow(reader, manifest)
                     documents = frozenset(reader.documents_like(uris)) if uris else None
                     only = Filter(frozenset(scopes), moments[0], frozenset(kinds), documents, moments[1], moments[2])
                     ranked = self._ranked(wanted, vector, max(k, POOL), only)
                     found = reader.chunks([hit.id for hit in ranked[:k]], scopes, moments[0])
-            return [Hit(found[hit.id], hit.score, hit.why) for hit in ranked[:k] if hit.id in found]
-        raise BusyError(f"{self.home}: its embedding model kept changing; try again")
+                    return [Hit(found[hit.id], hit.score, hit.why) for hit in ranked[:k] if hit.id in found]
+        raise BusyError(f"{self.home}: its index or embedding model kept changing; try again")
 
     def _ranked(self, query: str, vector: Vector, pool: int, only: Filter) -> list[ranking.Ranked]:
         dense = self._view.nearest(vector, pool, only)
@@ -281,8 +282,11 @@ class Memory:
             there = writer.document(scope, uri) is not None
             erased = writer.erase_document(scope, uri)
         # Also where there is none: an earlier forget may have been killed before it came this far.
-        self._upkeep.drop_erased()
-        cleared = self.store.scrub()
+        try:
+            self._upkeep.drop_erased()
+            cleared = self.store.scrub()
+        except BusyError:  # who builds for so long drops it before what is built comes into force
+            cleared = False
         if not there:
             raise NotFoundError(f"{uri}: no such document in scope {scope!r}; `ingest status` lists what is there")
         return Forgotten(len(erased), cleared)
@@ -309,8 +313,7 @@ class Memory:
         what is left then is named.
         """
         told = progress or (lambda _: None)
-        with self._lock:
-            return self._upkeep.repaired(deep, told) if repair else self._upkeep.check(deep, told)
+        return self._upkeep.repaired(deep, told) if repair else self._upkeep.check(deep, told)
 
     def backup(self, target: str | Path) -> Path:
         """Copy the truth into the folder `target`, which is a home of its own then. Others may read and write meanwhile."""

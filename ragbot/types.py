@@ -202,9 +202,10 @@ class Refreshed:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What `Memory.forget` did: chunks erased, and whether the database's log is clear of them.
+    """What `Memory.forget` did: chunks erased, and whether no file of the home holds anything of them any more.
 
-    It is not while another process reads in it; the next `forget` or `refresh` clears it.
+    The database's log may while another process reads in it, and the index while another process
+    makes it anew; that process drops them, or the next `forget` or `refresh` does.
     """
 
     chunks: int

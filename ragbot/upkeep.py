@@ -8,11 +8,15 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
+from ragbot import config
 from ragbot.errors import BusyError, HomeError, ModelError, RagbotError
 from ragbot.index import checking, files, sealing
 from ragbot.index import manifest as manifests
@@ -23,6 +27,8 @@ from ragbot.text.chunks import tokens_of
 from ragbot.types import Checked, Refreshed, Space
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 Told = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is, and of how much."""
@@ -58,19 +64,16 @@ class Upkeep:
 
     def _move_to(self, space: Space, told: Told) -> tuple[int, int]:
         """Let `space` answer. How many vectors were computed, and how many passages are in its index."""
-        embedded = 0
+        with self._store.writing() as writer:
+            writer.keep_space(space)
+        embedded = self._filled(space, told)
+        told("indexing", 0, 1)
+        # Before the swap: it must answer as fast as the old one from its first question on.
+        sealed = self._sealed_anew(space)
+        self._need_sound(space)
         for _ in range(TRIES):
-            total, done = self._spaces.missing(space), 0
-
-            def count(more: int, total: int = total) -> None:
-                nonlocal done
-                done += more
-                told("embedding", done, total)
-
-            embedded += self._spaces.fill(space, count)
-            told("indexing", 0, 1)
-            # Before the swap: it must answer as fast as the old one from its first question on.
-            sealed = self._sealed_anew(space)
+            # What came since is searched beside the index, as always.
+            embedded += self._filled(space, told)
             try:
                 with self._store.writing() as writer:
                     writer.replace_active_space(space)
@@ -82,17 +85,40 @@ class Upkeep:
             return embedded, sealed
         raise BusyError(f"{self._home}: other processes kept changing the home; try again")
 
+    def _filled(self, space: Space, told: Told) -> int:
+        total, done = self._spaces.missing(space), 0
+
+        def count(more: int) -> None:
+            nonlocal done
+            done += more
+            told("embedding", done, total)
+
+        return self._spaces.fill(space, count)
+
+    def _need_sound(self, space: Space) -> None:
+        """Raise HomeError if the index of a space lacks a passage, or has one too many.
+
+        What its graphs find was compared with exact search when they were made.
+        """
+        problems = self._problems(space, deep=False, progress=lambda _: None)
+        if problems:
+            raise HomeError(f"{self._home}: the new index is not sound ({problems[0]}); the old one goes on answering")
+
     def _dropped_vectors(self) -> int:
         with self._store.writing() as writer:
             return writer.drop_vectors_of_other_spaces()
 
     def _sealed_anew(self, space: Space) -> int:
+        return self._built(lambda: self._sealer(space).seal_all(lambda: False))
+
+    def _built(self, work: Callable[[], T]) -> T:
+        """Build with the builder's lock, again where the ground changed under it."""
         for _ in range(TRIES):
-            with sealing.building(self._home):
-                try:
-                    return self._sealer(space).seal_all(lambda: False)
-                except Stopped:  # the ground changed
-                    continue
+            with contextlib.suppress(Stopped), sealing.building(self._home):
+                return work()
+            # Who asked for the builder's place, a `forget` perhaps, is quick: let it have it.
+            while sealing.asked_aside(self._home):
+                time.sleep(0.1)
         raise BusyError(f"{self._home}: other processes kept changing the home; try again")
 
     def _sealer(self, space: Space | None = None) -> sealing.Sealer:
@@ -108,9 +134,12 @@ class Upkeep:
 
     def drop_erased(self) -> None:
         """Leave nothing of what was erased in the files of the index."""
-        with sealing.building(self._home):
+
+        def work() -> None:
             for space in self._kept():
                 self._sealer(space).drop_erased()
+
+        self._built(work)
 
     def _kept(self) -> list[Space]:
         with self._store.reading() as reader:
@@ -118,18 +147,28 @@ class Upkeep:
 
     def check(self, deep: bool, progress: Progress) -> Checked:
         """Compare the index with the truth."""
-        manifests_seen = {space.id: manifests.read(self._home, space.id) for space in self._kept()}
+        found = self._checked(deep, progress)
+        if found.problems and os.access(self._home, os.W_OK):
+            # A builder may have replaced what was being looked at: look again while none is at work.
+            with sealing.building(self._home):
+                found = self._checked(deep, progress)
+        return found
+
+    def _checked(self, deep: bool, progress: Progress) -> Checked:
         with self._store.reading() as reader:
             documents, chunks, _, _ = reader.counts()
             found = reader.integrity()
             active = reader.active_space()
             if active:
                 found += [f"chunk {c.id} ({c.uri}) has no vector of {active.model}" for c in reader.missing(active, NAMED)]
-            for space in reader.spaces_kept():
-                found += checking.problems(
-                    self._home, reader, space, manifests_seen.get(space.id), tokens_of, deep=deep, progress=progress
-                )
-        return Checked(documents, chunks, tuple(found))
+        for space in self._kept():
+            found += self._problems(space, deep, progress)
+        return Checked(documents, chunks, tuple(dict.fromkeys(found)))
+
+    def _problems(self, space: Space, deep: bool, progress: Progress) -> list[str]:
+        manifest = manifests.read(self._home, space.id)
+        with self._store.reading() as reader:
+            return checking.problems(self._home, reader, space, manifest, tokens_of, deep=deep, progress=progress)
 
     def repaired(self, deep: bool, progress: Progress) -> Checked:
         """Compare the index with the truth, and make it anew where they disagree."""
@@ -147,10 +186,16 @@ class Upkeep:
 
     def backup(self, target: Path) -> Path:
         """Copy the database into the folder `target`."""
-        if target.exists() and any(target.iterdir()):
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+            there = any(target.iterdir())
+        except OSError as cause:
+            raise HomeError(f"{target}: cannot be a folder for the backup ({cause.strerror}); name another") from cause
+        if there:
             raise HomeError(f"{target}: is not empty; name a new folder for the backup")
-        target.mkdir(parents=True, exist_ok=True)
         self._store.copy_to(target)
+        if (self._home / config.FILE).exists():
+            shutil.copy(self._home / config.FILE, target / config.FILE)
         return target
 
     def restore(self, source: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from ragbot.index import manifest as manifests
 from ragbot.index import sealed, view
 from ragbot.index.columns import BLANK, FOREVER, Ints
+from ragbot.index.postings import Postings
 from ragbot.index.segment import Segment
 from ragbot.index.view import Source, TokensOf
 from ragbot.types import Manifest, Space
 
 BLOCK = 4096
+MANY = 4096
+"""So many terms are looked at at a time."""
 MOST = 20
 """How many passages a problem names."""
 
@@ -56,10 +59,13 @@ def problems(
     found += _rows(source, space, manifest, segments, lost=len(segments) < len(manifest.segments))
     if deep:
         for name, segment in segments.items():
+            fingerprints = _fingerprints(segment.words)
             for at in range(0, len(segment), BLOCK):
                 rows = np.arange(at, min(at + BLOCK, len(segment)))
                 rows = rows[segment.columns.scope[rows] != BLANK]
-                found += [f"{name}: {problem}" for problem in _contents(source, space, segment, rows, tokens_of)]
+                found += [
+                    f"{name}: {problem}" for problem in _contents(source, space, segment, rows, fingerprints[rows], tokens_of)
+                ]
                 progress(len(rows))
     return found
 
@@ -102,15 +108,18 @@ def _named(problem: str, ids: Ints) -> Iterator[str]:
         yield problem.format(f"chunk … and {len(ids) - MOST} more")
 
 
-def _contents(source: Source, space: Space, segment: Segment, rows: Ints, tokens_of: TokensOf) -> Iterator[str]:
-    """Whether these rows hold what the database holds, and are found by it."""
+def _contents(
+    source: Source, space: Space, segment: Segment, rows: Ints, fingerprints: NDArray[np.uint64], tokens_of: TokensOf
+) -> Iterator[str]:
+    """Whether these rows, whose words have these fingerprints, hold what the database holds, and are found by it."""
     ids = segment.columns.ids[rows]
     truth = view.of_passages(source.passages(space, ids.tolist()), space.dim, tokens_of, segment.txn)
     at, here = truth.rows_of(ids)
-    rows, ids = rows[here], ids[here]
+    rows, ids, fingerprints = rows[here], ids[here], fingerprints[here]
     yield from _named("{} has another vector than the database", ids[(segment.vectors[rows] != truth.vectors[at]).any(axis=1)])
     yield from _named("{} has another scope, kind or time than the database", ids[_other_columns(segment, rows, truth, at)])
-    yield from _named("{} has other words than the database", _other_words(segment, rows, truth, at))
+    other = (segment.words.lengths[rows] != truth.words.lengths[at]) | (fingerprints != _fingerprints(truth.words)[at])
+    yield from _named("{} has other words than the database", ids[other])
     if segment.graph is not None and not segment.past:
         current = segment.columns.retired_at[rows] == FOREVER
         yield from _named("{} is not found by its own vector", ids[current & ~segment.finds(rows)])
@@ -124,24 +133,13 @@ def _other_columns(segment: Segment, rows: Ints, truth: Segment, at: Ints) -> ND
     return other
 
 
-def _other_words(segment: Segment, rows: Ints, truth: Segment, at: Ints) -> Ints:
-    """Ids whose postings differ."""
-    place = np.full(len(segment), -1, np.int64)
-    place[rows] = segment.columns.ids[rows]
-    mine = _triples(segment, place)
-    place = np.full(len(truth), -1, np.int64)
-    place[at] = truth.columns.ids[at]
-    theirs = _triples(truth, place)
-    wrong = np.setxor1d(mine, theirs)
-    lengths = segment.words.lengths[rows] != truth.words.lengths[at]
-    return np.union1d(wrong["id"].astype(np.int64), segment.columns.ids[rows[lengths]])
-
-
-def _triples(segment: Segment, ids: Ints) -> NDArray[Any]:
-    """(id, term, count) of each posting whose row has an id in `ids`."""
-    of = ids[segment.words.rows]
-    kept = of >= 0
-    made = np.empty(int(np.count_nonzero(kept)), [("id", np.int64), ("term", np.uint64), ("count", np.uint8)])
-    made["id"], made["count"] = of[kept], segment.words.counts[kept]
-    made["term"] = segment.words.term_of_each()[kept]
-    return made
+def _fingerprints(words: Postings) -> NDArray[np.uint64]:
+    """(n,): a digest of the words of each passage, and of how often each stands in it."""
+    found = np.zeros(len(words.lengths), np.uint64)
+    for first in range(0, len(words.terms), MANY):
+        terms = slice(first, min(first + MANY, len(words.terms)))
+        span = slice(int(words.starts[terms.start]), int(words.starts[terms.stop]))
+        of_each = np.repeat(words.terms[terms], np.diff(words.starts[terms.start : terms.stop + 1]))
+        # Terms are digests themselves, and odd factors keep them apart.
+        np.add.at(found, words.rows[span], of_each * (words.counts[span].astype(np.uint64) * np.uint64(2) + np.uint64(1)))
+    return found

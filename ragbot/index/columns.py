@@ -71,6 +71,12 @@ class Columns:
         """Some of the rows, in the order given."""
         return replace(self, **{name: getattr(self, name)[rows] for name in ARRAYS})
 
+    def named(self) -> Columns:
+        """The same, without names that no row has any more: a scope may be called like a person."""
+        scopes, scope = _used(self.scope, self.scopes)
+        kinds, kind = _used(self.kind, self.kinds)
+        return replace(self, scope=scope, kind=kind, scopes=scopes, kinds=kinds)
+
 
 ARRAYS = tuple(field.name for field in fields(Columns) if field.name not in ("scopes", "kinds"))
 """The columns, without the lists of names."""
@@ -78,6 +84,13 @@ ARRAYS = tuple(field.name for field in fields(Columns) if field.name not in ("sc
 
 def _codes(names: Sequence[str], wanted: Collection[str]) -> NDArray[np.int32]:
     return np.array([code for code, name in enumerate(names) if name in wanted], np.int32)
+
+
+def _used(codes: NDArray[np.int32], names: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+    """The names that stand behind a code, and the codes that count into these; BLANK stays."""
+    used = np.unique(codes[codes != BLANK])
+    new = np.searchsorted(used, codes).astype(np.int32)
+    return tuple(names[code] for code in used.tolist()), np.where(codes == BLANK, np.int32(BLANK), new)
 
 
 def joined(parts: Sequence[Columns]) -> Columns:

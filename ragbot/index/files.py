@@ -40,6 +40,10 @@ def write(path: Path, content: bytes) -> None:
     _flush_folder(path.parent)
 
 
+class Damaged(ValueError):
+    """A file is not what it was when it was written."""
+
+
 @contextmanager
 def folder_aside(parent: Path) -> Iterator[Path]:
     """An empty folder to put files in; what is left of it at the end goes."""
@@ -85,23 +89,23 @@ def _rename(aside: Path, place: Path) -> None:
 def verified(folder: Path, *, every_file: bool = True) -> dict[str, Any]:
     """What was said about the files of `folder`.
 
-    Raises OSError if one is missing, ValueError if one is not what it was.
+    Raises OSError if one is missing, Damaged if one is not what it was.
     """
     content = (folder / CONTENTS).read_bytes()
     if xxhash.xxh3_128_hexdigest(content) != folder.name:
-        raise ValueError(f"{folder.name}/{CONTENTS}: content does not match its name")
+        raise Damaged(f"{folder.name}/{CONTENTS}: content does not match its name")
     about: dict[str, Any] = json.loads(content)
     files: dict[str, dict[str, Any]] = about.pop("files")
     for name, listed in files.items():
         if (folder / name).stat().st_size != listed["bytes"]:
-            raise ValueError(f"{folder.name}/{name}: is not of its size")
+            raise Damaged(f"{folder.name}/{name}: is not of its size")
     if not every_file:
         return about
     # Hashing lets go of the interpreter: several files at once.
     with ThreadPoolExecutor() as pool:
         for name, found in zip(files, pool.map(lambda name: digest(folder / name), files), strict=True):
             if found != files[name]["xxh3"]:
-                raise ValueError(f"{folder.name}/{name}: content does not match its digest")
+                raise Damaged(f"{folder.name}/{name}: content does not match its digest")
     return about
 
 

@@ -53,16 +53,11 @@ class Graph:
     ef: int
     orphans: Ints
 
-    def search(self, query: Vectors, k: int, shown: NDArray[np.uint8] | None, share: float) -> Ints:
-        """About the k nearest rows of those whose bit is set in `shown` (None: all), a `share` of all rows; not all orphans."""
+    def search(self, query: Vectors, k: int, look: int) -> Ints:
+        """About the k nearest rows, best first, of `look` that are looked at; not all orphans."""
         import faiss
 
-        # Hidden rows take places among the candidates: the fewer are shown, the further it has to look.
-        parameters = faiss.SearchParametersHNSW(efSearch=int(max(self.ef, k) / share))
-        if shown is not None:
-            selector = faiss.IDSelectorBitmap(shown)
-            parameters.sel = selector
-        _, rows = self.index.search(query[None], k, params=parameters)
+        _, rows = self.index.search(query[None], k, params=faiss.SearchParametersHNSW(efSearch=max(look, k)))
         found: Ints = rows[0][rows[0] >= 0]
         return found
 
@@ -84,15 +79,37 @@ def read(file: Path, ef: int, orphans: Ints) -> Graph:
     return Graph(faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC), ef, orphans)
 
 
-def write_blanked(source: Path, rows: Ints, file: Path) -> None:
-    """Write a copy of the graph in `source` in which nothing is left of the codes of `rows`."""
+def write_blanked(source: Path, rows: Ints, file: Path, vectors: Vectors, ef: int) -> Ints:
+    """Write a copy of the graph in `source` in which nothing is left of the codes of `rows`. Which others it finds no longer.
+
+    A blank row takes the code of a row that it is linked with, and so stays a way to what lies beyond it.
+    """
     import faiss
 
     copy = faiss.read_index(str(source))
     codes = faiss.downcast_index(copy.storage)
     view = faiss.rev_swig_ptr(codes.codes.data(), copy.ntotal * codes.code_size).reshape(copy.ntotal, codes.code_size)
-    view[rows] = 0
+    blank = np.zeros(copy.ntotal, np.bool_)
+    blank[rows] = True
+    linked = _linked(copy.hnsw, rows)
+    kept = (linked >= 0) & ~blank[linked]
+    # Links are in the order of nearness. Where all of them are blank as well, any row will do.
+    beside = np.where(kept.any(axis=1), linked[np.arange(len(rows)), kept.argmax(axis=1)], np.flatnonzero(~blank)[0])
+    view[rows] = view[beside]
     faiss.write_index(copy, str(file))
+    near = np.unique(linked[kept])
+    return near[~_finds(copy, vectors, near, ef)]
+
+
+def _linked(hnsw: faiss.HNSW, rows: Ints) -> Ints:
+    """(len(rows), links): which rows each is linked with on the lowest level, -1 where it has fewer links."""
+    import faiss
+
+    links = hnsw.nb_neighbors(0)
+    offsets = faiss.rev_swig_ptr(hnsw.offsets.data(), hnsw.offsets.size())
+    neighbors = faiss.rev_swig_ptr(hnsw.neighbors.data(), hnsw.neighbors.size())
+    found: Ints = neighbors[offsets[rows].astype(np.int64)[:, None] + np.arange(links)].astype(np.int64)
+    return found
 
 
 def build(vectors: Vectors, stop: Stop) -> Graph | None:
@@ -137,7 +154,7 @@ def _tuned(index: faiss.Index, vectors: Vectors) -> int | None:
     for ef in EFS:
         parameters = faiss.SearchParametersHNSW(efSearch=ef)
         _, found = index.search(probes, 2 * PROBED, params=parameters)
-        scores = np.einsum("pkd,pd->pk", vectors[np.maximum(found, 0)], probes)
+        scores = _exact(vectors, found, probes)
         # By score and not by row: equal passages stand for each other.
         found_share = float(np.mean(np.sort(scores, axis=1)[:, -PROBED:] >= best.min(axis=1, keepdims=True) - 1e-5))
         if found_share >= RECALL:
@@ -168,6 +185,13 @@ def _finds(index: faiss.Index, vectors: Vectors, rows: Ints, ef: int) -> NDArray
     right: NDArray[np.bool_] = (found == rows[:, None]).any(axis=1)
     missing = np.flatnonzero(~right)
     if len(missing):
-        scores = np.einsum("pkd,pd->pk", vectors[np.maximum(found[missing], 0)], own[missing])
+        scores = _exact(vectors, found[missing], own[missing])
         right[missing] = scores.min(axis=1) >= np.einsum("pd,pd->p", own[missing], own[missing]) - 1e-5
     return right
+
+
+def _exact(vectors: Vectors, found: Ints, queries: Vectors) -> Vectors:
+    """(q, k): the scores of the rows found for each query; the least there is where none was."""
+    scores: Vectors = np.einsum("pkd,pd->pk", vectors[np.maximum(found, 0)], queries)
+    scores[found < 0] = -np.inf
+    return scores

@@ -6,6 +6,9 @@ import json
 from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+import xxhash
 
 from ragbot.index import files
 from ragbot.types import Manifest
@@ -20,26 +23,29 @@ def path_of(home: Path, space: int) -> Path:
 
 
 def read(home: Path, space: int) -> Manifest | None:
-    """The manifest of a space; None if there is none, or none that can be understood."""
+    """The manifest of a space; None if there is none, or not all of it is as it was written."""
     try:
         fields = json.loads(path_of(home, space).read_text(encoding="utf-8"))
+        if fields.pop("xxh3") != _digest(fields):
+            return None
         return Manifest(**{**fields, "segments": tuple(fields["segments"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
+def _digest(fields: dict[str, Any]) -> str:
+    return xxhash.xxh3_128_hexdigest(json.dumps(fields, sort_keys=True).encode())
+
+
 def publish(home: Path, manifest: Manifest, spaces: Collection[int]) -> None:
     """Put `manifest` in force, then drop what no manifest of `spaces` names. Call it under the write lock."""
-    files.write(path_of(home, manifest.space), json.dumps(asdict(manifest), indent=1).encode())
+    fields = asdict(manifest)
+    files.write(path_of(home, manifest.space), json.dumps({**fields, "xxh3": _digest(fields)}, indent=1).encode())
     sweep(home, spaces)
 
 
 def sweep(home: Path, spaces: Collection[int]) -> None:
-    """Drop manifests of other spaces than `spaces`, and what theirs do not name.
-
-    A segment that another process has just sealed goes too: that process notices when it
-    publishes, since what made this sweep necessary has changed the ground under it.
-    """
+    """Drop manifests of other spaces than `spaces`, and what theirs do not name. Hold the builder's lock."""
     for stray in strays(home, spaces):
         files.remove(stray)
 

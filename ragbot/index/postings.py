@@ -45,10 +45,6 @@ class Postings:
         span = slice(int(self.starts[at]), int(self.starts[at + 1]))
         return self.rows[span], self.counts[span]
 
-    def term_of_each(self) -> NDArray[np.uint64]:
-        """The term of each posting, in their order."""
-        return np.repeat(self.terms, np.diff(self.starts))
-
 
 @lru_cache(maxsize=1 << 18)
 def term(token: str) -> int:

@@ -73,8 +73,9 @@ def write_without_erased(folder: Path, name: str, segment: Segment, *, txn: int,
     built = segment.graph
 
     def put_graph(aside: Path, made: Plan) -> int:
-        _put(aside, "orphans", [built.orphans])
-        graph.write_blanked(folder / name / GRAPH, np.flatnonzero(segment.erased), aside / GRAPH)
+        gone = np.flatnonzero(segment.erased)
+        lost = graph.write_blanked(folder / name / GRAPH, gone, aside / GRAPH, segment.vectors, built.ef)
+        _put(aside, "orphans", [np.setdiff1d(np.union1d(built.orphans, lost), gone)])
         return built.ef
 
     rows = np.arange(len(segment))
@@ -84,11 +85,12 @@ def write_without_erased(folder: Path, name: str, segment: Segment, *, txn: int,
 
 
 def _write(folder: Path, made: Plan, put_graph: Callable[[Path, Plan], int], *, txn: int, past: bool, stop: Stop) -> str:
+    columns = made.columns.named()
     about: dict[str, Any] = {"format": FORMAT, "txn": txn, "past": past, "dim": made.parts[0].vectors.shape[1]}
-    about |= {"scopes": list(made.columns.scopes), "kinds": list(made.columns.kinds)}
+    about |= {"scopes": list(columns.scopes), "kinds": list(columns.kinds)}
     with files.folder_aside(folder) as aside:
         for name in column.ARRAYS:
-            _put(aside, name, [getattr(made.columns, name)])
+            _put(aside, name, [getattr(columns, name)])
         _put_words(aside, made, stop)
         _put(aside, "vectors", _until(stop, made.vectors()))
         about["ef"] = put_graph(aside, made)

@@ -18,13 +18,13 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from ragbot.errors import BusyError
+from ragbot.errors import BusyError, HomeError
 from ragbot.index import files, sealed
 from ragbot.index import manifest as manifests
 from ragbot.index.columns import BLANK, FOREVER
 from ragbot.index.graph import Stop, Stopped
 from ragbot.index.segment import Segment
-from ragbot.index.view import Source, TokensOf, View, due
+from ragbot.index.view import Replaced, Source, TokensOf, View, due
 from ragbot.types import Manifest, Space
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,8 @@ LOCK = "builder.lock"
 ASKED = "builder.asked"
 WAIT_S = 30.0
 LOOK_EVERY_S = 0.5
+LEFT_S = 5.0
+"""Who asked, and did not ask again for so long, waits no more."""
 MOST_ROWS = 1 << 20
 """No segment has more passages: making one takes memory for its graph, about 1 kB a passage."""
 
@@ -73,16 +75,15 @@ class Sealer:
 
         Raises Stopped if `stop` says so on the way, or the ground changed. Hold the lock of `building`.
         """
-        self._follow()
+        self._follow(stop)
         return self._mend(stop) or self._drop_erased(stop) or self._seal(stop) or self._merge(stop, most)
 
     def seal_all(self, stop: Stop) -> int:
         """Make as few segments as can be of what is current, and of what is past. How many passages are in them."""
-        self._follow()
+        self._follow(stop)
         view = self._view
-        # A space that is being filled: up to the first passage that it lacks.
         while not self._sound(view.sealed):
-            self._follow()
+            self._follow(stop)
         parts = view.segments
         if not parts:
             self._publish((), stop, all_in=True)
@@ -98,12 +99,13 @@ class Sealer:
         with self._store.writing() as source:
             manifests.sweep(self._home, _kept(source))
 
-    def _follow(self) -> None:
-        with self._store.reading() as source:
-            space = self._view.fixed or source.active_space()
-        manifest = manifests.read(self._home, space.id) if space else None
-        with self._store.reading() as source:
-            self._view.follow(source, manifest)
+    def _follow(self, stop: Stop = lambda: False) -> None:
+        while True:
+            with self._store.reading() as source:
+                space = self._view.fixed or source.active_space()
+            manifest = manifests.read(self._home, space.id) if space else None
+            with contextlib.suppress(Replaced), self._store.reading() as source:
+                return self._view.follow(source, manifest, stop)
 
     def _sound(self, names: Iterable[str]) -> bool:
         """Read every byte of these segments. False where one is damaged: after `_follow` its passages count as unsealed."""
@@ -230,7 +232,7 @@ def _kept(source: BuilderSource) -> set[int]:
 def building(home: Path, wait_s: float = WAIT_S) -> Iterator[None]:
     """Be the one process that makes segments. Raises BusyError if another one is at it for `wait_s`.
 
-    Who waits asks a background builder to step aside.
+    Who waits asks who is at it to step aside. Raises HomeError where the home may not be written.
     """
     lock, asked = FileLock(home / LOCK), home / ASKED
     until = time.monotonic() + wait_s
@@ -243,15 +245,18 @@ def building(home: Path, wait_s: float = WAIT_S) -> Iterator[None]:
                 if time.monotonic() >= until:
                     raise BusyError(f"{home}: another process is building its index; try again") from cause
                 asked.touch()
+            except OSError as cause:
+                raise HomeError(f"{home}: its index cannot be built ({cause.strerror}); check its permissions") from cause
         if wait_s:
             asked.unlink(missing_ok=True)
         yield
 
 
 def asked_aside(home: Path) -> bool:
-    """Whether somebody waits for the background builder to step aside."""
+    """Whether somebody waits for the builder to step aside."""
     try:
-        return time.time() - (home / ASKED).stat().st_mtime < WAIT_S
+        # Who waits asks again and again: what lies in the future is from before the clock was set back.
+        return 0 <= time.time() - (home / ASKED).stat().st_mtime < LEFT_S
     except FileNotFoundError:
         return False
 

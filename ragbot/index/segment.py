@@ -21,6 +21,10 @@ FILTERS = 32
 SPARE = 16
 """How many rows more than asked for are scored exactly."""
 GATHERED = 8192
+STEP = 32
+"""So many rows are scored one after the other in the time in which a graph looks at one more."""
+ENOUGH = 0.7
+"""With this share of the shown rows that a search should pass by, it has looked far enough: by chance they are fewer at times."""
 
 
 class Shown:
@@ -34,13 +38,7 @@ class Shown:
         """Show these no longer."""
         self.mask[rows] = False
         self.count = int(np.count_nonzero(self.mask))
-        self.__dict__.pop("bits", None)
         self.__dict__.pop("rows", None)
-
-    @cached_property
-    def bits(self) -> NDArray[np.uint8]:
-        """One bit a row."""
-        return np.packbits(self.mask, bitorder="little")
 
     @cached_property
     def rows(self) -> Ints:
@@ -130,18 +128,17 @@ class Segment:
         return found
 
     def finds(self, rows: Ints) -> NDArray[np.bool_]:
-        """Which rows the graph finds by their own vectors, themselves or ones equal to them."""
-        return self.graph.finds(self.vectors, rows) if self.graph else np.ones(len(rows), np.bool_)
+        """Which rows the graph, where there is one, finds by their own vectors, themselves or ones equal to them."""
+        assert self.graph is not None
+        return self.graph.finds(self.vectors, rows)
 
     def nearest(self, query: Vectors, k: int, wanted: Filter) -> tuple[Ints, Vectors]:
         """Ids and cosines of the k nearest passages that `wanted` shows, in no order; about those where there is a graph."""
         shown = self.shown(wanted)
         if not shown.count:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        if self.graph is None or self._few(shown, k, self.graph):
-            rows, scores = shown.rows, self._all_scores(query, shown)
-        else:
-            rows, scores = self._proposed(query, k, shown, self.graph)
+        proposed = self._proposed(query, k, shown) if self.graph else None
+        rows, scores = proposed or (shown.rows, self._all_scores(query, shown))
         if len(rows) > k:
             best = np.argpartition(-scores, k - 1)[:k]
             # Of equal scores at the edge argpartition takes any: the order must be the same everywhere.
@@ -152,21 +149,33 @@ class Segment:
             rows, scores = rows[keep], scores[keep]
         return self.columns.ids[rows], scores
 
-    def _few(self, shown: Shown, k: int, graph: Graph) -> bool:
-        """Whether to look at all that is shown: by what either way costs, a row, or a step of a wider search."""
-        return shown.count**2 < 32 * max(graph.ef, k) * len(self)
+    def _proposed(self, query: Vectors, k: int, shown: Shown) -> tuple[Ints, Vectors] | None:
+        """Rows near the query, with their cosines: what the graph finds, and what it never finds.
 
-    def _proposed(self, query: Vectors, k: int, shown: Shown, graph: Graph) -> tuple[Ints, Vectors]:
-        """Rows near the query, with their cosines: what the graph finds, and what it never finds."""
-        everything = shown.count == len(self)
-        rows = graph.search(query, k + SPARE + k // 4, None if everything else shown.bits, shown.count / len(self))
-        rows = rows[shown.mask[rows]]
-        if not len(graph.orphans):
-            return rows, self._scores(query, rows)
+        None where it costs no more to look at all that is shown.
+        """
+        assert self.graph is not None
+        wanted = k + SPARE + k // 4
+        rows = self._found(query, wanted, shown, self.graph)
+        if rows is None or not len(self.graph.orphans):
+            return None if rows is None else (rows, self._scores(query, rows))
         is_orphan, vectors = self._orphans
-        rows, visible = rows[~is_orphan[rows]], shown.mask[graph.orphans]
+        rows, visible = rows[~is_orphan[rows]], shown.mask[self.graph.orphans]
         scores = np.concatenate([self._scores(query, rows), _rounded(vectors @ query)[visible]])
-        return np.concatenate([rows, graph.orphans[visible]]), scores
+        return np.concatenate([rows, self.graph.orphans[visible]]), scores
+
+    def _found(self, query: Vectors, wanted: int, shown: Shown, graph: Graph) -> Ints | None:
+        """About the nearest `wanted` rows that are shown; None where the graph is the dearer way to them."""
+        enough, everything = max(graph.ef, wanted), shown.count == len(self)
+        look = enough * len(self) / shown.count
+        while look * STEP < shown.count:
+            rows = graph.search(query, wanted if everything else round(look), round(look))
+            rows = rows[shown.mask[rows]]
+            if everything or len(rows) >= ENOUGH * enough:
+                return rows[:wanted]
+            # What is hidden lies where the question leads, as where a filter goes with a topic: look further around.
+            look *= 2
+        return None
 
     @cached_property
     def _orphans(self) -> tuple[NDArray[np.bool_], Vectors]:

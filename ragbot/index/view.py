@@ -5,6 +5,7 @@ Following costs what was written since the last time, not what the home holds.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,10 +13,10 @@ from typing import Protocol
 
 import numpy as np
 
+from ragbot.index import files, merging, postings, sealed, words
 from ragbot.index import manifest as manifests
-from ragbot.index import merging, postings, sealed, words
 from ragbot.index.columns import FOREVER, Columns, Filter, Ints
-from ragbot.index.graph import Vectors
+from ragbot.index.graph import Stop, Stopped, Vectors
 from ragbot.index.segment import Segment, best
 from ragbot.types import Manifest, Space
 
@@ -67,6 +68,10 @@ class Source(Protocol):
     def erased_after(self, txn: int) -> Ints: ...
 
 
+class Replaced(Exception):
+    """The manifest that was read is in force no longer."""
+
+
 class View:
     """The passages of one space: `space`, else the one that answers. Not safe for threads."""
 
@@ -100,12 +105,20 @@ class View:
         """All of them."""
         return [*self.sealed.values(), *self.loose]
 
-    def follow(self, source: Source, manifest: Manifest | None) -> None:
+    def follow(self, source: Source, manifest: Manifest | None, stop: Stop = lambda: False) -> None:
         """Take over what was committed up to `source`.
 
         `manifest` must have been read before the snapshot was taken: an older manifest covers
-        less, a newer one could cover what the snapshot does not know yet.
+        less, a newer one could cover what the snapshot does not know yet. Raises Replaced if it
+        has been replaced since and its segments are gone: follow the new one; Stopped if `stop` says so.
         """
+        try:
+            self._follow(source, manifest, stop)
+        except BaseException:  # no half of it: the next time begins anew
+            self._clear(self.fixed, None)
+            raise
+
+    def _follow(self, source: Source, manifest: Manifest | None, stop: Stop) -> None:
         space, (txn, token) = self.fixed or source.active_space(), source.last_transaction()
         if (txn, token) == self.transaction and manifest == self.manifest:
             return
@@ -116,13 +129,13 @@ class View:
         if space is not None:
             since = self.transaction[0] or txn
             if manifest != self.manifest or not self.transaction[0]:
-                since = min(since, self._open(source, space, manifest))
+                since = min(since, self._open(source, space, manifest, stop))
             self._hide(source, since)
-            self._load(source, space, source.vector_ids(space, self.last_id))
+            self._load(source, space, source.vector_ids(space, self.last_id), stop)
         self.manifest = manifest
         self.transaction = (txn, token)
 
-    def _open(self, source: Source, space: Space, manifest: Manifest | None) -> int:
+    def _open(self, source: Source, space: Space, manifest: Manifest | None, stop: Stop) -> int:
         """Open the segments of a manifest, if it speaks for this database. The oldest transaction that they know up to."""
         believed = usable(manifest, source, space)
         before, had_damage = self.sealed, bool(self.damaged)
@@ -138,6 +151,10 @@ class View:
             try:
                 self.sealed[name] = sealed.read(self._home / manifests.FOLDER / name, verify=self._verify)
             except (OSError, ValueError, KeyError) as cause:
+                if manifest != manifests.read(self._home, space.id):
+                    raise Replaced from cause
+                if isinstance(cause, (files.Damaged, FileNotFoundError)):
+                    self._tell_builder(name)
                 log.warning(
                     "%s: index segment unusable (%s); searching its passages exactly until it is made again", self._home, cause
                 )
@@ -147,21 +164,27 @@ class View:
         self.covered = believed.covered if believed else 0
         if self.damaged or had_damage or self.covered < covered:
             self.loose = []
-            self._load_lost(source, space)
+            self._load_lost(source, space, stop)
         else:
             masks = [segment.columns.ids > self.covered for segment in self.loose]
+            masks = [mask & ~segment.erased for segment, mask in zip(self.loose, masks, strict=True)]
             kept = [(segment, mask) for segment, mask in zip(self.loose, masks, strict=True) if mask.any()]
             self.loose = [s if mask.all() else merging.in_memory([s], [mask]) for s, mask in kept]
             self.last_id = max(self.last_id, self.covered)
         return since
 
-    def _load_lost(self, source: Source, space: Space) -> None:
+    def _tell_builder(self, name: str) -> None:
+        """Who builds does not read every byte: to him a segment is damaged that has no list of contents."""
+        with contextlib.suppress(OSError):  # a home that may not be written
+            (self._home / manifests.FOLDER / name / files.CONTENTS).unlink()
+
+    def _load_lost(self, source: Source, space: Space, stop: Stop) -> None:
         """Load what the database has up to `covered` and no segment."""
         there = [segment.columns.ids for segment in self.sealed.values()]
         ids = source.vector_ids(space)
         self.last_id = self.covered
         lost = np.setdiff1d(ids[ids <= self.covered], np.concatenate(there) if there else ids[:0])
-        self._load(source, space, lost)
+        self._load(source, space, lost, stop)
 
     def _hide(self, source: Source, since: int) -> None:
         retired, times = source.retired_after(since)
@@ -170,8 +193,10 @@ class View:
             segment.retire(retired, times)
             segment.erase(erased)
 
-    def _load(self, source: Source, space: Space, ids: Ints) -> None:
+    def _load(self, source: Source, space: Space, ids: Ints, stop: Stop) -> None:
         for segment in read(source, space, ids, self._tokens_of):
+            if stop():
+                raise Stopped
             self.loose.append(segment)
         if len(ids):
             self.last_id = max(self.last_id, int(ids[-1]))

@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+from sqlalchemy.pool import NullPool
 
 from ragbot.errors import BusyError, HomeError
 from ragbot.store.schema import REVISION
@@ -35,8 +36,7 @@ def open_engine(home: Path, *, create: bool) -> Engine:
     """
     _need_folder(home, create)
     writable = os.access(home, os.W_OK) and (not (home / FILE).exists() or os.access(home / FILE, os.W_OK))
-    # Last in, first out: who writes goes on with the connection whose cache knows what was written.
-    engine = create_engine(_url(home, writable), connect_args={"timeout": WAIT_S}, pool_use_lifo=True)
+    engine = _writable(home) if writable else _readable(home)
     event.listen(engine, "connect", _prepare)
     with ExitStack() as undo:
         undo.callback(engine.dispose)
@@ -45,14 +45,26 @@ def open_engine(home: Path, *, create: bool) -> Engine:
     return engine
 
 
-def _url(home: Path, writable: bool) -> str:
+def _writable(home: Path) -> Engine:
+    # Last in, first out: who writes goes on with the connection whose cache knows what was written.
+    # A connection for each thread: those that wait to write must not keep others from reading.
+    return create_engine(
+        f"sqlite:///{(home / FILE).absolute()}", connect_args={"timeout": WAIT_S}, pool_use_lifo=True, max_overflow=-1
+    )
+
+
+def _readable(home: Path) -> Engine:
     file = (home / FILE).absolute()
-    if writable:
-        return f"sqlite:///{file}"
     log = file.with_name(f"{FILE}-wal")
-    # Where nobody writes, SQLite has to be told so: it cannot make the file in which it would look for writers.
-    still = not log.exists() or not log.stat().st_size
-    return f"sqlite:///file:{quote(str(file))}?mode=ro{'&immutable=1' if still else ''}&uri=true"
+
+    def connect() -> sqlite3.Connection:
+        # Where nobody writes, SQLite has to be told so: it cannot make the file in which it would look for writers.
+        still = not log.exists() or not log.stat().st_size
+        uri = f"file:{quote(str(file))}?mode=ro{'&immutable=1' if still else ''}"
+        return sqlite3.connect(uri, uri=True, timeout=WAIT_S, check_same_thread=False)
+
+    # Each time anew: somebody who may write it may have begun to.
+    return create_engine(f"sqlite:///{file}", creator=connect, poolclass=NullPool)
 
 
 def _need_newest(engine: Engine, home: Path) -> None:
@@ -106,7 +118,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 def path_of(engine: Engine) -> Path:
     """The file of a database."""
-    return Path(unquote(str(engine.url.database).removeprefix("file:")))
+    return Path(str(engine.url.database))
 
 
 def copy(engine: Engine, target: Path) -> None:
@@ -124,6 +136,8 @@ def copy(engine: Engine, target: Path) -> None:
 def _read_error(cause: DatabaseError, engine: Engine) -> Exception:
     if isinstance(cause, IntegrityError):
         return cause
+    if isinstance(cause, OperationalError) and "disk I/O" not in str(cause.orig):
+        return HomeError(f"{path_of(engine)}: cannot be read ({cause.orig})")
     return HomeError(f"{path_of(engine)}: is damaged ({cause.orig}); restore a backup")
 
 

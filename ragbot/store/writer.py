@@ -73,30 +73,44 @@ class Writer(Reader):
         return made
 
     def replace_active_space(self, space: Space) -> None:
-        """Let `space` answer from now on, and keep the one that did; others go. Raises Raced if a chunk has no vector in it."""
-        if self.missing(space, 1):
+        """Let `space` answer from now on, and keep the one that did; others go.
+
+        Raises Raced if a chunk has no vector in it, or it is there no longer.
+        """
+        if self.missing(space, 1) or self.space(space.model, space.revision) != space:
             raise Raced
         before = self.active_space()
-        if before == space:
-            return
-        self._set("space", space.id)
-        if before:
-            self._set("previous_space", before.id)
+        if before != space:
+            self._set("space", space.id)
+            if before:
+                self._set("previous_space", before.id)
+        self._drop("next_space")
+
+    def keep_space(self, space: Space) -> None:
+        """Keep what is made for `space`, which does not answer yet. One at a time: an earlier one that never did goes."""
+        self._set("next_space", space.id)
 
     def drop_vectors_of_other_spaces(self) -> int:
-        """Drop some vectors of spaces that are kept no longer. How many; 0 once all are gone, and the spaces with them."""
+        """Drop some vectors of spaces that are kept no longer. How many; 0 once all are gone."""
         kept = [one.id for one in self.spaces_kept()]
         other = s.vectors.c.space_id.not_in(kept)
         some = select(s.vectors.c.chunk_id).where(other).limit(20 * MANY)
-        dropped = self._connection.execute(delete(s.vectors).where(other, s.vectors.c.chunk_id.in_(some))).rowcount
-        return dropped
+        return self._connection.execute(delete(s.vectors).where(other, s.vectors.c.chunk_id.in_(some))).rowcount
 
     def _set(self, key: str, value: int) -> None:
-        self._connection.execute(delete(s.settings).where(s.settings.c.key == key))
+        self._drop(key)
         self._connection.execute(insert(s.settings).values(key=key, value=str(value)))
 
+    def _drop(self, key: str) -> None:
+        self._connection.execute(delete(s.settings).where(s.settings.c.key == key))
+
     def add_vectors(self, space: Space, vectors: Mapping[int, NDArray[np.float32]]) -> None:
-        """Add vectors by chunk id. Chunks that were erased, or have one by now, are passed over."""
+        """Add vectors by chunk id. Chunks that were erased, or have one by now, are passed over.
+
+        Raises Raced if the space is there no longer.
+        """
+        if self.space(space.model, space.revision) != space:
+            raise Raced
         there = select(s.chunks.c.id).where(s.chunks.c.id.in_(list(vectors)))
         alive = self._connection.execute(there).scalars()
         values = [{"chunk_id": id, "space_id": space.id, "vector": _bytes(vectors[id])} for id in alive]
@@ -119,16 +133,16 @@ class Writer(Reader):
         their vector from `vectors` (by digest). Raises Raced if `space` no longer answers, or a
         vector is needed that nobody has.
         """
-        active = self.active_space()
-        if active is None or active.id != space.id:
+        if self.active_space() != space:
             raise Raced
-        document_id = self._put_document(document)
+        document_id, there = self._put_document(document)
         valid_from = rows.micros(document.valid_from) if document.valid_from else self.at
-        kept, new, gone = self._difference(document_id, drafts)
+        kept, new, gone = self._difference(document_id, drafts) if there else ({}, range(len(drafts)), [])
         self._move({chunk_id: drafts[at] for chunk_id, at in kept.items()}, kept)
         self._retire(gone, valid_from, by=document.sha256)
         self._add(document_id, document, valid_from, {at: drafts[at] for at in new}, space, vectors)
-        self._connection.execute(q.DROP_DISPUTES, {"of": document_id})
+        if there:
+            self._connection.execute(q.DROP_DISPUTES, {"of": document_id})
         self._add_disputes(document_id, disputes)
         embedded = sum(drafts[at].sha256 in vectors for at in new)
         return Remembered(added=len(new), kept=len(kept), retired=len(gone), embedded=embedded)
@@ -148,7 +162,8 @@ class Writer(Reader):
                 values = {"document_id": document_id, "chunk_id": chunk_id, "start": start, "end": start + len(quote)}
                 self._connection.execute(insert(s.disputes).values(values))
 
-    def _put_document(self, document: Document) -> int:
+    def _put_document(self, document: Document) -> tuple[int, bool]:
+        """Its id, and whether it was there."""
         values: dict[str, Any] = {
             "kind": document.kind,
             "title": document.title,
@@ -161,11 +176,13 @@ class Writer(Reader):
         found = self._connection.execute(q.DOCUMENT_ID, {"of_scope": document.scope, "of_uri": document.uri}).scalar()
         if found is not None:
             self._connection.execute(q.UPDATE_DOCUMENT, {"of": found, **values})
-            return int(found)
+            return int(found), True
         values |= {"scope": document.scope, "uri": document.uri}
-        return int(self._connection.execute(q.INSERT_DOCUMENT, values).inserted_primary_key[0])  # type: ignore[index]
+        return int(self._connection.execute(q.INSERT_DOCUMENT, values).inserted_primary_key[0]), False  # type: ignore[index]
 
-    def _difference(self, document_id: int, drafts: Sequence[Draft]) -> tuple[dict[int, int], list[int], list[tuple[int, int]]]:
+    def _difference(
+        self, document_id: int, drafts: Sequence[Draft]
+    ) -> tuple[dict[int, int], Sequence[int], list[tuple[int, int]]]:
         """Chunks that stay (id → place among the drafts), places of new ones, (id, valid_from) of those that go."""
         waiting: dict[str, list[tuple[int, int]]] = {}
         for row in self._connection.execute(q.CURRENT_CHUNKS, {"of": document_id}).all():
