@@ -176,11 +176,14 @@ def restore(
     """Bring a backup back into a home. What the home held is replaced as a whole, or not at all."""
     with reporting(as_json):
         from ragbot.memory import Memory
+        from ragbot.store import Store
 
+        source = _path(folder)
+        Store.open(source, create=False).close()  # before a home is made for it
         with Memory.open(home) as memory, waiting("Copying…"):
             if memory.documents() and not replace:
                 raise InputError(f"{memory.home}: holds documents; --replace gives them up for the backup's")
-            memory.restore(_path(folder))
+            memory.restore(source)
             documents = len(memory.documents())
         say_json({"restored": folder, "documents": documents}) if as_json else say(
             f"restored {documents} documents from {folder}"

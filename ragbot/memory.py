@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -33,7 +34,7 @@ from ragbot.store import Draft, Raced, Store, Stored, Writer
 from ragbot.store.rows import micros
 from ragbot.text import chunks as chunking
 from ragbot.text import questions, storable
-from ragbot.text.tokens import content, has_cjk, has_words
+from ragbot.text.tokens import has_cjk, has_words, sought
 from ragbot.types import EVERYONE, Checked, Citation, Document, Forgotten, Hit, Refreshed, Remembered
 from ragbot.upkeep import Told, Upkeep
 
@@ -81,7 +82,7 @@ class Memory:
         Loads no model. Raises HomeError if it cannot be opened, or is not there and `create` is
         false; ConfigError if its settings are wrong.
         """
-        folder = configs.home_folder(home)
+        folder = Path(os.path.abspath(configs.home_folder(home)))  # the same, wherever this process goes
         config = configs.load(folder)
         return cls(folder, Store.open(folder, create=create), config)
 
@@ -219,8 +220,9 @@ class Memory:
         """
         if not query.strip():
             raise InputError("the query is empty; say what to look for")
-        if not 1 <= k <= MOST:
+        if not isinstance(k, int) or not 1 <= k <= MOST:
             raise InputError(f"k is {k}; it takes a whole number from 1 to {MOST}")
+        scopes, kinds, uris = _names(scopes), _names(kinds), _names(uris)
         wanted = storable(questions.standalone(query, history))
         moments = [None if at is None else micros(at) for at in (as_of, since, until)]
         for _ in range(TRIES):
@@ -245,14 +247,14 @@ class Memory:
 
     def _ranked(self, query: str, vector: Vector, pool: int, only: Filter) -> list[ranking.Ranked]:
         dense = self._view.nearest(vector, pool, only)
-        lexical = self._view.words(content(query), pool, only)
+        lexical = self._view.words(sought(query), pool, only)
         weight = ranking.WORDS_WEIGHT_CJK if has_cjk(query) else ranking.WORDS_WEIGHT
         return ranking.fuse(dense, lexical, weight)
 
     def document(self, uri: str, *, scope: str = EVERYONE) -> Stored | None:
         """What is known of a current document; None if there is none."""
         with self.store.reading() as reader:
-            stored = reader.document(scope, uri)
+            stored = reader.document(storable(scope), storable(uri))
         return stored if stored and stored.retired_at is None else None
 
     def documents(self, scopes: Collection[str] | None = None) -> list[Stored]:
@@ -270,7 +272,7 @@ class Memory:
     def retire(self, uri: str, *, scope: str = EVERYONE) -> int:
         """Take a document out of recall; `as_of` still reads it. How many chunks were retired."""
         with self.store.writing() as writer:
-            return writer.retire_document(scope, uri)
+            return writer.retire_document(storable(scope), storable(uri))
 
     def forget(self, uri: str, *, scope: str = EVERYONE) -> Forgotten:
         """Erase a document and everything derived from it.
@@ -278,6 +280,7 @@ class Memory:
         Every version goes, with vectors, words, sealed segments, and the answers that quoted it.
         Raises NotFoundError if there is no such document.
         """
+        scope, uri = storable(scope), storable(uri)
         with self.store.writing() as writer:
             there = writer.document(scope, uri) is not None
             erased = writer.erase_document(scope, uri)
@@ -368,7 +371,19 @@ def _grouped(prepared: Iterable[_One]) -> Iterator[list[_One]]:
 
 
 def _storable(document: Document) -> Document:
-    return replace(document, uri=storable(document.uri), text=storable(document.text), title=storable(document.title))
+    return replace(
+        document,
+        uri=storable(document.uri),
+        text=storable(document.text),
+        title=storable(document.title),
+        scope=storable(document.scope),
+        metadata={storable(key): storable(value) for key, value in document.metadata.items()},
+    )
+
+
+def _names(given: str | Collection[str]) -> frozenset[str]:
+    """Names as they are stored; a single one may be given as it is."""
+    return frozenset(map(storable, [given] if isinstance(given, str) else given))
 
 
 def _need_words(document: Document) -> None:

@@ -47,7 +47,8 @@ def reporting(as_json: bool) -> Iterator[None]:
         sys.stdout = None
         raise typer.Exit(0) from cause
     except OSError as cause:
-        say_error(f"cannot read or write ({cause.strerror or cause})")
+        text = f"{f'{cause.filename}: ' if cause.filename else ''}cannot be read or written ({cause.strerror or cause})"
+        say_json({"error": text}) if as_json else say_error(text)
         raise typer.Exit(1) from cause
 
 

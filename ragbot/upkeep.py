@@ -102,6 +102,7 @@ class Upkeep:
         """
         problems = self._problems(space, deep=False, progress=lambda _: None)
         if problems:
+            manifests.path_of(self._home, space.id).unlink(missing_ok=True)  # the next try makes it of the database
             raise HomeError(f"{self._home}: the new index is not sound ({problems[0]}); the old one goes on answering")
 
     def _dropped_vectors(self) -> int:

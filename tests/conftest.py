@@ -1,10 +1,15 @@
 """A home of its own for every test, and memories over a fake embedder."""
 
+import shutil
+import tempfile
+from pathlib import Path
+
 import pytest
 from fakes import FakeEmbedder, FakeGenerator
 
 import ragbot.spaces
 from ragbot import Chat, Memory
+from ragbot.index import graph, sealing
 
 
 @pytest.fixture(autouse=True)
@@ -59,3 +64,21 @@ def chat_of(open_memory):
         return Chat(open_memory(), session, scope, FakeGenerator(*replies))
 
     return open_
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """Segments of few passages, with graphs from 32 on."""
+    monkeypatch.setattr(sealing, "SEAL_AT", 8)
+    monkeypatch.setattr(graph, "FROM", 32)
+
+
+@pytest.fixture
+def reachable():
+    """A folder into which another user may look."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    shutil.rmtree(folder)

@@ -1,9 +1,7 @@
 """The index: segments, merges, filters, damage, spaces, backups. Real FAISS, real SQLite, fake embedder."""
 
-import shutil
 import subprocess
 import sys
-import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from ragbot.index import manifest as manifests
 from ragbot.index import view as views
 from ragbot.index.columns import Filter
 from ragbot.index.segment import Segment
-from ragbot.text.tokens import content
+from ragbot.text.tokens import content, sought
 
 ROOT = Path(__file__).parent.parent
 EVERYONE = Filter(frozenset(["everyone"]))
@@ -33,13 +31,6 @@ def found(memory, query="room team opens", k=1000, **only):
 
 def texts(memory, query, **only):
     return [hit.chunk.text for hit in memory.recall(query, **only)]
-
-
-@pytest.fixture
-def tiny(monkeypatch):
-    """Segments of few passages, with graphs from 32 on."""
-    monkeypatch.setattr(sealing, "SEAL_AT", 8)
-    monkeypatch.setattr(graph, "FROM", 32)
 
 
 # Graphs
@@ -102,6 +93,45 @@ def test_rows_that_the_graph_does_not_find_are_searched_beside_it():
     hidden = segment_of(vectors, segment.graph, (np.arange(6000) == 7).astype(np.int32))
     assert 8 not in hidden.nearest(vectors[7], 3, everyone)[0]
     assert hidden.nearest(vectors[7], 3, ana)[0].tolist() == [8]
+
+
+def test_a_filter_that_goes_with_the_topic_keeps_its_recall():
+    vectors = clustered(6000)
+    centers = np.random.default_rng(99).standard_normal((20, 32)).astype(np.float32)
+    topic = np.argmax(vectors @ (centers / np.linalg.norm(centers, axis=1, keepdims=True)).T, axis=1)
+    built = graph.build(vectors, lambda: False)
+    for shown in (topic >= 5, topic >= 14):
+        exact, near = (segment_of(vectors, one, shown.astype(np.int32)) for one in (None, built))
+        searched = 0
+        for query in vectors[~shown][:60]:
+            truth = set(exact.nearest(query, 10, Filter(frozenset(["ana"])))[0].tolist())
+            searched += len(truth & set(near.nearest(query, 10, Filter(frozenset(["ana"])))[0].tolist()))
+        assert searched >= 0.97 * 600
+
+
+def test_blank_rows_of_a_graph_stay_ways_through_it(tmp_path):
+    vectors = clustered(6000)
+    built = graph.build(vectors, lambda: False)
+    built.write(tmp_path / "graph")
+    topic = vectors @ vectors[0]
+    gone = np.sort(np.argsort(-topic)[:500])
+    code = (tmp_path / "graph").read_bytes()
+    lost = graph.write_blanked(tmp_path / "graph", gone, tmp_path / "blank", vectors, built.ef)
+    assert (tmp_path / "blank").read_bytes() != code
+    left = np.setdiff1d(np.arange(6000), gone)
+    blank = graph.read(tmp_path / "blank", built.ef, np.setdiff1d(np.union1d(built.orphans, lost), gone))
+    assert blank.finds(vectors, left).all()
+    exact, near = segment_of(vectors), segment_of(vectors, blank)
+    for one in (exact, near):
+        one.erase(gone + 1)
+    right = 0
+    for query in vectors[gone][:60]:
+        truth = set(exact.nearest(query, 10, EVERYONE)[0].tolist())
+        right += len(truth & set(near.nearest(query, 10, EVERYONE)[0].tolist()))
+    assert right >= 0.95 * 600
+    codes = graph.read(tmp_path / "blank", built.ef, lost).index
+    again = np.stack([codes.reconstruct(int(row)) for row in gone])
+    assert (np.einsum("nd,nd->n", again, vectors[gone]) < 0.999).all()
 
 
 def test_making_a_graph_can_be_called_off():
@@ -176,6 +206,20 @@ def test_chinese_is_found_by_its_words_sealed_or_not(memory, open_memory):
         assert open_memory()._view is not memory._view
         memory.recall("图书馆")
         assert [id for id, _ in memory._view.words(content("图书馆几点开门"), 5, EVERYONE)] == [1]
+        memory.refresh()
+
+
+@pytest.mark.parametrize("words", ["会议", "会员", "请假", "猫", "茶多少钱", "能源", "会議", "会社", "犬", "물", "개"])
+def test_short_words_of_scripts_without_spaces_are_found(memory, tiny, words):
+    texts = ["公司每周一召开会议。", "会员每月费用是三百元。", "请假需要提前三天申请。", "黑猫喜欢睡在窗台上。", "茶每壶二十元。"]
+    texts += ["新能源汽车的补贴今年结束。", "会議は毎週行われます。", "会社の駐車場は八時に開きます。", "公園では犬を放すな。"]
+    texts += ["물은 하루에 두 잔 마신다.", "우리집 개 이름은 초코이다.", "图书馆周日关闭。", "停车场在地下二层。"]
+    memory.remember(Document(f"{n}.md", text) for n, text in enumerate(texts))
+    for _ in range(2):
+        memory.recall(words)
+        (first, _), *_ = memory._view.words(sought(words), 5, EVERYONE)
+        assert words[0] in texts[first - 1]
+        assert words[:2] in texts[first - 1] or words.startswith("茶")
         memory.refresh()
 
 
@@ -501,17 +545,6 @@ with Memory.open({home!r}, create=False) as memory:
     except HomeError as cause:
         print(cause)
 """
-
-
-@pytest.fixture
-def reachable():
-    """A folder into which another user may look."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    yield folder
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("closed", [True, False])

@@ -272,6 +272,22 @@ def test_sync_touches_only_what_came_from_files_of_the_folder(memory, tmp_path, 
     assert {stored.uri for stored in memory.documents()} == {"https://example.org/x", "docs/by-api", "lab.md", "docs/c.txt"}
 
 
+def test_sync_leaves_what_another_process_ingested_meanwhile(memory, open_memory, tmp_path):
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "a.md").write_text("Room A is blue.")
+    other, came = open_memory(), []
+
+    def progress(_done, _total, _outcome):
+        if not came:
+            (folder / "new.md").write_text("The new room is green.")
+            came.extend(pipeline.add(other, [folder / "new.md"]))
+
+    assert [outcome.status for outcome in pipeline.sync(memory, folder, progress=progress)] == ["added"]
+    assert [outcome.status for outcome in came] == ["added"]
+    assert memory.document(came[0].uri) is not None
+
+
 def test_sync_of_a_folder_above_the_home(memory, tmp_path):
     (tmp_path / "a.txt").write_text("Apples here.")
     pipeline.sync(memory, tmp_path.parent)

@@ -70,4 +70,5 @@ class Builder:
 
 def command(module: str) -> list[str]:
     """How to run a module of this program with this interpreter."""
-    return [sys.executable, "-m", module]
+    # -P: not what lies in the working folder under the name of some other module.
+    return [sys.executable, "-P", "-m", module]

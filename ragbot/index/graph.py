@@ -82,7 +82,7 @@ def read(file: Path, ef: int, orphans: Ints) -> Graph:
 def write_blanked(source: Path, rows: Ints, file: Path, vectors: Vectors, ef: int) -> Ints:
     """Write a copy of the graph in `source` in which nothing is left of the codes of `rows`. Which others it finds no longer.
 
-    A blank row takes the code of a row that it is linked with, and so stays a way to what lies beyond it.
+    A blank row takes the code of one of the rows that it is linked with, and so stays a way to what lies beyond it.
     """
     import faiss
 
@@ -93,9 +93,12 @@ def write_blanked(source: Path, rows: Ints, file: Path, vectors: Vectors, ef: in
     blank[rows] = True
     linked = _linked(copy.hnsw, rows)
     kept = (linked >= 0) & ~blank[linked]
-    # Links are in the order of nearness. Where all of them are blank as well, any row will do.
-    beside = np.where(kept.any(axis=1), linked[np.arange(len(rows)), kept.argmax(axis=1)], np.flatnonzero(~blank)[0])
-    view[rows] = view[beside]
+    # Of any of them: many copies of one row would fill a search that comes near it.
+    drawn = np.where(kept, np.random.default_rng(len(rows)).random(kept.shape), -1).argmax(axis=1)
+    taken = view[linked[np.arange(len(rows)), drawn]]
+    # Amid others that are blank it leads nowhere, and lies where no search goes.
+    taken[~kept.any(axis=1)] = codes.sa_encode(np.zeros((1, copy.d), np.float32))
+    view[rows] = taken
     faiss.write_index(copy, str(file))
     near = np.unique(linked[kept])
     return near[~_finds(copy, vectors, near, ef)]

@@ -20,7 +20,8 @@ from ragbot.index.segment import Segment
 
 _Block = TypeVar("_Block")
 
-FORMAT = 1
+FORMAT = 2
+"""2: the words of Chinese, Japanese and Korean are single characters too."""
 GRAPH = "graph.faiss"
 MOST_BLANK = 0.1
 """With a larger share of blank rows a graph is made anew."""

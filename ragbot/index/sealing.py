@@ -94,6 +94,8 @@ class Sealer:
     def drop_erased(self) -> None:
         """Make segments again that hold something erased, and drop files that nobody names."""
         self._follow()
+        while not self._sound(self._view.sealed):  # a damaged one might not tell what it holds
+            self._follow()
         while self._mend(lambda: False) or self._drop_erased(lambda: False):
             self._follow()
         with self._store.writing() as source:

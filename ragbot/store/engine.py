@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlalchemy.pool import NullPool
 
@@ -40,7 +40,7 @@ def open_engine(home: Path, *, create: bool) -> Engine:
     event.listen(engine, "connect", _prepare)
     with ExitStack() as undo:
         undo.callback(engine.dispose)
-        _migrate(engine, home) if writable else _need_newest(engine, home)
+        _migrate(engine, home, create) if writable else _need_newest(engine, home)
         undo.pop_all()
     return engine
 
@@ -48,9 +48,7 @@ def open_engine(home: Path, *, create: bool) -> Engine:
 def _writable(home: Path) -> Engine:
     # Last in, first out: who writes goes on with the connection whose cache knows what was written.
     # A connection for each thread: those that wait to write must not keep others from reading.
-    return create_engine(
-        f"sqlite:///{(home / FILE).absolute()}", connect_args={"timeout": WAIT_S}, pool_use_lifo=True, max_overflow=-1
-    )
+    return create_engine(_url(home), connect_args={"timeout": WAIT_S}, pool_use_lifo=True, max_overflow=-1)
 
 
 def _readable(home: Path) -> Engine:
@@ -64,7 +62,11 @@ def _readable(home: Path) -> Engine:
         return sqlite3.connect(uri, uri=True, timeout=WAIT_S, check_same_thread=False)
 
     # Each time anew: somebody who may write it may have begun to.
-    return create_engine(f"sqlite:///{file}", creator=connect, poolclass=NullPool)
+    return create_engine(_url(home), creator=connect, poolclass=NullPool)
+
+
+def _url(home: Path) -> URL:
+    return URL.create("sqlite", database=str((home / FILE).absolute()))
 
 
 def _need_newest(engine: Engine, home: Path) -> None:
@@ -122,7 +124,7 @@ def path_of(engine: Engine) -> Path:
 
 
 def copy(engine: Engine, target: Path) -> None:
-    """Make the database in `target` the same as that of `engine`, by SQLite's own backup: all of it or nothing."""
+    """Make the database `target` the same as that of `engine`, by SQLite's own backup: in one transaction where it was there."""
     with engine.connect() as connection, closing(sqlite3.connect(target, timeout=WAIT_S)) as there:
         here = connection.connection.driver_connection
         assert isinstance(here, sqlite3.Connection)
@@ -155,13 +157,17 @@ def _write_error(cause: OperationalError, engine: Engine) -> Exception:
     return HomeError(f"{path_of(engine)}: cannot be written ({reason}); nothing was changed")
 
 
+def _nothing_in(home: Path) -> HomeError:
+    return HomeError(f"{home}: no memory here; make one with `ingest add PATH --home {home}`")
+
+
 def _need_folder(home: Path, create: bool) -> None:
     try:
         if home.is_file():
             raise NotADirectoryError
         if not (home / FILE).exists():
             if not create:
-                raise HomeError(f"{home}: no memory here; make one with `ingest add PATH --home {home}`")
+                raise _nothing_in(home)
             home.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as cause:
         raise HomeError(f"{home}: is not a folder; name another home with --home or RAGBOT_HOME") from cause
@@ -179,11 +185,13 @@ def _prepare(connection: sqlite3.Connection, _record: Any) -> None:  # noqa: ANN
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _migrate(engine: Engine, home: Path) -> None:
+def _migrate(engine: Engine, home: Path, create: bool) -> None:
     try:
         found = _revision(engine)
         if found == REVISION:
             return
+        if found is None and not create:  # an empty file, which a full disk leaves, or an interrupted copy
+            raise _nothing_in(home)
         _need_known(found, home)
         _keep_log(engine)
         with writing(engine) as connection:

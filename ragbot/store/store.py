@@ -20,11 +20,25 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._file = engines.path_of(engine)
+        self._identity = self._identified()
 
     @classmethod
     def open(cls, home: Path, *, create: bool = True) -> Store:
         """Open the database of `home`. Raises HomeError if that cannot be done."""
         return cls(engines.open_engine(home, create=create))
+
+    def _identified(self) -> tuple[int, int] | None:
+        try:
+            found = self._file.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _need_there(self) -> None:
+        """Raise HomeError if the file is gone: what is written to it then, nobody will ever read."""
+        if self._identified() != self._identity:
+            raise HomeError(f"{self._file}: was removed or replaced while it was open; open the memory again")
 
     def close(self) -> None:
         """Let go of the database."""
@@ -33,18 +47,27 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Reader]:
         """One snapshot: all that is read within it is of one moment."""
+        self._need_there()
         with engines.reading(self._engine) as connection:
             yield Reader(connection)
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
         """One transaction: all of it is durable and visible at the end of the block, or none."""
+        self._need_there()
         with engines.writing(self._engine) as connection:
             yield Writer(connection)
 
     def copy_to(self, folder: Path) -> None:
-        """Copy the database, as of one moment, into `folder`, whole and flushed to the disk."""
-        engines.copy(self._engine, folder / engines.FILE)
+        """Copy the database, as of one moment, into `folder`, whole and flushed to the disk, or not at all."""
+        aside = folder / f"{engines.FILE}.aside"
+        try:
+            engines.copy(self._engine, aside)
+            aside.replace(folder / engines.FILE)
+        except OSError as cause:
+            raise HomeError(f"{folder}: cannot be written ({cause.strerror})") from cause
+        finally:
+            aside.unlink(missing_ok=True)
 
     def copy_from(self, folder: Path) -> None:
         """Replace the database by the one in `folder`, in one transaction; who has it open sees the other from then on.

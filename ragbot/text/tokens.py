@@ -1,13 +1,15 @@
 """Tokens for matching words: English stems, and pairs of characters for Chinese, Japanese, Korean.
 
 The stemmer is Porter's second (snowballstem.org). Scripts that write no spaces are cut into
-overlapping pairs, the usual dictionary-free unit for them (Nie, Gao, Zhang and Zhou 2000).
+overlapping pairs, the usual dictionary-free unit for them (Nie, Gao, Zhang and Zhou 2000), and
+single characters beside these: some words are no longer.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -30,10 +32,13 @@ STOP_WORDS = frozenset(
 )
 """Words that say nothing about the subject of a question."""
 
-_CJK_STOP = re.compile(
-    "什么时候|为什么|什么|怎么样|怎么|怎样|如何|哪里|哪儿|哪些|哪个|哪|多少|多久|多长时间|请问|是否|可以|能不能|一下|我们|你们|他们"
-    "|这个|那个|[的了吗呢吧啊嘛呀是在和与有我你他她它这那谁几请能会也都]"
+_CJK_PHRASES = "|".join(
+    """什么时候 为什么 什么 怎么样 怎么 怎样 如何 哪里 哪儿 哪些 哪个 哪 多少 多久
+    多长时间 请问 是否 可以 能不能 一下 我们 你们 他们 这个 那个""".split()
 )
+_CJK_PARTICLES = "的了吗呢吧啊嘛呀是在和与有我你他她它这那谁几请能会也都"
+_CJK_PHRASE = re.compile(_CJK_PHRASES)
+_CJK_STOP = re.compile(f"{_CJK_PHRASES}|[{_CJK_PARTICLES}]")
 """Question words and particles, which would only make pairs that no passage holds."""
 
 
@@ -48,20 +53,40 @@ def has_words(text: str) -> bool:
 
 
 def tokens(text: str) -> list[str]:
-    """Every token of `text` in order, stop words too."""
+    """Every token of `text`, stop words too: those by which it is found."""
     found: list[str] = []
     for word in _WORD.findall(_folded(text)):
         found += _token(word)
+        if len(word) > 1 and _CJK_CHAR.match(word):
+            found += word
     return found
 
 
 def content(text: str) -> list[str]:
     """The tokens of `text` that say what it is about, in order."""
+    return _telling(text, lambda run: [token for part in _CJK_STOP.split(run) if part for token in _token(part)])
+
+
+def sought(text: str) -> list[str]:
+    """The tokens to look for when `text` is asked for.
+
+    A particle may be part of a word (会 of 会议, meeting), so pairs with one in them are looked for too.
+    """
+    return _telling(text, _pairs)
+
+
+def _pairs(run: str) -> list[str]:
+    pairs = [token for part in _CJK_PHRASE.split(run) if part for token in _token(part)]
+    return [pair for pair in pairs if not set(pair) <= set(_CJK_PARTICLES)]
+
+
+def _telling(text: str, of_run: Callable[[str], list[str]]) -> list[str]:
+    """Tokens of words that are no stop words; those of a run of Chinese, Japanese or Korean are given by `of_run`."""
     found: list[str] = []
     for match in _WORD.finditer(_folded(text)):
         word = match.group().replace("’", "'").lower()
         if _CJK_CHAR.match(word):
-            found.extend(token for part in _CJK_STOP.split(word) if part for token in _token(part))
+            found += of_run(word)
         elif word not in STOP_WORDS and _POSSESSIVE.sub("", word) not in STOP_WORDS:
             found.extend(_token(word))
     return found
