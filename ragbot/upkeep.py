@@ -13,12 +13,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from ragbot import config
 from ragbot.errors import BusyError, HomeError, ModelError, RagbotError
-from ragbot.index import checking, files, sealing
+from ragbot.index import checking, sealing
 from ragbot.index import manifest as manifests
 from ragbot.index.graph import Stopped
 from ragbot.spaces import Progress, Spaces
@@ -100,9 +101,16 @@ class Upkeep:
 
         What its graphs find was compared with exact search when they were made.
         """
-        problems = self._problems(space, deep=False, progress=lambda _: None)
+
+        def work() -> list[str]:
+            self._sealer(space).drop_erased()
+            return self._problems(space, deep=False, progress=lambda _: None)
+
+        # Twice: something may be forgotten while it is looked.
+        problems = self._built(work) and self._built(work)
         if problems:
-            manifests.path_of(self._home, space.id).unlink(missing_ok=True)  # the next try makes it of the database
+            with sealing.building(self._home):  # the next try makes it of the database
+                manifests.path_of(self._home, space.id).unlink(missing_ok=True)
             raise HomeError(f"{self._home}: the new index is not sound ({problems[0]}); the old one goes on answering")
 
     def _dropped_vectors(self) -> int:
@@ -176,13 +184,10 @@ class Upkeep:
         found = self.check(deep, progress)
         if not found.problems:
             return found
-        with sealing.building(self._home), self._store.writing() as writer:
-            for space in writer.spaces_kept():
-                manifests.path_of(self._home, space.id).unlink(missing_ok=True)
-            for stray in manifests.strays(self._home, ()):
-                files.remove(stray)
         for space in self._kept():
-            self._sealed_anew(space)
+            self._built(partial(self._sealer(space).seal_anew, lambda: False))
+        with sealing.building(self._home):
+            manifests.sweep(self._home, {space.id for space in self._kept()})
         return replace(self.check(deep, progress), repaired=found.problems)
 
     def backup(self, target: Path) -> Path:

@@ -10,7 +10,7 @@ import pytest
 
 from ragbot import Document, Memory
 from ragbot.errors import HomeError, ModelError
-from ragbot.index import columns, graph, postings, sealed, sealing, words
+from ragbot.index import columns, files, graph, postings, sealed, sealing, words
 from ragbot.index import manifest as manifests
 from ragbot.index import view as views
 from ragbot.index.columns import Filter
@@ -352,10 +352,10 @@ def test_any_harm_to_any_file_changes_no_answer_and_is_repaired(memory, open_mem
     memory.settle()
     everything = {"scopes": ["everyone", "ana", "ben"]}
     before = memory.recall("room 17 team", 40, **everything)
-    files = [file for file in home.rglob("*") if file.is_file() and "segments" in file.parts or file.name.startswith("manifest")]
-    assert len(files) > 30
-    contents = {file.parent: file.read_bytes() for file in files if file.name == "contents.json"}
-    for file in files:
+    harmed = [file for file in home.rglob("*") if file.is_file() and "segments" in file.parts or file.name.startswith("manifest")]
+    assert len(harmed) > 30
+    contents = {file.parent: file.read_bytes() for file in harmed if file.name == "contents.json"}
+    for file in harmed:
         content = file.read_bytes()
         if harm == "remove":
             file.unlink()
@@ -376,6 +376,18 @@ def test_any_harm_to_any_file_changes_no_answer_and_is_repaired(memory, open_mem
         if contents.get(file.parent):  # whoever saw the harm threw it away, to tell whoever builds
             (file.parent / "contents.json").write_bytes(contents[file.parent])
     assert memory.check(deep=True).problems == ()
+
+
+def test_what_was_sealed_before_and_harmed_since_is_replaced(tmp_path):
+    def sealed_again():
+        with files.folder_aside(tmp_path) as aside:
+            (aside / "rows").write_bytes(b"the same")
+            return tmp_path / files.commit(aside, {"format": 1})
+
+    place = sealed_again()
+    (place / "rows").write_bytes(b"not same")
+    assert sealed_again() == place
+    assert files.verified(place) == {"format": 1}
 
 
 def test_repair_makes_the_index_anew(memory, open_memory, home, tiny):

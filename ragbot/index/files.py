@@ -6,7 +6,6 @@ name is the digest of its list of contents, which holds size and digest (XXH3, 1
 
 from __future__ import annotations
 
-import contextlib
 import json
 import mmap
 import os
@@ -70,9 +69,15 @@ def commit(aside: Path, about: dict[str, Any]) -> str:
         with file.open("rb") as flushed:
             os.fsync(flushed.fileno())
     write(aside / CONTENTS, content)
-    # It may be there: the same content was sealed before.
-    with contextlib.suppress(FileExistsError):
-        _rename(aside, aside.parent / name)
+    place = aside.parent / name
+    try:
+        _rename(aside, place)
+    except FileExistsError:  # the same content was sealed before, and may have been harmed since
+        try:
+            verified(place)
+        except (OSError, ValueError):
+            place.rename(_aside(place.parent))
+            _rename(aside, place)
     _flush_folder(aside.parent)
     return name
 

@@ -91,6 +91,13 @@ class Sealer:
         self._publish(self._written(parts, stop), stop, all_in=True)
         return sum(int(np.count_nonzero(~part.erased)) for part in parts)
 
+    def seal_anew(self, stop: Stop) -> int:
+        """As `seal_all`, of the database alone: no segment is believed."""
+        self._follow(stop)
+        for name in list(self._view.sealed):
+            self._view.distrust(name)
+        return self.seal_all(stop)
+
     def drop_erased(self) -> None:
         """Make segments again that hold something erased, and drop files that nobody names."""
         self._follow()
