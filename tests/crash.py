@@ -33,11 +33,10 @@ from fakes import FakeEmbedder
 from sqlalchemy import Engine, event
 
 import ragbot.spaces
-from ragbot import Document, Memory
+from ragbot import Document, Memory, upkeep
 from ragbot.errors import NotFoundError, RagbotError
 from ragbot.index import graph, sealing
 from ragbot.index.columns import Filter
-from ragbot.index.graph import Stopped
 from ragbot.store import rows
 
 ragbot.spaces.open_embedder = FakeEmbedder
@@ -254,7 +253,7 @@ def write(home, log, name, seed, at, fault):
                 continue
             try:
                 do(memory, operation)
-            except (RagbotError, Stopped) as cause:  # the other writer was in the way, or there is no way back
+            except RagbotError as cause:  # the other writer was in the way, or there is no way back
                 log.write("failed", *operation, str(cause))
                 continue
             log.write("done", *operation)
@@ -272,7 +271,7 @@ def _in_full_disk(memory, operation, log, rng):
     resource.setrlimit(resource.RLIMIT_FSIZE, (rng.randint(4096, biggest + 20_000), before[1]))
     try:
         do(memory, operation)
-    except (RagbotError, Stopped, OSError) as cause:
+    except (RagbotError, OSError) as cause:
         log.write("failed", *operation, str(cause))
     else:
         log.write("done", *operation)
@@ -307,6 +306,20 @@ def read(home, logs, until, seed):
     memory.close()
 
 
+def build(home, until, at):
+    """Seal and merge all the time, until killed."""
+    small(with_graph=False)
+    while not until.exists():
+        if (home / "ragbot.db").exists():
+            Memory.open(home).close()  # who makes a home may have made no more of it yet
+            break
+        time.sleep(0.01)
+    Steps(at)
+    while not until.exists():
+        upkeep.build(home)
+        time.sleep(0.05)
+
+
 def storm(folder, seed):
     rng = random.Random(seed)
     home, until = folder / "home", folder / "until"
@@ -320,9 +333,12 @@ def storm(folder, seed):
             log, own = Log(logs[name]), rng.random()
             writers.append(forked(lambda log=log, name=name, own=own, at=at: write(home, log, name, own, at, fault)))
         readers = [forked(lambda n=n: _read_when_there(home, logs, until, n)) for n in range(3)]
+        at = int(10 ** rng.uniform(1.3, 3.3)) if rng.random() < 0.5 else 0
+        builder = forked(lambda at=at: build(home, until, at))
         codes = [waited(pid) for pid in writers]
         until.touch()
         read_codes = [waited(pid) for pid in readers]
+        assert waited(builder) in (0, -signal.SIGKILL), "the builder failed"
         assert set(codes) <= {0, -signal.SIGKILL}, f"a writer failed: {codes}"
         assert read_codes == [0, 0, 0], "a reader failed"
     all_logs = [Log.read(file) for file in logs.values()]
