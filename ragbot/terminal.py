@@ -6,16 +6,28 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ragbot.errors import ConfigError, InputError, RagbotError
 
+
+def _need_name(home: str | None) -> str | None:
+    if home is not None and not home.strip():  # an unset variable of a script would mean the working folder
+        raise typer.BadParameter("is empty; name a folder, or leave it out")
+    return home
+
+
 Home = Annotated[
-    Path | None,
-    typer.Option("--home", metavar="DIR", help="Where the memory lies (else RAGBOT_HOME, else indexes/).", show_default=False),
+    str | None,
+    typer.Option(
+        "--home",
+        metavar="DIR",
+        callback=_need_name,
+        help="Where the memory lies (else RAGBOT_HOME, else indexes/).",
+        show_default=False,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Scope = Annotated[str, typer.Option("--scope", metavar="NAME", help="Whose knowledge it is.")]

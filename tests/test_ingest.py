@@ -356,3 +356,26 @@ def test_a_failed_file_says_that_its_old_version_answers(memory, files):
     (files / "hours.md").write_bytes(b"")
     (outcome,) = [o for o in pipeline.sync(memory, files) if o.status == "failed"]
     assert "still answers" in outcome.reason
+
+
+def test_a_home_without_a_name_and_a_backup_that_is_none(run, files, tmp_path, home):
+    assert CliRunner().invoke(ingest_cli, ["status", "--home", ""]).exit_code == 2
+    assert run("restore", tmp_path / "nothing")[0] == 1
+    assert not home.exists()
+    run("add", files)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "ragbot.db").touch()
+    code, _, told = run("restore --replace", tmp_path / "empty")
+    assert (code, "no memory here" in told) == (1, True)
+    assert "opens at 9:00" in run("recall lab", cli=ragbot_cli)[1]
+
+
+def test_what_cannot_be_read_is_told_as_json_too(run, files, home, monkeypatch):
+    run("add", files)
+
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device", str(home / "segments"))
+
+    monkeypatch.setattr(pipeline.Memory, "refresh", full)
+    code, said, _ = run("refresh --json")
+    assert (code, json.loads(said)) == (1, {"error": f"{home / 'segments'}: cannot be read or written (No space left on device)"})
