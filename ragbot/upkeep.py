@@ -35,6 +35,8 @@ Told = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is, and of how much."""
 
 TRIES = 20
+PATIENCE_S = 300.0
+"""Who makes the index anew waits so long for another one who does: a large segment takes its time to reach the disk."""
 NAMED = 100
 
 
@@ -118,12 +120,12 @@ class Upkeep:
             return writer.drop_vectors_of_other_spaces()
 
     def _sealed_anew(self, space: Space) -> int:
-        return self._built(lambda: self._sealer(space).seal_all(lambda: False))
+        return self._built(lambda: self._sealer(space).seal_all(lambda: False), PATIENCE_S)
 
-    def _built(self, work: Callable[[], T]) -> T:
+    def _built(self, work: Callable[[], T], wait_s: float = sealing.WAIT_S) -> T:
         """Build with the builder's lock, again where the ground changed under it."""
         for _ in range(TRIES):
-            with contextlib.suppress(Stopped), sealing.building(self._home):
+            with contextlib.suppress(Stopped), sealing.building(self._home, wait_s):
                 return work()
             # Who asked for the builder's place, a `forget` perhaps, is quick: let it have it.
             while sealing.asked_aside(self._home):
@@ -135,7 +137,7 @@ class Upkeep:
 
     def settle(self, most: int) -> None:
         """Do what is due, up to merges of `most` passages."""
-        with sealing.building(self._home):
+        with sealing.building(self._home, PATIENCE_S):
             sealer = self._sealer()
             with contextlib.suppress(Stopped):  # the ground changed; the next one goes on
                 while sealer.step(lambda: False, most=most):
@@ -185,7 +187,7 @@ class Upkeep:
         if not found.problems:
             return found
         for space in self._kept():
-            self._built(partial(self._sealer(space).seal_anew, lambda: False))
+            self._built(partial(self._sealer(space).seal_anew, lambda: False), PATIENCE_S)
         with sealing.building(self._home):
             manifests.sweep(self._home, {space.id for space in self._kept()})
         return replace(self.check(deep, progress), repaired=found.problems)

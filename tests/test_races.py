@@ -320,7 +320,7 @@ def test_forgetting_beside_a_long_build_says_what_is_left(memory, home, tiny, mo
     memory.refresh()
     building = sealing.building
     with monkeypatch.context() as patched, FileLock(home / sealing.LOCK):
-        patched.setattr(sealing, "building", lambda home: building(home, wait_s=0.2))
+        patched.setattr(sealing, "building", lambda home, *_: building(home, wait_s=0.2))
         assert not memory.forget("30.md").cleared
         assert "30.md" not in found(memory)
     memory.refresh()
