@@ -76,7 +76,7 @@ def _retire_gone(memory: Memory, folder: Path, there: Collection[str], scope: st
     for stored in memory.documents([scope]):
         came_from_it = FILE_DIGEST in stored.metadata and sources.is_under(stored.uri, folder, memory.home)
         # A file may have come since the folder was listed, and another process may have ingested it.
-        if came_from_it and stored.uri not in there and not sources.path_of(stored.uri, memory.home).exists():
+        if came_from_it and stored.uri not in there and not sources.path_of(stored.uri, memory.home).is_file():
             retired = memory.retire(stored.uri, scope=scope)
             outcomes.append(Outcome(stored.uri, "retired", "no longer in the folder", Remembered(retired=retired)))
     return outcomes

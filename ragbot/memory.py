@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from numbers import Integral
 from pathlib import Path
 from typing import TypeVar
 
@@ -220,7 +221,7 @@ class Memory:
         """
         if not query.strip():
             raise InputError("the query is empty; say what to look for")
-        if not isinstance(k, int) or not 1 <= k <= MOST:
+        if not isinstance(k, Integral) or isinstance(k, bool) or not 1 <= k <= MOST:
             raise InputError(f"k is {k}; it takes a whole number from 1 to {MOST}")
         scopes, kinds, uris = _names(scopes), _names(kinds), _names(uris)
         wanted = storable(questions.standalone(query, history))
@@ -260,11 +261,12 @@ class Memory:
     def documents(self, scopes: Collection[str] | None = None) -> list[Stored]:
         """Every current document, of all scopes or of some."""
         with self.store.reading() as reader:
-            return reader.documents(scopes)
+            return reader.documents(None if scopes is None else _names(scopes))
 
     def note(self, document: Document) -> None:
         """Change what is noted of a document (its metadata), and nothing else."""
         with self.store.writing() as writer:
+            document = _storable(document)
             writer.replace_metadata(document.scope, document.uri, document.metadata)
 
     # Forget, refresh, check
@@ -288,7 +290,7 @@ class Memory:
         try:
             self._upkeep.drop_erased()
             cleared = self.store.scrub()
-        except BusyError:  # who builds for so long drops it before what is built comes into force
+        except BusyError:  # what is erased is found no more; its files go at the next forget or refresh
             cleared = False
         if not there:
             raise NotFoundError(f"{uri}: no such document in scope {scope!r}; `ingest status` lists what is there")

@@ -205,7 +205,7 @@ class Forgotten:
     """What `Memory.forget` did: chunks erased, and whether no file of the home holds anything of them any more.
 
     The database's log may while another process reads in it, and the index while another process
-    makes it anew; that process drops them, or the next `forget` or `refresh` does.
+    makes it anew; the next `forget` or `refresh` clears them.
     """
 
     chunks: int

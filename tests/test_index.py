@@ -109,6 +109,16 @@ def test_a_filter_that_goes_with_the_topic_keeps_its_recall():
         assert searched >= 0.97 * 600
 
 
+def test_a_filter_gives_as_many_as_were_asked_for():
+    vectors = clustered(12_000)
+    built = graph.build(vectors, lambda: False)
+    near = vectors @ vectors[0]
+    shown = near < np.sort(near)[-600]
+    segment = segment_of(vectors, built, shown.astype(np.int32))
+    for k in (10, 100, 200):
+        assert all(len(segment.nearest(query, k, Filter(frozenset(["ana"])))[0]) == k for query in vectors[~shown][:40])
+
+
 def test_blank_rows_of_a_graph_stay_ways_through_it(tmp_path):
     vectors = clustered(6000)
     built = graph.build(vectors, lambda: False)

@@ -290,6 +290,40 @@ def test_vectors_never_get_into_the_space_of_another_model(open_memory, embedder
     assert memory.check(deep=True).problems == ()
 
 
+def test_of_two_moves_at_once_none_takes_over_without_its_index(memory, open_memory, home, tiny, monkeypatch):
+    memory.remember(room(3 * n) for n in range(60))
+    other, need_sound, done = open_memory(), Upkeep._need_sound, []
+
+    def beside(self, space):
+        need_sound(self, space)
+        if not done:
+            done.append(True)
+            other.refresh("third")
+
+    monkeypatch.setattr(Upkeep, "_need_sound", beside)
+    with pytest.raises(BusyError, match="another process moves it"):
+        memory.refresh("second")
+    reader = open_memory()
+    assert len(found(reader)) == 60
+    assert reader._view.space.model == "third"
+    assert reader._view.loose == []
+
+
+def test_forgetting_loads_nothing_of_a_move_that_was_cut_off(memory, tiny, monkeypatch):
+    memory.remember(room(3 * n) for n in range(60))
+    memory.refresh()
+    with monkeypatch.context() as patched:
+        patched.setattr(Upkeep, "_sealed_anew", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            memory.refresh("other")
+    memory.recall("room")
+    passages, loaded = Reader.passages, []
+    monkeypatch.setattr(Reader, "passages", lambda self, space, ids: (loaded.extend(ids), passages(self, space, ids))[1])
+    memory.forget("30.md")
+    assert loaded == []
+    assert memory.refresh("other").embedded == 0
+
+
 # Forgetting, checking, building
 
 
@@ -356,6 +390,19 @@ def test_a_check_beside_a_builder_finds_nothing_wrong(memory, open_memory, home,
     assert memory._upkeep._checked(False, lambda _: None).problems  # one look is not enough
     assert memory.check().problems == ()
     thread.join()
+
+
+def test_a_check_beside_a_long_build_tells_what_it_saw(memory, home, tiny, monkeypatch):
+    memory.remember(room(3 * n) for n in range(60))
+    memory.refresh()
+    (home / "segments" / ".0.aside").mkdir()
+    building = sealing.building
+    monkeypatch.setattr(sealing, "building", lambda home, *_: building(home, wait_s=0.2))
+    with FileLock(home / sealing.LOCK):
+        assert memory.check().problems == ()
+        (name,) = memory_view(memory).sealed
+        (home / "segments" / name / "vectors").write_bytes(b"x")
+        assert len(memory.check().problems) == 1
 
 
 def test_who_asked_before_the_clock_was_set_back_is_not_waited_for(memory, home, tiny):

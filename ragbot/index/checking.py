@@ -17,6 +17,10 @@ from ragbot.index.segment import Segment
 from ragbot.index.view import Source, TokensOf
 from ragbot.types import Manifest, Space
 
+NAMELESS = "a file of the index that nothing names"
+FORGOTTEN = "which was forgotten"
+PASSING = (NAMELESS, FORGOTTEN)
+"""Problems that others may be mending at this moment."""
 BLOCK = 4096
 MANY = 4096
 """So many terms are looked at at a time."""
@@ -45,7 +49,7 @@ def problems(
 ) -> list[str]:
     """What is wrong with the sealed part, in words. `deep` compares every passage, vector and word, and searches for each."""
     file = manifests.path_of(home, space.id)
-    found = [f"{stray.name}: a file of the index that nothing names" for stray in manifests.strays(home, _kept(source))]
+    found = [f"{stray.name}: {NAMELESS}" for stray in manifests.strays(home, _kept(source))]
     if manifest is None:
         return found + ([f"{file.name}: cannot be understood; it is not used"] if file.exists() else [])
     if view.usable(manifest, source, space) is None:
@@ -84,7 +88,7 @@ def _rows(source: CheckedSource, space: Space, manifest: Manifest, segments: dic
         own = segment.columns.scope != BLANK
         here = segment.columns.ids[own]
         seen.append(here)
-        yield from _named(f"{name}: holds {{}}, which was forgotten", np.intersect1d(here, erased))
+        yield from _named(f"{name}: holds {{}}, {FORGOTTEN}", np.intersect1d(here, erased))
         yield from _named(f"{name}: holds {{}}, which the database does not know", np.setdiff1d(here, np.union1d(ids, erased)))
         at = np.minimum(np.searchsorted(ids, here), max(0, len(ids) - 1))
         known = ids[at] == here if len(ids) else np.zeros(len(here), np.bool_)

@@ -73,10 +73,13 @@ class Graph:
 
 
 def read(file: Path, ef: int, orphans: Ints) -> Graph:
-    """Map a graph from a file: nothing is loaded but what a search touches."""
+    """Map a graph from a file: nothing is loaded but what a search touches. Raises OSError if that cannot be done."""
     import faiss
 
-    return Graph(faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC), ef, orphans)
+    try:
+        return Graph(faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC), ef, orphans)
+    except RuntimeError as cause:
+        raise OSError(f"{file.parent.name}/{file.name}: cannot be mapped ({cause})") from cause
 
 
 def write_blanked(source: Path, rows: Ints, file: Path, vectors: Vectors, ef: int) -> Ints:

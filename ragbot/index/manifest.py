@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Collection
 from dataclasses import asdict
@@ -15,6 +16,8 @@ from ragbot.types import Manifest
 
 FOLDER = "segments"
 _NAME = "manifest-{}.json"
+PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)
+"""Errors that say nothing about the file."""
 
 
 def path_of(home: Path, space: int) -> Path:
@@ -29,7 +32,11 @@ def read(home: Path, space: int) -> Manifest | None:
         if fields.pop("xxh3") != _digest(fields):
             return None
         return Manifest(**{**fields, "segments": tuple(fields["segments"])})
-    except (OSError, ValueError, TypeError, KeyError):
+    except OSError as cause:
+        if cause.errno in PASSING:
+            raise
+        return None
+    except (ValueError, TypeError, KeyError):
         return None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -35,6 +35,8 @@ SEAL_AT = 2048
 """So many passages are worth a segment of their own on the disk."""
 MOST_HIDDEN = 0.25
 """A segment with a larger share of retired passages is made anew without them."""
+WHOSE = ("ids", "scope")
+"""Files that tell which passages a segment holds."""
 LOCK = "builder.lock"
 ASKED = "builder.asked"
 WAIT_S = 30.0
@@ -100,11 +102,13 @@ class Sealer:
 
     def drop_erased(self) -> None:
         """Make segments again that hold something erased, and drop files that nobody names."""
-        self._follow()
-        while not self._sound(self._view.sealed):  # a damaged one might not tell what it holds
+        space = self._view.fixed
+        if space is None or manifests.read(self._home, space.id):
             self._follow()
-        while self._mend(lambda: False) or self._drop_erased(lambda: False):
-            self._follow()
+            while not self._sound(self._view.sealed, only=WHOSE):
+                self._follow()
+            while self._mend(lambda: False) or self._drop_erased(lambda: False):
+                self._follow()
         with self._store.writing() as source:
             manifests.sweep(self._home, _kept(source))
 
@@ -116,16 +120,17 @@ class Sealer:
             with contextlib.suppress(Replaced), self._store.reading() as source:
                 return self._view.follow(source, manifest, stop)
 
-    def _sound(self, names: Iterable[str]) -> bool:
-        """Read every byte of these segments. False where one is damaged: after `_follow` its passages count as unsealed."""
+    def _sound(self, names: Iterable[str], only: Collection[str] | None = None) -> bool:
+        """Read every byte of these segments, or of `only` some files. False where one is damaged: `_follow` counts it as unsealed."""
         for name in set(names) - self._verified:
             try:
-                files.verified(self._folder / name)
+                files.verified(self._folder / name, only)
             except (OSError, ValueError) as cause:
                 log.warning("%s: index segment unusable (%s); its passages are sealed anew", self._home, cause)
                 self._view.distrust(name)
                 return False
-            self._verified.add(name)
+            if only is None:
+                self._verified.add(name)
         return True
 
     def _mend(self, stop: Stop) -> bool:

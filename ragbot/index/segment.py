@@ -137,7 +137,7 @@ class Segment:
         shown = self.shown(wanted)
         if not shown.count:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        proposed = self._proposed(query, k, shown) if self.graph else None
+        proposed = self._proposed(query, k, shown, self.graph) if self.graph else None
         rows, scores = proposed or (shown.rows, self._all_scores(query, shown))
         if len(rows) > k:
             best = np.argpartition(-scores, k - 1)[:k]
@@ -149,29 +149,28 @@ class Segment:
             rows, scores = rows[keep], scores[keep]
         return self.columns.ids[rows], scores
 
-    def _proposed(self, query: Vectors, k: int, shown: Shown) -> tuple[Ints, Vectors] | None:
+    def _proposed(self, query: Vectors, k: int, shown: Shown, graph: Graph) -> tuple[Ints, Vectors] | None:
         """Rows near the query, with their cosines: what the graph finds, and what it never finds.
 
         None where it costs no more to look at all that is shown.
         """
-        assert self.graph is not None
-        wanted = k + SPARE + k // 4
-        rows = self._found(query, wanted, shown, self.graph)
-        if rows is None or not len(self.graph.orphans):
+        rows = self._found(query, k, shown, graph)
+        if rows is None or not len(graph.orphans):
             return None if rows is None else (rows, self._scores(query, rows))
         is_orphan, vectors = self._orphans
-        rows, visible = rows[~is_orphan[rows]], shown.mask[self.graph.orphans]
+        rows, visible = rows[~is_orphan[rows]], shown.mask[graph.orphans]
         scores = np.concatenate([self._scores(query, rows), _rounded(vectors @ query)[visible]])
-        return np.concatenate([rows, self.graph.orphans[visible]]), scores
+        return np.concatenate([rows, graph.orphans[visible]]), scores
 
-    def _found(self, query: Vectors, wanted: int, shown: Shown, graph: Graph) -> Ints | None:
-        """About the nearest `wanted` rows that are shown; None where the graph is the dearer way to them."""
+    def _found(self, query: Vectors, k: int, shown: Shown, graph: Graph) -> Ints | None:
+        """About the nearest k rows that are shown, and some more; None where the graph is the dearer way to them."""
+        wanted = k + SPARE + k // 4
         enough, everything = max(graph.ef, wanted), shown.count == len(self)
         look = enough * len(self) / shown.count
         while look * STEP < shown.count:
             rows = graph.search(query, wanted if everything else round(look), round(look))
             rows = rows[shown.mask[rows]]
-            if everything or len(rows) >= ENOUGH * enough:
+            if len(rows) >= k and (everything or len(rows) >= ENOUGH * enough):
                 return rows[:wanted]
             # What is hidden lies where the question leads, as where a filter goes with a topic: look further around.
             look *= 2

@@ -79,6 +79,7 @@ class View:
         self._home = home
         self._verify = verify
         self._distrusted: set[str] = set()
+        self._kept: dict[str, Segment] = {}
         self._tokens_of = tokens_of
         self.fixed = space
         self._clear(space, None)
@@ -138,7 +139,8 @@ class View:
     def _open(self, source: Source, space: Space, manifest: Manifest | None, stop: Stop) -> int:
         """Open the segments of a manifest, if it speaks for this database. The oldest transaction that they know up to."""
         believed = usable(manifest, source, space)
-        before, had_damage = self.sealed, bool(self.damaged)
+        known, had_damage = self.sealed, bool(self.damaged)
+        before, self._kept = {**self._kept, **known}, {}
         covered, self.damaged, self.sealed = self.covered, [], {}
         since = source.last_transaction()[0]
         for name in believed.segments if believed else ():
@@ -147,11 +149,13 @@ class View:
                 continue
             if name in before:
                 self.sealed[name] = before[name]
+                since = min(since, before[name].txn) if name not in known else since
                 continue
             try:
                 self.sealed[name] = sealed.read(self._home / manifests.FOLDER / name, verify=self._verify)
             except (OSError, ValueError, KeyError) as cause:
                 if manifest != manifests.read(self._home, space.id):
+                    self._kept = self.sealed  # most of them are in the new one too, and were verified at some cost
                     raise Replaced from cause
                 if isinstance(cause, (files.Damaged, FileNotFoundError)):
                     self._tell_builder(name)
@@ -166,8 +170,7 @@ class View:
             self.loose = []
             self._load_lost(source, space, stop)
         else:
-            masks = [segment.columns.ids > self.covered for segment in self.loose]
-            masks = [mask & ~segment.erased for segment, mask in zip(self.loose, masks, strict=True)]
+            masks = [(segment.columns.ids > self.covered) & ~segment.erased for segment in self.loose]
             kept = [(segment, mask) for segment, mask in zip(self.loose, masks, strict=True) if mask.any()]
             self.loose = [s if mask.all() else merging.in_memory([s], [mask]) for s, mask in kept]
             self.last_id = max(self.last_id, self.covered)

@@ -58,7 +58,7 @@ def _readable(home: Path) -> Engine:
     def connect() -> sqlite3.Connection:
         # Where nobody writes, SQLite has to be told so: it cannot make the file in which it would look for writers.
         still = not log.exists() or not log.stat().st_size
-        uri = f"file:{quote(str(file))}?mode=ro{'&immutable=1' if still else ''}"
+        uri = f"file:{quote(os.fsencode(file))}?mode=ro{'&immutable=1' if still else ''}"
         return sqlite3.connect(uri, uri=True, timeout=WAIT_S, check_same_thread=False)
 
     # Each time anew: somebody who may write it may have begun to.

@@ -63,13 +63,17 @@ class Reader:
         """The space that answered before the one that does; None if there was none, or its vectors are gone."""
         return self._set_space("previous_space")
 
+    def next_space(self) -> Space | None:
+        """The space that is being made, to answer after this one."""
+        return self._set_space("next_space")
+
     def _set_space(self, key: str) -> Space | None:
         wanted = select(s.settings.c.value).where(s.settings.c.key == key).scalar_subquery()
         return self._space(select(s.spaces).where(s.spaces.c.id == wanted))
 
     def spaces_kept(self) -> list[Space]:
         """The space that answers, the one before it, and the one that is being made."""
-        found = (self.active_space(), self.previous_space(), self._set_space("next_space"))
+        found = (self.active_space(), self.previous_space(), self.next_space())
         return list(dict.fromkeys(space for space in found if space))
 
     def space(self, model: str, revision: str) -> Space | None:
