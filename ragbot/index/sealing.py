@@ -121,7 +121,7 @@ class Sealer:
                 return self._view.follow(source, manifest, stop)
 
     def _sound(self, names: Iterable[str], only: Collection[str] | None = None) -> bool:
-        """Read every byte of these segments, or of `only` some files. False where one is damaged: `_follow` counts it as unsealed."""
+        """Read every byte of these segments, or of `only` some files. False where one is damaged: it counts as unsealed then."""
         for name in set(names) - self._verified:
             try:
                 files.verified(self._folder / name, only)
