@@ -265,8 +265,8 @@ class Memory:
 
     def note(self, document: Document) -> None:
         """Change what is noted of a document (its metadata), and nothing else."""
+        document = _storable(document)
         with self.store.writing() as writer:
-            document = _storable(document)
             writer.replace_metadata(document.scope, document.uri, document.metadata)
 
     # Forget, refresh, check

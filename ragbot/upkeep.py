@@ -80,7 +80,7 @@ class Upkeep:
             try:
                 with self._store.writing() as writer:
                     if writer.next_space() != space:
-                        raise BusyError(f"{self._home}: another process moves it to another model; nothing was changed")
+                        raise BusyError(f"{self._home}: another process moves it to another model; try again when that is done")
                     writer.replace_active_space(space)
             except Raced:  # somebody added a chunk since: embed that too
                 continue
@@ -188,7 +188,6 @@ class Upkeep:
             return found
         for space in self._kept():
             self._built(partial(self._sealer(space).seal_anew, lambda: False), PATIENCE_S)
-        self.drop_erased()  # and what nothing names
         return replace(self.check(deep, progress), repaired=found.problems)
 
     def backup(self, target: Path) -> Path:

@@ -82,11 +82,11 @@ class View:
         self._kept: dict[str, Segment] = {}
         self._tokens_of = tokens_of
         self.fixed = space
-        self._clear(space, None)
+        self._clear(space)
 
-    def _clear(self, space: Space | None, manifest: Manifest | None) -> None:
+    def _clear(self, space: Space | None) -> None:
         self.space = space
-        self.manifest = manifest
+        self.manifest: Manifest | None = None
         self.sealed: dict[str, Segment] = {}
         self.loose: list[Segment] = []
         """What no segment on the disk holds."""
@@ -99,7 +99,7 @@ class View:
     def distrust(self, name: str) -> None:
         """Take a segment for damaged from now on."""
         self._distrusted.add(name)
-        self._clear(self.space, None)
+        self._clear(self.space)
 
     @property
     def segments(self) -> list[Segment]:
@@ -113,11 +113,10 @@ class View:
         less, a newer one could cover what the snapshot does not know yet. Raises Replaced if it
         has been replaced since and its segments are gone: follow the new one; Stopped if `stop` says so.
         """
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._clear, self.fixed)  # no half of it: the next time begins anew
             self._follow(source, manifest, stop)
-        except BaseException:  # no half of it: the next time begins anew
-            self._clear(self.fixed, None)
-            raise
+            undo.pop_all()
 
     def _follow(self, source: Source, manifest: Manifest | None, stop: Stop) -> None:
         space, (txn, token) = self.fixed or source.active_space(), source.last_transaction()
@@ -126,7 +125,7 @@ class View:
         # A home that was restored from a backup goes on from another past than the one seen here.
         same_past = not self.transaction[0] or source.token(self.transaction[0]) == self.transaction[1]
         if space != self.space or not same_past:
-            self._clear(space, None)
+            self._clear(space)
         if space is not None:
             since = self.transaction[0] or txn
             if manifest != self.manifest or not self.transaction[0]:
@@ -140,19 +139,19 @@ class View:
         """Open the segments of a manifest, if it speaks for this database. The oldest transaction that they know up to."""
         believed = usable(manifest, source, space)
         known, had_damage = self.sealed, bool(self.damaged)
-        before, self._kept = {**self._kept, **known}, {}
+        kept, self._kept = self._kept, {}
         covered, self.damaged, self.sealed = self.covered, [], {}
         since = source.last_transaction()[0]
         for name in believed.segments if believed else ():
             if name in self._distrusted:
                 self.damaged.append(name)
                 continue
-            if name in before:
-                self.sealed[name] = before[name]
-                since = min(since, before[name].txn) if name not in known else since
+            if name in known:
+                self.sealed[name] = known[name]
                 continue
             try:
-                self.sealed[name] = sealed.read(self._home / manifests.FOLDER / name, verify=self._verify)
+                file = self._home / manifests.FOLDER / name
+                self.sealed[name] = kept[name] if name in kept else sealed.read(file, verify=self._verify)
             except (OSError, ValueError, KeyError) as cause:
                 if manifest != manifests.read(self._home, space.id):
                     self._kept = self.sealed  # most of them are in the new one too, and were verified at some cost
@@ -171,8 +170,8 @@ class View:
             self._load_lost(source, space, stop)
         else:
             masks = [(segment.columns.ids > self.covered) & ~segment.erased for segment in self.loose]
-            kept = [(segment, mask) for segment, mask in zip(self.loose, masks, strict=True) if mask.any()]
-            self.loose = [s if mask.all() else merging.in_memory([s], [mask]) for s, mask in kept]
+            left = [(segment, mask) for segment, mask in zip(self.loose, masks, strict=True) if mask.any()]
+            self.loose = [s if mask.all() else merging.in_memory([s], [mask]) for s, mask in left]
             self.last_id = max(self.last_id, self.covered)
         return since
 

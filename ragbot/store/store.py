@@ -59,7 +59,7 @@ class Store:
             yield Writer(connection)
 
     def copy_to(self, folder: Path) -> None:
-        """Copy the database, as of one moment, into `folder`, whole and flushed to the disk, or not at all."""
+        """Copy the database, as of one moment, into `folder`, whole or not at all: it gets its name last."""
         aside = folder / f"{engines.FILE}.aside"
         try:
             engines.copy(self._engine, aside)

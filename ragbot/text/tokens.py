@@ -39,7 +39,7 @@ _CJK_PHRASES = "|".join(
 _CJK_PARTICLES = "的了吗呢吧啊嘛呀是在和与有我你他她它这那谁几请能会也都"
 _CJK_PHRASE = re.compile(_CJK_PHRASES)
 _CJK_STOP = re.compile(f"{_CJK_PHRASES}|[{_CJK_PARTICLES}]")
-"""Question words and particles, which would only make pairs that no passage holds."""
+"""Question words and particles: what stands between them is what a question is about."""
 
 
 def has_cjk(text: str) -> bool:
