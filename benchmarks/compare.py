@@ -55,7 +55,7 @@ def ingest(options, keep):
             with tempfile.TemporaryDirectory(dir=options.scratch) as folder:
                 if name.startswith("ragbot"):
                     embed = ["--embed"] if "embed" in name else []
-                    done = run(sys.executable, HERE / "ingest.py", options.corpus, *limit, *embed)
+                    done = run(sys.executable, HERE / "throughput.py", options.corpus, *limit, *embed)
                 elif name == "sentence-transformers":
                     done = run(options.python, HERE / "rivals.py", name, "embed", options.corpus, *limit)
                 else:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ragbot.errors import BusyError, InputError, NotFoundError
+from ingest import cli_jobs
+from ragbot.errors import BusyError, InputError, NotFoundError, ReadError
 from ragbot.terminal import Home, Json, Scope, app, note, reporting, say, say_error, say_json, waiting
 from ragbot.types import EVERYONE
 
@@ -21,51 +24,105 @@ if TYPE_CHECKING:
     from ragbot.memory import Memory
 
 cli = app("Fill a ragbot memory with documents, and keep it in step with them.")
+cli.add_typer(cli_jobs.cli, name="jobs")
 
-Password = Annotated[str | None, typer.Option("--password", help="For encrypted files.", show_default=False)]
+Password = Annotated[
+    str | None, typer.Option("--password", envvar="RAGBOT_PASSWORD", help="For encrypted files.", show_default=False)
+]
+Private = Annotated[bool, typer.Option("--allow-private", help="Fetch from private and local addresses too.")]
 SHOWN = 20
 ORDER = ("added", "updated", "unchanged", "retired", "skipped", "failed")
 
 
 @cli.command()
 def add(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH…", help="Files and folders (PDF, DOCX, HTML, Markdown, text).")],
+    given: Annotated[list[str], typer.Argument(metavar="SOURCE…", help="Files, folders, patterns ('docs/**/*.md'), URLs.")],
     home: Home = None,
     scope: Scope = EVERYONE,
     password: Password = None,
+    private: Private = False,
     as_json: Json = False,
 ) -> None:
-    """Add files and folders. What has not changed costs nothing; what has costs what changed."""
+    """Add files, folders, web pages and feeds. What has not changed costs nothing; what has costs what changed."""
     with reporting(as_json):
         from ingest import pipeline
         from ragbot.memory import Memory
 
-        named = [_path(path) for path in paths]
+        named = [_source(one) for one in given]
         with Memory.open(home) as memory, _progress() as progress:
-            outcomes = pipeline.add(memory, named, scope=scope, password=password, progress=progress)
+            outcomes = pipeline.add(memory, named, scope=scope, password=password, private=private, progress=progress)
             _settle(memory)
         _report(outcomes, as_json)
 
 
 @cli.command()
 def sync(
-    folder: Annotated[str, typer.Argument(help="A folder.")],
+    given: Annotated[list[str], typer.Argument(metavar="SOURCE…", help="Folders, files, patterns, URLs of pages or feeds.")],
     home: Home = None,
     scope: Scope = EVERYONE,
     password: Password = None,
-    allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Retire everything if the folder is empty.")] = False,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Retire what is gone even if a folder is empty or cannot be listed in full.")
+    ] = False,
+    private: Private = False,
     as_json: Json = False,
 ) -> None:
-    """Bring the memory in step with a folder: new is added, changed updated, gone retired."""
+    """Bring the memory in step with sources: new is added, changed updated, gone retired."""
     with reporting(as_json):
         from ingest import pipeline
         from ragbot.memory import Memory
 
-        named = _path(folder)
+        named = [_source(one) for one in given]
+        outcomes: list[Outcome] = []
         with Memory.open(home) as memory, _progress() as progress:
-            outcomes = pipeline.sync(memory, named, scope=scope, password=password, allow_empty=allow_empty, progress=progress)
+            for source in named:
+                try:
+                    outcomes += pipeline.sync(
+                        memory,
+                        source,
+                        scope=scope,
+                        password=password,
+                        allow_empty=allow_empty,
+                        private=private,
+                        progress=progress,
+                    )
+                except ReadError as cause:  # the other sources are worth having
+                    outcomes.append(pipeline.Outcome(str(source), "failed", str(cause)))
             _settle(memory)
         _report(outcomes, as_json)
+
+
+@cli.command()
+def watch(
+    given: Annotated[list[str], typer.Argument(metavar="FOLDER…", help="Folders.")],
+    home: Home = None,
+    scope: Scope = EVERYONE,
+    password: Password = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line, for each document.")] = False,
+) -> None:
+    """Sync folders, then take over every change in them until Ctrl-C: a saved file is searchable a moment later."""
+    with reporting(as_json):
+        from ingest import watching
+        from ragbot.memory import Memory
+
+        def report(outcome: Outcome) -> None:
+            if as_json:
+                say(json.dumps(asdict(outcome), ensure_ascii=False))
+            else:
+                reason = f" ({outcome.reason})" if outcome.reason else ""
+                say(f"{datetime.now():%H:%M:%S}  {outcome.status:<9} {outcome.uri}{reason}")
+
+        folders = [_path(one) for one in given]
+        with Memory.open(home) as memory:
+            note("reading what is there…")
+            watching.watch(
+                memory,
+                folders,
+                report,
+                scope=scope,
+                password=password,
+                ready=lambda: note(f"watching {', '.join(map(str, folders))}; Ctrl-C ends it"),
+            )
 
 
 @cli.command()
@@ -100,6 +157,9 @@ def refresh(
         str | None, typer.Option("--model", help="Re-embed everything with this model (name, id or folder).", show_default=False)
     ] = None,
     back: Annotated[bool, typer.Option("--back", help="Go back to the embedding model before this one.")] = False,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Only seal what is new and merge small segments, whatever their size.")
+    ] = False,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -107,9 +167,13 @@ def refresh(
     with reporting(as_json):
         from ragbot.memory import Memory
 
-        if back and model is not None:
-            raise InputError("--back and --model exclude each other: --back goes to the model before this one")
+        if back + merge + (model is not None) > 1:
+            raise InputError("--back, --model and --merge exclude each other; give one of them")
         with Memory.open(home, create=False) as memory, _counting() as progress:
+            if merge:
+                memory.settle(sys.maxsize)
+                say_json({"merged": True}) if as_json else say("merged")
+                return
             done = memory.refresh(model, back=back, progress=progress)
         if as_json:
             say_json(asdict(done))
@@ -242,6 +306,12 @@ def _counting() -> Iterator[Callable[[str, int, int], None] | None]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task("", total=None)
         yield lambda what, done, total: bars.update(task, completed=done, total=total, description=f"{what:>9}")
+
+
+def _source(text: str) -> str | Path:
+    from ingest.remote import is_url
+
+    return text if is_url(text) else _path(text)
 
 
 def _path(text: str) -> Path:

@@ -1,22 +1,26 @@
-"""Files into the memory: read, compare, remember. One failed file never touches another."""
+"""Sources into the memory: look, compare, read, remember. One failed file never touches another."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from ingest import readers, sources
-from ragbot.errors import EmptyError, InputError, LockedError, ReadError, UnsupportedError
+from ingest import readers, remote, sources
+from ingest.reading import Reading, Request
+from ingest.sources import FILE_DIGEST, Item, Seen
+from ragbot.errors import EmptyError, InputError, ReadError, UnsupportedError
 from ragbot.memory import Memory
 from ragbot.types import EVERYONE, Document, Remembered
 
 Status = Literal["added", "updated", "unchanged", "retired", "skipped", "failed"]
-FILE_DIGEST, READER = "file_sha256", "reader"
+READER = "reader"
 FILES, CHARACTERS = 256, 200_000
 """How many files, or how much of their text, wait to be remembered together."""
+FEW = 64
+"""Up to so many documents are looked up one by one; of more, all that are known are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,131 +39,200 @@ Progress = Callable[[int, int, Outcome], None]
 
 def add(
     memory: Memory,
-    paths: Sequence[Path],
+    given: Sequence[str | Path],
     *,
     scope: str = EVERYONE,
     password: str | None = None,
+    private: bool = False,
     progress: Progress | None = None,
 ) -> list[Outcome]:
-    """Ingest files and folders. Unchanged files cost no parsing and no embedding."""
+    """Ingest files, folders, patterns and URLs. What has not changed costs no parsing and no embedding.
+
+    `private` allows addresses of the own network.
+    """
+    paths, urls = remote.parted(given)
     files, unread = sources.find(paths, memory.home)
-    return _ingest_all(memory, files, unread, scope, password, progress)
+    with remote.Remote(memory, scope, private=private) as web:
+        pages, refused = web.find(urls)
+        return _Run(memory, scope, password, progress).all([*files, *pages], [*unread, *refused])
 
 
 def sync(
     memory: Memory,
-    folder: Path,
+    source: str | Path,
     *,
     scope: str = EVERYONE,
     password: str | None = None,
     allow_empty: bool = False,
+    private: bool = False,
     progress: Progress | None = None,
 ) -> list[Outcome]:
-    """Ingest a folder, and retire what came from it and is no longer there.
+    """Ingest a source, and retire what came from it and is no longer there.
 
-    Nothing is retired if part of the folder could not be listed, or if no file is left and
-    `allow_empty` is false: that is what a mount looks like that has vanished.
+    Of files nothing is retired if a part of them could not be listed, or if none is left, unless
+    `allow_empty` says so: that is what a mount looks like that has vanished. Of a feed nothing is
+    retired because it has left the feed; a page is retired when its server says that it is gone.
     """
-    if not folder.is_dir():
-        raise ReadError(f"{folder}: is not a folder; nothing was changed")
-    files, unread = sources.find([folder], memory.home)
-    empty = not files and all(isinstance(failure.cause, EmptyError) for failure in unread)
-    if empty and allow_empty:
+    run = _Run(memory, scope, password, progress, retire=True)
+    if remote.is_url(source):
+        with remote.Remote(memory, scope, private=private) as web:
+            outcomes = run.all(*web.find([str(source)]))
+            if not any(outcome.status == "failed" for outcome in outcomes):
+                web.finish()
+        return outcomes
+    return _sync_files(run, Path(source), allow_empty=allow_empty)
+
+
+def update(memory: Memory, paths: Collection[Path], *, scope: str = EVERYONE, password: str | None = None) -> list[Outcome]:
+    """Ingest the files and folders of `paths` that are there, and retire the documents of those, or in those, that are not."""
+    files, unread = sources.find([path for path in paths if path.exists()], memory.home)
+    run = _Run(memory, scope, password, None, retire=True)
+    outcomes = run.all(
+        [replace(file, named=False) for file in files],
+        [failure for failure in unread if not isinstance(failure.cause, EmptyError)],
+    )
+    gone = [path for path in paths if not os.path.lexists(path)]
+    lone = [uri for path in gone if memory.document(uri := sources.uri_of(path, memory.home), scope=scope)]
+    if len(lone) < len(gone):  # folders, of which only all that is known tells what was in them
+        run = _Run(memory, scope, password, None)
+        lone += [uri for path in gone for uri in run.known_under(path) if uri not in lone]
+    return outcomes + run.retire_gone(lone)
+
+
+def _sync_files(run: _Run, source: Path, *, allow_empty: bool) -> list[Outcome]:
+    root = sources.root_of(source)
+    known = run.known_under(source)
+    lone = known == [sources.uri_of(source, run.home)]  # a file that was there
+    if not root.exists() and not (lone and root.parent.is_dir() and any(root.parent.iterdir())):
+        raise ReadError(f"{root}: is not there; nothing was changed")
+    files, unread = sources.find([] if lone and not root.exists() else [source], run.home)
+    none_left = [failure for failure in unread if isinstance(failure.cause, EmptyError) or sources.is_pattern(source)]
+    if not files and allow_empty and len(none_left) == len(unread):
         unread = []
-    outcomes = _ingest_all(memory, files, unread, scope, password, progress)
-    return outcomes if unread else outcomes + _retire_gone(memory, folder, {file.uri for file in files}, scope)
+    outcomes = run.all(files, unread)
+    if unread and not allow_empty:
+        return outcomes
+    there = {file.uri for file in files}
+    gone = [uri for uri in known if uri not in there]
+    kept = {} if allow_empty else sources.unmounted({uri: run.known[uri] for uri in gone}, source, run.home)
+    for folder in sorted(set(kept.values())):
+        count = sum(where == folder for where in kept.values())
+        why = f"is empty, as a mount that has vanished; its documents ({count}) were kept (--allow-empty retires them)"
+        outcomes.append(Outcome(sources.uri_of(folder, run.home), "failed", f"{folder}: {why}"))
+    return outcomes + run.retire_gone([uri for uri in gone if uri not in kept])
 
 
-def _retire_gone(memory: Memory, folder: Path, there: Collection[str], scope: str) -> list[Outcome]:
-    """Retire the documents that came from files of `folder` and are not `there` any more; none that came otherwise."""
-    outcomes = []
-    for stored in memory.documents([scope]):
-        came_from_it = FILE_DIGEST in stored.metadata and sources.is_under(stored.uri, folder, memory.home)
-        # A file may have come since the folder was listed, and another process may have ingested it.
-        if came_from_it and stored.uri not in there and not sources.path_of(stored.uri, memory.home).is_file():
-            retired = memory.retire(stored.uri, scope=scope)
-            outcomes.append(Outcome(stored.uri, "retired", "no longer in the folder", Remembered(retired=retired)))
-    return outcomes
+class _Run:
+    """One pass over items of one scope."""
 
+    def __init__(
+        self, memory: Memory, scope: str, password: str | None, progress: Progress | None, *, retire: bool = False
+    ) -> None:
+        self.home = memory.home
+        self._memory, self._scope, self._password, self._progress, self._retire = memory, scope, password, progress, retire
+        self.known: dict[str, Mapping[str, str]] = {}
+        self._seen: dict[str, Seen] = {}
 
-def _ingest_all(
-    memory: Memory,
-    files: Sequence[sources.Found],
-    unread: Sequence[sources.Unread],
-    scope: str,
-    password: str | None,
-    progress: Progress | None,
-) -> list[Outcome]:
-    outcomes = [Outcome(failure.uri, "failed", str(failure.cause)) for failure in unread]
-    for outcome in _ingest(memory, files, scope, password):
-        outcomes.append(outcome)
-        if progress:
-            progress(len(outcomes) - len(unread), len(files), outcome)
-    return outcomes
+    def all(self, items: Sequence[Item], unread: Sequence[sources.Unread]) -> list[Outcome]:
+        """What became of every item, and of what could not be looked into."""
+        self._know(items)
+        outcomes = [Outcome(failure.uri, "failed", str(failure.cause)) for failure in unread]
+        for outcome in self._ingest(items):
+            outcomes.append(outcome)
+            if self._progress:
+                self._progress(len(outcomes) - len(unread), len(items), outcome)
+        return outcomes
 
+    def known_under(self, source: Path) -> list[str]:
+        """The documents that came from files of a source; none that came otherwise."""
+        self._know(None)
+        return [uri for uri, noted in self.known.items() if FILE_DIGEST in noted and sources.covers(source, uri, self.home)]
 
-def _ingest(memory: Memory, files: Sequence[sources.Found], scope: str, password: str | None) -> Iterator[Outcome]:
-    """Read the files one by one, and remember some at a time: they share a pass through the embedder and a transaction."""
-    waiting: list[_Read] = []
-    for file in files:
-        try:
-            read = _read(memory, file, scope, password)
-        except UnsupportedError as cause:
-            read = Outcome(file.uri, "failed" if file.named else "skipped", str(cause))
-        except ReadError as cause:
-            read = _failed(memory, file.uri, scope, cause)
-        if isinstance(read, Outcome):
-            yield read
-            continue
-        waiting.append(read)
-        if len(waiting) >= FILES or sum(len(one.document.text) for one in waiting) >= CHARACTERS:
-            yield from _remember(memory, waiting)
-            waiting = []
-    yield from _remember(memory, waiting)
+    def retire_gone(self, uris: Iterable[str]) -> list[Outcome]:
+        """Retire documents whose files are gone."""
+        outcomes = []
+        for uri in uris:
+            # A file may have come since the folder was listed, and another process may have ingested it.
+            if not sources.path_of(uri, self.home).is_file():
+                retired = self._memory.retire(uri, scope=self._scope)
+                outcomes.append(Outcome(uri, "retired", "no longer there", Remembered(retired=retired)))
+        return outcomes
 
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """A file that was read, and whether an earlier version of it is known."""
-
-    document: Document
-    known: bool
-
-
-def _read(memory: Memory, file: sources.Found, scope: str, password: str | None) -> _Read | Outcome:
-    stored = memory.document(file.uri, scope=scope)
-    noted = {FILE_DIGEST: _digest(file.path), READER: readers.READER_VERSION}
-    if stored and noted.items() <= stored.metadata.items():
-        return Outcome(file.uri, "unchanged")
-    return _Read(_noted(readers.read(file.path, file.uri, scope=scope, password=password), noted), stored is not None)
-
-
-def _failed(memory: Memory, uri: str, scope: str, cause: Exception) -> Outcome:
-    old = memory.document(uri, scope=scope)
-    return Outcome(uri, "failed", f"{cause} (its version of {old.ingested_at:%Y-%m-%d} still answers)" if old else str(cause))
-
-
-def _remember(memory: Memory, waiting: Sequence[_Read]) -> Iterator[Outcome]:
-    remembered = memory.remember_each([one.document for one in waiting])
-    for one, (document, done) in zip(waiting, remembered, strict=True):
-        if isinstance(done, InputError):
-            yield _failed(memory, document.uri, document.scope, done)
-        elif done.skipped:  # other bytes, same text
-            memory.note(document)
-            yield Outcome(document.uri, "unchanged", chunks=done)
+    def _know(self, items: Sequence[Item] | None) -> None:
+        if self.known:
+            return
+        if items is None or len(items) > FEW:
+            self.known = {stored.uri: stored.metadata for stored in self._memory.documents([self._scope])}
         else:
-            lost = document.metadata.get("pages_failed", "")
-            reason = f"much of page {lost} could not be read" if lost else ""
-            yield Outcome(document.uri, "updated" if one.known else "added", reason, done)
+            found = (self._memory.document(item.uri, scope=self._scope) for item in items)
+            self.known = {stored.uri: stored.metadata for stored in found if stored}
 
+    def _ingest(self, items: Sequence[Item]) -> Iterator[Outcome]:
+        """Remember some documents at a time: they share a pass through the embedder and a transaction."""
+        waiting: list[Document] = []
+        noted: list[Document] = []
+        with Reading() as reading:
+            for item, read in reading.each(items, self._wanted):
+                seen = self._seen.pop(item.uri, Seen(None))
+                if seen.passing and seen.path:
+                    seen.path.unlink(missing_ok=True)
+                if isinstance(read, Document):
+                    waiting.append(replace(read, metadata={**read.metadata, **self._noted(seen)}))
+                else:
+                    if read is None and not seen.gone and (changed := self._changed_note(item.uri, seen)):
+                        noted.append(changed)
+                    yield self._not_read(item, read, seen)
+                if len(waiting) >= FILES or sum(len(one.text) for one in waiting) >= CHARACTERS:
+                    yield from self._remember(waiting)
+                    waiting = []
+            yield from self._remember(waiting)
+        if noted:
+            self._memory.note(noted)
 
-def _noted(document: Document, noted: dict[str, str]) -> Document:
-    return replace(document, metadata={**document.metadata, **noted})
+    def _wanted(self, item: Item) -> Request | None:
+        """Whether an item needs reading. Called in the threads of the reading."""
+        known = self.known.get(item.uri, {})
+        same_reader = known.get(READER) == readers.READER_VERSION
+        seen = self._seen[item.uri] = item.look(known if same_reader else {})
+        if seen.path is None:
+            return None
+        return Request(seen.path, item.uri, self._scope, self._password, seen.suffix)
 
+    def _noted(self, seen: Seen) -> dict[str, str]:
+        return {**{key: value for key, value in seen.noted.items() if value}, READER: readers.READER_VERSION}
 
-def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest()
-    except OSError as cause:
-        raise LockedError(f"{path}: cannot be opened ({cause.strerror}); check its permissions") from cause
+    def _changed_note(self, uri: str, seen: Seen) -> Document | None:
+        known = self.known.get(uri, {})
+        noted = {**known, **{key: value for key, value in seen.noted.items() if value}}
+        return Document(uri, "", scope=self._scope, metadata=noted) if noted != known else None
+
+    def _not_read(self, item: Item, cause: Document | ReadError | None, seen: Seen) -> Outcome:
+        if isinstance(cause, UnsupportedError) and not item.named:
+            return Outcome(item.uri, "skipped", str(cause))
+        if isinstance(cause, ReadError):
+            return self._failed(item.uri, cause)
+        if not seen.gone:
+            return Outcome(item.uri, "unchanged")
+        if not self._retire or item.uri not in self.known:
+            return self._failed(item.uri, ReadError(f"{item.uri}: {seen.gone}; check the address"))
+        return Outcome(item.uri, "retired", seen.gone, Remembered(retired=self._memory.retire(item.uri, scope=self._scope)))
+
+    def _failed(self, uri: str, cause: Exception) -> Outcome:
+        old = self._memory.document(uri, scope=self._scope) if uri in self.known else None
+        still = f" (its version of {old.ingested_at:%Y-%m-%d} still answers)" if old else ""
+        return Outcome(uri, "failed", f"{cause}{still}")
+
+    def _remember(self, waiting: Sequence[Document]) -> Iterator[Outcome]:
+        unchanged = []
+        for document, done in self._memory.remember_each(waiting):
+            if isinstance(done, InputError):
+                yield self._failed(document.uri, done)
+            elif done.skipped:  # other bytes, same text
+                unchanged.append(document)
+                yield Outcome(document.uri, "unchanged", chunks=done)
+            else:
+                lost = document.metadata.get("pages_failed", "")
+                reason = f"much of page {lost} could not be read" if lost else ""
+                yield Outcome(document.uri, "updated" if document.uri in self.known else "added", reason, done)
+        if unchanged:
+            self._memory.note(unchanged)

@@ -1,24 +1,77 @@
-"""What there is to ingest, and under which address. Reads names and no contents."""
+"""What there is to ingest on the disk, and under which address. Reads names and times, and contents only to compare them."""
 
 from __future__ import annotations
 
+import glob
+import hashlib
 import os
+import re
 import stat
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from ragbot.errors import EmptyError, ReadError, UnsupportedError
+from ragbot.errors import EmptyError, LockedError, ReadError, UnsupportedError
 from ragbot.text import storable
+
+FILE_DIGEST, FILE_STATE, FILE_DEVICE = "file_sha256", "file_state", "file_device"
+"""Noted of each document that came from a file: what was in it, and how and on which device it lay then."""
+_FRESH_NS = 2_000_000_000
+"""A file changed so lately may change again within the same tick of its file system's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a source holds now. `path` is None where that is known already."""
+
+    path: Path | None
+    noted: Mapping[str, str] = field(default_factory=dict)
+    """What to note of the document, beside what its reader says."""
+    suffix: str | None = None
+    """What the name of the file does not tell."""
+    passing: bool = False
+    """Whether the file was made to be read once."""
+    gone: str = ""
+    """Why the document is no longer there."""
+
+
+class Item(Protocol):
+    """Something to ingest. `named` is true if a person named it, false if it turned up in a folder or a feed."""
+
+    @property
+    def uri(self) -> str: ...
+
+    @property
+    def named(self) -> bool: ...
+
+    def look(self, known: Mapping[str, str]) -> Seen:
+        """What it holds, where `known` is what was noted of it before. Raises a ReadError if that cannot be told."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file to ingest. `named` is true if a person named it, false if it turned up in a folder."""
+    """A file to ingest."""
 
     path: Path
     uri: str
     named: bool
+
+    def look(self, known: Mapping[str, str]) -> Seen:
+        """Compares size and times, as rsync and git do, and the content only where they differ."""
+        try:
+            seen = self.path.stat()
+            state = _state(seen)
+            if state and known.get(FILE_STATE) == state:
+                return Seen(None)
+            with self.path.open("rb") as content:
+                digest = hashlib.file_digest(content, "sha256").hexdigest()
+        except OSError as cause:
+            raise LockedError(f"{self.path}: cannot be opened ({cause.strerror}); check its permissions") from cause
+        noted = {FILE_DIGEST: digest, FILE_STATE: state, FILE_DEVICE: str(seen.st_dev)}
+        return Seen(None if known.get(FILE_DIGEST) == digest else self.path, noted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +83,13 @@ class Unread:
 
 
 def find(paths: Sequence[Path], home: Path) -> tuple[list[Found], list[Unread]]:
-    """The files under `paths`, in order and once each. Hidden files, links to folders and the home itself are passed over."""
+    """The files under `paths`, in order and once each; a path that does not exist may be a pattern (*, ?, [], **).
+
+    Hidden files, links to folders and the home itself are passed over.
+    """
     found: dict[str, Found] = {}
     unread: list[Unread] = []
-    for path in paths:
+    for path, named in ((one, not is_pattern(given)) for given in paths for one in _expanded(given)):
         uri = uri_of(path, home)
         if os.path.isdir(path):
             files, failures = _walk(path, home)
@@ -41,9 +97,10 @@ def find(paths: Sequence[Path], home: Path) -> tuple[list[Found], list[Unread]]:
             if not files and not failures:
                 unread.append(Unread(uri, EmptyError(f"{path}: the folder is empty; nothing to ingest")))
             for file in files:
-                found.setdefault(uri_of(file, home), Found(file, uri_of(file, home), named=False))
+                inner = uri_of(file, home)
+                found.setdefault(inner, Found(file, inner, named=False))
         elif (cause := _no_file(path)) is None:
-            found[uri] = Found(path, uri, named=True)
+            found[uri] = Found(path, uri, named)
         else:
             unread.append(Unread(uri, cause))
     return list(found.values()), unread
@@ -54,9 +111,9 @@ def uri_of(path: Path, home: Path) -> str:
 
     So it is the same from every working folder, and moves with a project that is moved whole.
     """
-    full = Path(os.path.abspath(path))
-    base = Path(os.path.abspath(home)).parent
-    return storable((full.relative_to(base) if full.is_relative_to(base) else full).as_posix())
+    full = os.path.abspath(path)
+    base = os.path.join(os.path.dirname(os.path.abspath(home)), "")
+    return storable(full.removeprefix(base).replace(os.sep, "/"))
 
 
 def path_of(uri: str, home: Path) -> Path:
@@ -64,9 +121,63 @@ def path_of(uri: str, home: Path) -> Path:
     return Path(os.path.abspath(home.parent), uri)
 
 
-def is_under(uri: str, folder: Path, home: Path) -> bool:
-    """Whether the file of this address lies in `folder`."""
-    return path_of(uri, home).is_relative_to(os.path.abspath(folder))
+def is_pattern(path: Path) -> bool:
+    """Whether a path stands for those that match it: it has signs of a pattern, and no file is called so."""
+    return glob.has_magic(str(path)) and not os.path.lexists(path)
+
+
+def root_of(source: Path) -> Path:
+    """The folder that everything of a source lies in."""
+    if not is_pattern(source):
+        return source
+    return Path(*_before_magic(source.parts)) if not glob.has_magic(source.parts[0]) else Path()
+
+
+def covers(source: Path, uri: str, home: Path) -> bool:
+    """Whether the file of this address lies in the folder `source`, is the file, or matches the pattern."""
+    path, there = os.path.join(os.path.dirname(os.path.abspath(home)), uri), os.path.abspath(source)
+    if is_pattern(source):
+        return bool(re.fullmatch(_regex(there), path))
+    return path == there or path.startswith(os.path.join(there, ""))
+
+
+def unmounted(gone: Mapping[str, Mapping[str, str]], source: Path, home: Path) -> dict[str, Path]:
+    """Of documents whose files are gone, by uri with what was noted of them: those that lay on another device than the
+    empty folder that is in their place now, and that folder. So looks a mount that has vanished."""
+    root, found = Path(os.path.abspath(root_of(source))), {}
+    for uri, noted in gone.items():
+        folder = path_of(uri, home).parent
+        while folder.is_relative_to(root) and not folder.is_dir():
+            folder = folder.parent
+        other = folder.is_dir() and noted.get(FILE_DEVICE) not in (None, str(folder.stat().st_dev))
+        if other and folder.is_relative_to(root) and not any(folder.iterdir()):
+            found[uri] = folder
+    return found
+
+
+def _before_magic(parts: Sequence[str]) -> list[str]:
+    return list(parts[: next(at for at, part in enumerate(parts) if glob.has_magic(part))])
+
+
+def _expanded(path: Path) -> list[Path]:
+    if not is_pattern(path):
+        return [path]
+    return [Path(match) for match in sorted(glob.glob(str(path), recursive=True))] or [path]
+
+
+def _regex(pattern: str) -> str:
+    """A pattern of `glob` as a regular expression (that module has one from Python 3.13)."""
+    signs = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    pieces = re.split(r"(\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\])", pattern)
+    return "".join(
+        signs.get(piece) or (piece.replace("[!", "[^", 1) if piece.startswith("[") else re.escape(piece)) for piece in pieces
+    )
+
+
+def _state(seen: os.stat_result) -> str:
+    """Size, times and place of a file; "" if it changed too lately to tell it by them."""
+    fresh = time.time_ns() - max(seen.st_mtime_ns, seen.st_ctime_ns) < _FRESH_NS
+    return "" if fresh else f"{seen.st_size} {seen.st_mtime_ns} {seen.st_ctime_ns} {seen.st_ino}"
 
 
 def _no_file(path: Path) -> ReadError | None:
@@ -74,7 +185,8 @@ def _no_file(path: Path) -> ReadError | None:
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
-        return ReadError(f"{path}: does not exist; check the name")
+        matches = "matches nothing; check the pattern" if is_pattern(path) else "does not exist; check the name"
+        return ReadError(f"{path}: {matches}")
     except OSError as cause:
         return ReadError(f"{path}: cannot be looked at ({cause.strerror}); check its permissions")
     return None if stat.S_ISREG(mode) else UnsupportedError(f"{path}: is neither a file nor a folder")

@@ -99,11 +99,13 @@ def recall(
                 until=_time(until),
             )
         if as_json:
-            say_json([{"score": hit.score, "why": hit.why, "chunk": asdict(hit.chunk)} for hit in hits])
+            say_json([asdict(hit) for hit in hits])
             return
         for hit in hits:
             say(f"{hit.score:.2f}  {place(hit.chunk)}  ({hit.why})")
             say(f"      {' '.join(hit.chunk.text.split())[:300]}")
+            if hit.also:
+                say(f"      the same in {', '.join(dict.fromkeys(map(place, hit.also)))}")
         if not hits:
             note("nothing found")
 

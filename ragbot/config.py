@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from ragbot.errors import ConfigError
 
 FILE = "ragbot.toml"
 DEFAULT_HOME = "indexes"
-ELSEWHERE = frozenset({"RAGBOT_HOME", "RAGBOT_CACHE"})
-"""Variables that are read in other places: the home itself, and where converted models lie."""
+ELSEWHERE = frozenset({"RAGBOT_HOME", "RAGBOT_CACHE", "RAGBOT_PASSWORD"})
+"""Variables that are read in other places: the home itself, where converted models lie, what opens encrypted files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class Config:
     """How many passages an answer may stand on."""
     max_tokens: int = 120
     """The longest answer that the generator may write, in tokens."""
+    jobs: Mapping[str, Mapping[str, object]] = field(default_factory=dict, hash=False)
+    """The tables `[jobs.NAME]` as they stand in the file; `ingest.jobs` says what they may hold."""
 
 
 def home_folder(home: str | Path | None = None) -> Path:
@@ -63,6 +65,8 @@ def _from_environment(config: Config, environ: Mapping[str, str]) -> Config:
     for name, text in environ.items():
         if not name.startswith("RAGBOT_") or name in ELSEWHERE:
             continue
+        if name == "RAGBOT_JOBS":
+            raise ConfigError(f"environment ({name}): jobs are set in {FILE} only; unset it")
         config = _set(config, name.removeprefix("RAGBOT_").lower(), text, where=f"environment ({name})")
     return config
 
@@ -72,6 +76,8 @@ def _set(config: Config, key: str, value: object, where: str) -> Config:
     changed: dict[str, Any]
     if key not in known:
         raise ConfigError(f"{where}: unknown setting {key!r}; known are {', '.join(sorted(known))}")
+    if key == "jobs":
+        return replace(config, jobs=_tables(value, where))
     if known[key] is int:
         changed = {key: _positive(key, value, where)}
         return replace(config, **changed)
@@ -79,6 +85,12 @@ def _set(config: Config, key: str, value: object, where: str) -> Config:
         raise ConfigError(f"{where}: {key} takes a text, not {value!r}")
     changed = {key: value.strip()}
     return replace(config, **changed)
+
+
+def _tables(value: object, where: str) -> dict[str, Mapping[str, object]]:
+    if not isinstance(value, dict) or not all(isinstance(table, dict) for table in value.values()):
+        raise ConfigError(f"{where}: jobs takes a table for each job, headed [jobs.NAME]")
+    return value
 
 
 def _positive(key: str, value: object, where: str) -> int:

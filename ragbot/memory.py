@@ -11,7 +11,7 @@ import hashlib
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from numbers import Integral
@@ -34,12 +34,14 @@ from ragbot.spaces import Progress, Spaces
 from ragbot.store import Draft, Raced, Store, Stored, Writer
 from ragbot.store.rows import micros
 from ragbot.text import chunks as chunking
-from ragbot.text import questions, storable
+from ragbot.text import duplicates, questions, storable
 from ragbot.text.tokens import has_cjk, has_words, sought
-from ragbot.types import EVERYONE, Checked, Citation, Document, Forgotten, Hit, Refreshed, Remembered
+from ragbot.types import EVERYONE, Checked, Chunk, Citation, Document, Forgotten, Hit, Refreshed, Remembered
 from ragbot.upkeep import Told, Upkeep
 
 Vector = NDArray[np.float32]
+Read = Callable[[Sequence[int]], Mapping[int, Chunk]]
+"""Chunks by id, as far as they may be seen."""
 
 POOL = 100
 """How many candidates each part of a recall puts forward."""
@@ -197,6 +199,13 @@ class Memory:
         """The embedder of the space that answers, loaded the first time it is asked for."""
         return self._spaces.embedder_of(self._spaces.active())
 
+    def warm(self) -> None:
+        """Load the embedder now, so that the next document or question need not wait for it."""
+        with self.store.reading() as reader:
+            space = reader.active_space()
+        if space:
+            self._spaces.embedder_of(space).encode_query("warm")
+
     # Recall
 
     def recall(
@@ -214,6 +223,7 @@ class Memory:
     ) -> list[Hit]:
         """The k passages that fit `query` best, best first, of those that `scopes` may see.
 
+        Passages that say the same in the same words are one hit, with the others in `Hit.also`.
         `as_of` asks what was current then. `history` is (role, text), oldest first; a question
         that leans on it is completed from it. `kinds`, `uris` (* stands for anything), and when
         they began to hold (from `since`, before `until`) narrow what is searched. All of it is of one moment of the database.
@@ -241,10 +251,17 @@ class Memory:
                     self._view.follow(reader, manifest)
                     documents = frozenset(reader.documents_like(uris)) if uris else None
                     only = Filter(frozenset(scopes), moments[0], frozenset(kinds), documents, moments[1], moments[2])
-                    ranked = self._ranked(wanted, vector, max(k, POOL), only)
-                    found = reader.chunks([hit.id for hit in ranked[:k]], scopes, moments[0])
-                    return [Hit(found[hit.id], hit.score, hit.why) for hit in ranked[:k] if hit.id in found]
+                    return self._hits(wanted, vector, k, only, lambda ids: reader.chunks(ids, scopes, moments[0]))
         raise BusyError(f"{self.home}: its index or embedding model kept changing; try again")
+
+    def _hits(self, query: str, vector: Vector, k: int, only: Filter, read: Read) -> list[Hit]:
+        pool = max(k, POOL)
+        while True:
+            ranked = self._ranked(query, vector, pool, only)
+            hits = _distinct(ranked, k, read)
+            if len(hits) == k or len(ranked) < pool or pool >= MOST:
+                return hits
+            pool = min(4 * pool, MOST)  # the same passage, over and over: there is more behind it
 
     def _ranked(self, query: str, vector: Vector, pool: int, only: Filter) -> list[ranking.Ranked]:
         dense = self._view.nearest(vector, pool, only)
@@ -263,11 +280,22 @@ class Memory:
         with self.store.reading() as reader:
             return reader.documents(None if scopes is None else _names(scopes))
 
-    def note(self, document: Document) -> None:
-        """Change what is noted of a document (its metadata), and nothing else."""
-        document = _storable(document)
+    def note(self, documents: Document | Iterable[Document]) -> None:
+        """Change what is noted of documents (their metadata), and nothing else, in one transaction."""
+        noted = [_storable(document) for document in _listed(documents)]
         with self.store.writing() as writer:
-            writer.replace_metadata(document.scope, document.uri, document.metadata)
+            for document in noted:
+                writer.replace_metadata(document.scope, document.uri, document.metadata)
+
+    def mark(self, key: str) -> str:
+        """What `set_mark` kept under `key`; "" if nothing."""
+        with self.store.reading() as reader:
+            return reader.mark(key)
+
+    def set_mark(self, key: str, value: str) -> None:
+        """Keep a value of the caller's in the home, such as how far it has come with a source."""
+        with self.store.writing() as writer:
+            writer.set_mark(key, value)
 
     # Forget, refresh, check
 
@@ -329,10 +357,25 @@ class Memory:
         self._upkeep.restore(Path(source))
 
 
+def _distinct(ranked: Sequence[ranking.Ranked], k: int, read: Read) -> list[Hit]:
+    """The best k that do not repeat each other. Reads no more chunks than that takes."""
+    places = {one.id: one for one in ranked}
+    found: dict[int, Chunk] = {}
+    kept: list[tuple[Chunk, Sequence[Chunk]]] = []
+    for at in range(0, len(ranked), 3 * k):
+        found |= read([one.id for one in ranked[at : at + 3 * k]])
+        chunks = (found[one.id] for one in ranked if one.id in found)
+        kept = duplicates.folded(((chunk, chunk.heading, chunk.text) for chunk in chunks), k)
+        if len(kept) == k:
+            break
+    return [Hit(chunk, places[chunk.id].score, places[chunk.id].why, tuple(also)) for chunk, also in kept]
+
+
 def drafts_of(document: Document) -> list[Draft]:
     """The passages of a document as the store takes them."""
     drafts = []
-    for passage in chunking.passages(document.text, document.pages):
+    code = document.metadata.get("content_type", "").startswith("text/x-")
+    for passage in chunking.passages(document.text, document.pages, code=code):
         text = document.text[passage.start : passage.end]
         embedded = chunking.embedded(document.title, passage.heading, text)
         drafts.append(

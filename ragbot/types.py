@@ -108,6 +108,8 @@ class Hit:
     chunk: Chunk
     score: float
     why: str
+    also: tuple[Chunk, ...] = ()
+    """Other chunks that say the same in the same words, best first: copies, and what every page repeats."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,9 @@ def test_the_same_text_under_two_addresses_is_two_documents_and_one_embedding(me
     first = memory.remember(Document("a.md", "The lab opens at 9:00."))
     second = memory.remember(Document("b.md", "The lab opens at 9:00."))
     assert (first.embedded, second.embedded, second.added) == (1, 0, 1)
-    assert sorted(hit.chunk.uri for hit in memory.recall("lab opens")) == ["a.md", "b.md"]
+    (hit,) = memory.recall("lab opens")
+    assert sorted(chunk.uri for chunk in (hit.chunk, *hit.also)) == ["a.md", "b.md"]
+    assert [hit.chunk.uri for hit in memory.recall("lab opens", uris=["a.md"])] == ["a.md"]
     memory.forget("a.md")
     assert [hit.chunk.uri for hit in memory.recall("lab opens")] == ["b.md"]
 
@@ -436,7 +438,8 @@ def test_whatever_happens_recall_equals_the_truth(embedders, tmp_path_factory, o
             expected = sorted((s, u, t) for (s, u), some in truth.items() for t in some if s in scopes)
             for view in (memory, watcher):
                 hits = view.recall("lab hall badge key door gift number", k=100, scopes=scopes)
-                assert sorted((h.chunk.scope, h.chunk.uri, h.chunk.text) for h in hits) == expected
+                found = [chunk for hit in hits for chunk in (hit.chunk, *hit.also)]
+                assert sorted((chunk.scope, chunk.uri, chunk.text) for chunk in found) == expected
     assert memory.check().problems == ()
     memory.close()
     watcher.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import docx
 import pypdf
+import pypdfium2
 import pytest
 from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls
@@ -19,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.readers import SUFFIXES, read
+from ingest.readers import pdf as pdf_reader
 from ingest.readers.pdf import _dehyphenated
 from ragbot.errors import BrokenError, EmptyError, LockedError, ReadError, UnsupportedError
 from ragbot.types import Document
@@ -137,14 +139,15 @@ def with_member(data: bytes, name: str, content: bytes) -> bytes:
 
 
 def test_importing_loads_no_parser() -> None:
-    code = "import sys, ingest.readers; print({'pypdf', 'docx', 'bs4', 'lxml', 'charset_normalizer', 'torch'} & set(sys.modules))"
+    code = "import sys, ingest.readers; print({'pypdf', 'docx', 'bs4', 'lxml', 'pptx', 'python_calamine', 'charset_normalizer'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
 
 
 def test_suffixes_are_what_a_walk_picks_up() -> None:
     assert {".pdf", ".docx", ".html", ".htm", ".xhtml", ".md", ".markdown", ".txt", ".text"} <= SUFFIXES
-    assert not SUFFIXES & {".doc", ".pptx", ".xlsx", ".csv", ".json", ".xml", ".eml", ""}
+    assert {".pptx", ".xlsx", ".csv", ".json", ".xml", ".eml", ".py"} <= SUFFIXES
+    assert not SUFFIXES & {".doc", ".ppt", ".zip", ".svg", ".mbox", ""}
 
 
 def test_document_carries_uri_scope_and_type(tmp_path: Path) -> None:
@@ -192,14 +195,13 @@ def test_a_page_is_html_whatever_its_name(tmp_path: Path) -> None:
         ("a.pdf", b"just words", "plain text", "rename it to .txt"),
         ("a.docx", b"<html><p>just words", "HTML", "rename it to .html"),
         ("a.docx", zipped({"a.txt": b"words"}), "a zip archive", "export it again as DOCX"),
-        ("a.docx", zipped({"ppt/presentation.xml": b"<p/>"}), "a PowerPoint file (PPTX)", "export it again"),
+        ("a.docx", zipped({"ppt/presentation.xml": b"<p/>"}), "a PPTX", "rename it to .pptx"),
         ("a.pdf", zipped({"a.txt": b"words"}), "a zip archive", "export it again as PDF"),
         ("a.txt", pdf("Words"), "a PDF", "rename it to .pdf"),
         ("a.md", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a PNG image", "export it again as Markdown"),
         ("a.txt", b"\x00\x01\x02junk\xff\xfe" * 50, "binary data", "export it again as plain text"),
         ("a.txt", b"\0" * 100, "binary data", "export it again as plain text"),
         ("a.txt", bytes(range(256)) * 4, "binary data", "export it again as plain text"),
-        ("a.html", b'<?xml version="1.0"?><rss><title>x</title></rss>', "XML", "export it again as HTML"),
     ],
 )
 def test_misnamed_files_are_refused(tmp_path: Path, name: str, data: bytes, holds: str, mend: str) -> None:
@@ -210,12 +212,14 @@ def test_misnamed_files_are_refused(tmp_path: Path, name: str, data: bytes, hold
 @pytest.mark.parametrize(
     ("name", "data", "what"),
     [
-        ("a.pptx", zipped({"ppt/presentation.xml": b"<p/>"}), "a PowerPoint file (PPTX)"),
-        ("a.xlsx", zipped({"xl/workbook.xml": b"<w/>"}), "an Excel file (XLSX)"),
-        ("a.epub", zipped({"META-INF/container.xml": b"<c/>"}), "an e-book (EPUB)"),
         ("a.docm", zipped({"word/document.xml": b"<d/>"}), "a Word template or macro file"),
+        ("a.ppsx", zipped({"ppt/presentation.xml": b"<p/>"}), "a PowerPoint show or template"),
+        ("a.odp", zipped({"mimetype": b"application/vnd.oasis.opendocument.presentation"}), "an OpenDocument file other than"),
         ("a.zip", zipped({"a.txt": b"words"}), "a zip archive"),
-        ("a.pptx", zipped({"ppt/presentation.xml": b"<p/>"})[:40], "a damaged zip archive"),
+        ("a.zip", zipped({"a.txt": b"words"})[:40], "a damaged zip archive"),
+        ("a.svg", b'<svg xmlns="http://www.w3.org/2000/svg"><text>words</text></svg>', "an SVG image"),
+        ("drawing", b'<?xml version="1.0"?><svg><text>words</text></svg>', "an SVG image"),
+        ("a.mbox", b"From a@b.c\nFrom: a@b.c\n\nwords", "a mailbox (MBOX)"),
         ("a.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "an old Microsoft Office file"),
         ("a.rtf", rb"{\rtf1 words}", "rich text (RTF)"),
         ("a.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a PNG image"),
@@ -223,12 +227,6 @@ def test_misnamed_files_are_refused(tmp_path: Path, name: str, data: bytes, hold
         ("a.mp4", b"\0\0\0\x18ftypmp42\0\0\0\0", "an MP4 or HEIC file"),
         ("a.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\x03", "a gzip archive"),
         ("a.bin", bytes(range(256)), "binary data of no known type"),
-        ("a.csv", b"name,hours\nlab,9\n", "a table (CSV)"),
-        ("a.json", b'{"lab": 9}', "JSON"),
-        ("a.xml", b'<?xml version="1.0"?><lab/>', "XML"),
-        ("a.eml", b"From: a@b.c\nTo: d@e.f\n\nwords", "an e-mail (EML)"),
-        ("message", b"From: a@b.c\nSubject: x\nTo: d@e.f\n\nwords", "an e-mail (EML)"),
-        ("feed", b'<?xml version="1.0"?><rss/>', "XML"),
     ],
 )
 def test_other_types_are_named(tmp_path: Path, name: str, data: bytes, what: str) -> None:
@@ -538,26 +536,23 @@ def test_docx_zip_bombs(tmp_path: Path) -> None:
 
 
 def test_docx_larger_than_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.readers.docx._MOST_BYTES", 10_000)
-    assert "zip bomb" in refusal(tmp_path, "a.docx", word(leave_policy), BrokenError)
+    monkeypatch.setattr("ingest.readers.archive.MOST_BYTES", 10_000)
+    assert "more than the 10,000 that are read" in refusal(tmp_path, "a.docx", word(leave_policy), BrokenError)
 
 
 def test_docx_billion_laughs(tmp_path: Path) -> None:
     entities = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
     body = "<w:body><w:p><w:r><w:t>ha</w:t></w:r><w:r><w:t>&l9;</w:t></w:r></w:p></w:body>"
     xml = f'<!DOCTYPE d [<!ENTITY l0 "laughs">{entities}]><w:document {nsdecls("w")}>{body}</w:document>'
-    try:
-        text = get(tmp_path, "a.docx", with_member(word(), "word/document.xml", xml.encode())).text
-    except BrokenError:
-        return
-    assert text == "ha"
+    bomb = with_member(word(), "word/document.xml", xml.encode())
+    assert "declares entities, as an XML bomb does" in refusal(tmp_path, "a.docx", bomb, BrokenError)
 
 
 def test_docx_external_entity_reads_no_file(tmp_path: Path) -> None:
     put(tmp_path, "secret", "top secret")
     entity = f'<!DOCTYPE d [<!ENTITY x SYSTEM "{(tmp_path / "secret").as_uri()}">]>'
     xml = f"{entity}<w:document {nsdecls('w')}><w:body><w:p><w:r><w:t>a</w:t><w:t>&x;</w:t></w:r></w:p></w:body></w:document>"
-    assert get(tmp_path, "a.docx", with_member(word(), "word/document.xml", xml.encode())).text == "a"
+    assert "declares entities" in refusal(tmp_path, "a.docx", with_member(word(), "word/document.xml", xml.encode()), BrokenError)
 
 
 def test_docx_encrypted_by_office(tmp_path: Path) -> None:
@@ -580,10 +575,9 @@ def test_pdf_chinese(tmp_path: Path) -> None:
     assert found.text == CHINESE and found.title == CHINESE
 
 
-def test_pdf_of_images_only_is_empty(tmp_path: Path) -> None:
-    message = refusal(tmp_path, "a.pdf", pdf("", "", ""), EmptyError)
-    assert "its 3 pages hold only images (scanned), and OCR is not read yet" in message
-    assert "its page holds only images" in refusal(tmp_path, "b.pdf", pdf(""), EmptyError)
+def test_pdf_of_blank_pages_is_empty(tmp_path: Path) -> None:
+    assert "no words can be made out on its 3 pages" in refusal(tmp_path, "a.pdf", pdf("", "", ""), EmptyError)
+    assert "no words can be made out on its page;" in refusal(tmp_path, "b.pdf", pdf(""), EmptyError)
 
 
 def test_pdf_without_readable_characters(tmp_path: Path) -> None:
@@ -591,15 +585,17 @@ def test_pdf_without_readable_characters(tmp_path: Path) -> None:
 
 
 def test_pdf_page_that_fails_costs_only_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    extract_text = pypdf.PageObject.extract_text
+    of_page = pdf_reader._by_pdfium
 
-    def failing(page: pypdf.PageObject) -> str:
-        text = extract_text(page)
+    def failing(page: pypdfium2.PdfPage) -> str:
+        text = of_page(page)
         if "Second" in text:
-            raise KeyError("/Font")
+            raise pypdfium2.PdfiumError("no text")
         return text.replace("Fourth", "/g18/g152/g135/g148/g152\nFourth") if "Fourth" in text else text
 
-    monkeypatch.setattr(pypdf.PageObject, "extract_text", failing)
+    monkeypatch.setattr(pdf_reader, "_by_pdfium", failing)
+    monkeypatch.setattr(pypdf.PageObject, "extract_text", lambda _: {}["/Font"])
+    monkeypatch.setattr(pdf_reader, "_looked_at", lambda _: "")
     found = get(tmp_path, "a.pdf", pdf("First", "Second", "Third", "Fourth"))
     assert (found.text, len(found.pages)) == ("First\n\n\n\nThird\n\nFourth", 4)
     assert found.metadata["pages_failed"] == "2,4"
@@ -614,15 +610,6 @@ def test_pdf_passwords(tmp_path: Path, algorithm: str) -> None:
     assert get(tmp_path, "a.pdf", data, password="sesame").text == "Secret hours"
     assert get(tmp_path, "a.pdf", data, password="owner").text == "Secret hours"
     assert get(tmp_path, "b.pdf", locked_pdf(pdf("Open hours"), "", algorithm)).text == "Open hours"
-
-
-def test_pdf_without_the_package_that_decrypts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def lacking(*_: object) -> None:
-        raise pypdf.errors.DependencyError("cryptography>=3.1 is required for AES algorithm")
-
-    monkeypatch.setattr(pypdf.PdfReader, "decrypt", lacking)
-    data = locked_pdf(pdf("Secret"), "sesame", "RC4-128")
-    assert "needs cryptography; install it" in refusal(tmp_path, "a.pdf", data, LockedError)
 
 
 def test_pdf_damage(tmp_path: Path) -> None:
@@ -684,5 +671,5 @@ def test_parsers_keep_quiet(tmp_path: Path) -> None:
 
 def test_parsers_can_be_heard_on_demand(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="pypdf"):
-        get(tmp_path, "a.pdf", misplaced(pdf("Words")))
+        get(tmp_path, "a.pdf", misplaced(pdf("Wordswithoutanyspacesbetweenthem")))  # such a page is given to pypdf
     assert any(record.name.startswith("pypdf") for record in caplog.records)

@@ -20,20 +20,28 @@ from ragbot.types import EVERYONE, Document
 SUFFIXES: frozenset[str] = frozenset(suffix for format in FORMATS for suffix in format.suffixes)
 """The suffixes, lower case, of the files that a walk through a folder picks up."""
 
-READER_VERSION = "1"
+READER_VERSION = "2"
 """Changed whenever the same file would give another text, so that files are read again."""
 
 __all__ = ["READER_VERSION", "SUFFIXES", "read"]
 
 
-def read(path: Path, uri: str, *, scope: str = EVERYONE, password: str | None = None) -> Document:
-    """The document that a PDF, DOCX, HTML, Markdown or plain text file holds.
+def read(
+    path: Path,
+    uri: str,
+    *,
+    scope: str = EVERYONE,
+    password: str | None = None,
+    suffix: str | None = None,
+    alive: Callable[[], None] = lambda: None,
+) -> Document:
+    """The document that a file holds. `suffix` stands for the one of its name; `alive` is called with each page.
 
     Raises a ReadError, which names the file by `uri`: UnsupportedError for another type,
     EmptyError without any text, BrokenError if damaged or misnamed, LockedError if the
     password is missing or wrong, or the file is not ours to open.
     """
-    format, source = _open(path, uri, password)
+    format, source = _open(path, uri, password, path.suffix.lower() if suffix is None else suffix, alive)
     extract = _reader(format)(source)
     if not extract.text.strip():
         raise EmptyError(f"{uri}: holds no text; check that it is the file you mean")
@@ -60,8 +68,7 @@ def _metadata(extract: Extract, format: Format) -> dict[str, str]:
     return {key: value for key, value in said.items() if value}
 
 
-def _open(path: Path, uri: str, password: str | None) -> tuple[Format, Source]:
-    suffix = path.suffix.lower()
+def _open(path: Path, uri: str, password: str | None, suffix: str, alive: Callable[[], None]) -> tuple[Format, Source]:
     try:
         if path.exists() and not path.is_file():
             raise ReadError(f"{uri}: not a file; give a file, or a folder to sync")
@@ -78,7 +85,7 @@ def _open(path: Path, uri: str, password: str | None) -> tuple[Format, Source]:
         raise ReadError(f"{uri}: cannot be read ({cause.strerror or cause}); try again") from cause
     if empty:
         raise EmptyError(f"{uri}: is empty (0 bytes); check that it was saved or fetched whole")
-    return _agreed(uri, suffix, found, data), Source(uri, data, password)
+    return _agreed(uri, suffix, found, data), Source(uri, data, password, alive)
 
 
 def _agreed(uri: str, suffix: str, found: sniff.Found, data: bytes) -> Format:

@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal
+
+_GAP = "\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +29,17 @@ def write(blocks: Iterable[Block]) -> str:
     before: Block | None = None
     for block in blocks:
         if before:
-            pieces.append("\n" if before.kind == block.kind == "item" else "\n\n")
+            pieces.append("\n" if before.kind == block.kind == "item" else _GAP)
         pieces.append(_written(block))
         before = block
     return "".join(pieces)
+
+
+def write_pages(pages: Iterable[Iterable[Block]]) -> tuple[str, tuple[int, ...]]:
+    """The blocks of each page, with a blank line between pages, and the offsets at which the pages begin."""
+    texts = [write(page) for page in pages]
+    starts = accumulate((len(text) + len(_GAP) for text in texts[:-1]), initial=0)
+    return _GAP.join(texts), tuple(starts)
 
 
 def table(rows: Iterable[Sequence[str]]) -> Block | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -20,14 +19,12 @@ from docx.oxml.parser import parse_xml
 from lxml.etree import _Element as Element  # type: ignore[import-untyped]
 
 from ingest.readers import blocks
+from ingest.readers.archive import Archive
 from ingest.readers.blocks import Block
 from ingest.readers.damage import broken
 from ingest.readers.formats import Extract, Source
 from ingest.readers.titles import sensible
-from ragbot.errors import BrokenError, LockedError
 
-_MOST_BYTES = 200_000_000
-_MOST_RATIO = 200
 _HEADING_LONGEST = 200
 
 _W = f"{{{nsmap['w']}}}"
@@ -56,7 +53,7 @@ _Styles = Mapping[str, _Style]
 
 def extract(source: Source) -> Extract:
     """The text of the body, then the notes."""
-    _refuse_bomb(source)
+    Archive(source).refuse_entities()
     try:
         word = docx.Document(io.BytesIO(source.data))
         styles = _styles(word.styles.element)
@@ -65,22 +62,6 @@ def extract(source: Source) -> Extract:
     except Exception as damage:  # on damaged files python-docx raises whatever its own code trips over
         raise broken(source.name, damage) from damage
     return Extract(blocks.write(body), title=title or blocks.first_heading(body), author=author)
-
-
-def _refuse_bomb(source: Source) -> None:
-    """By the sizes that the archive states: zipfile never unpacks more than those."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(source.data)) as archive:
-            members = archive.infolist()
-    except Exception as damage:  # a broken directory raises BadZipFile, struct.error, UnicodeError, …
-        raise broken(source.name, damage) from damage
-    if any(member.flag_bits & 1 for member in members):
-        mend = "save it without a password"
-        raise LockedError(f"{source.name}: encrypted as a zip archive, which is not read; {mend}")
-    size = sum(member.file_size for member in members)
-    if size > _MOST_BYTES or size > _MOST_RATIO * len(source.data):
-        cause = f"unpacks from {len(source.data):,} to {size:,} bytes, as a zip bomb does"
-        raise BrokenError(f"{source.name}: {cause}; split it or save it anew")
 
 
 def _blocks(parent: Element, styles: _Styles) -> Iterator[Block]:

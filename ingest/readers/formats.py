@@ -5,6 +5,7 @@ A new format is one row of `FORMATS` and one module with `extract(source: Source
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -28,6 +29,8 @@ class Source:
     name: str
     data: bytes
     password: str | None = None
+    alive: Callable[[], None] = lambda: None
+    """Called once for each page or picture: says that a long work goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +46,91 @@ class Extract:
     """Numbers, from 1, of the pages whose text is lost, or much of it."""
 
 
-_WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+_OOXML = "application/vnd.openxmlformats-officedocument"
+_ODF = "application/vnd.oasis.opendocument"
+_CODE = {
+    "asm": ".asm .s",
+    "c": ".c .h",
+    "clojure": ".clj .cljs",
+    "config": ".cfg .conf .ini .properties",
+    "c++": ".cpp .cc .cxx .hpp .hh",
+    "csharp": ".cs",
+    "css": ".css .scss .sass .less",
+    "dart": ".dart",
+    "elixir": ".ex .exs",
+    "erlang": ".erl",
+    "fortran": ".f90 .f95",
+    "go": ".go",
+    "groovy": ".groovy .gradle",
+    "haskell": ".hs",
+    "java": ".java",
+    "javascript": ".js .mjs .cjs .jsx",
+    "julia": ".jl",
+    "kotlin": ".kt .kts",
+    "lua": ".lua",
+    "objective-c": ".m .mm",
+    "perl": ".pl .pm",
+    "php": ".php",
+    "powershell": ".ps1",
+    "proto": ".proto",
+    "python": ".py .pyi",
+    "r": ".r",
+    "ruby": ".rb",
+    "rust": ".rs",
+    "scala": ".scala",
+    "sh": ".sh .bash .zsh .bat",
+    "sql": ".sql",
+    "swift": ".swift",
+    "terraform": ".tf",
+    "toml": ".toml",
+    "typescript": ".ts .tsx",
+    "vue": ".vue .svelte",
+    "yaml": ".yaml .yml",
+}
+"""Language → suffixes. Their content types all begin with CODE."""
+
+CODE = "text/x-"
 
 PDF = Format("PDF", "pdf", "application/pdf", (".pdf",))
-DOCX = Format("DOCX", "docx", _WORD, (".docx",))
+DOCX = Format("DOCX", "docx", f"{_OOXML}.wordprocessingml.document", (".docx",))
+PPTX = Format("PPTX", "pptx", f"{_OOXML}.presentationml.presentation", (".pptx", ".pptm"))
+XLSX = Format("XLSX", "sheets", f"{_OOXML}.spreadsheetml.sheet", (".xlsx", ".xlsm"))
+XLS = Format("XLS", "sheets", "application/vnd.ms-excel", (".xls",))
+ODT = Format("ODT", "odt", f"{_ODF}.text", (".odt",))
+ODS = Format("ODS", "ods", f"{_ODF}.spreadsheet", (".ods",))
+EPUB = Format("EPUB", "epub", "application/epub+zip", (".epub",))
+EML = Format("EML", "mail", "message/rfc822", (".eml",), textual=True)
+MHTML = Format("MHTML", "mail", "multipart/related", (".mhtml", ".mht"), textual=True)
+CSV = Format("CSV", "separated", "text/csv", (".csv",), textual=True)
+TSV = Format("TSV", "separated", "text/tab-separated-values", (".tsv", ".tab"), textual=True)
+JSON = Format("JSON", "records", "application/json", (".json",), textual=True)
+JSONL = Format("JSON lines", "records", "application/jsonl", (".jsonl", ".ndjson"), textual=True)
+NOTEBOOK = Format("Jupyter notebook", "notebook", "application/x-ipynb+json", (".ipynb",), textual=True)
+XML = Format("XML", "xml", "application/xml", (".xml", ".rss", ".atom"), textual=True)
 HTML = Format("HTML", "html", "text/html", (".html", ".htm", ".xhtml"), textual=True)
 MARKDOWN = Format("Markdown", "markdown", "text/markdown", (".md", ".markdown"), textual=True)
 PLAIN = Format("plain text", "plain", "text/plain", (".txt", ".text", ".rst"), textual=True)
+LANGUAGES = tuple(
+    Format("source code", "code", f"{CODE}{language}", tuple(suffixes.split()), textual=True)
+    for language, suffixes in _CODE.items()
+)
+IMAGES = tuple(
+    Format(name, "image", f"image/{name.lower()}", tuple(suffixes.split()))
+    for name, suffixes in {
+        "PNG": ".png",
+        "JPEG": ".jpg .jpeg",
+        "TIFF": ".tif .tiff",
+        "BMP": ".bmp",
+        "WebP": ".webp",
+        "GIF": ".gif",
+    }.items()
+)
 
-FORMATS = (PDF, DOCX, HTML, MARKDOWN, PLAIN)
+FORMATS = (
+    *(PDF, DOCX, PPTX, XLSX, XLS, ODT, ODS, EPUB, EML, MHTML, CSV, TSV, JSON, JSONL, NOTEBOOK, XML, HTML, MARKDOWN, PLAIN),
+    *IMAGES,
+    *LANGUAGES,
+)
 
 
 def named(suffix: str) -> Format | None:
@@ -60,6 +139,6 @@ def named(suffix: str) -> Format | None:
 
 
 def all_names() -> str:
-    """The formats in words, for messages."""
-    *names, last = (format.name for format in FORMATS)
+    """The formats that nearly everything can be converted to, in words, for messages."""
+    *names, last = (format.name for format in (PDF, DOCX, HTML, MARKDOWN, PLAIN))
     return f"{', '.join(names)} and {last}"

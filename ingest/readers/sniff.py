@@ -8,11 +8,30 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from ingest.readers import characters
-from ingest.readers.formats import DOCX, HTML, PDF, PLAIN, Format, named
+from ingest.readers.formats import (
+    CODE,
+    DOCX,
+    EML,
+    EPUB,
+    HTML,
+    IMAGES,
+    MHTML,
+    ODS,
+    ODT,
+    PDF,
+    PLAIN,
+    PPTX,
+    XLS,
+    XLSX,
+    XML,
+    Format,
+    named,
+)
 
 HEAD_BYTES = 1 << 16
 
@@ -25,9 +44,9 @@ class Found:
     format: Format | None = None
 
 
+_OLD_OFFICE = "an old Microsoft Office file (DOC, PPT or MSG)"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _MAGIC = (
-    (0, _OLE, "an old Microsoft Office file (DOC, XLS, PPT or MSG)"),
     (0, b"\x89PNG", "a PNG image"),
     (0, b"\xff\xd8\xff", "a JPEG image"),
     (0, b"GIF8", "a GIF image"),
@@ -54,32 +73,29 @@ _MAGIC = (
     (0, b"SQLite format 3", "an SQLite database"),
     (0, b"PAR1", "a Parquet file"),
 )
+_OLE_STREAMS = (("WordDocument", None), ("PowerPoint Document", None), ("Workbook", XLS), ("Book", XLS))
+_ZIPPED = frozenset({DOCX, PPTX, XLSX, ODT, ODS, EPUB})
+_IMAGES = {f"a {format.name} image": format for format in IMAGES}
 _ZIP_MEMBERS = (
-    (re.compile(r"ppt/presentation\d*\.xml"), "a PowerPoint file (PPTX)"),
-    (re.compile(r"xl/workbook\d*\.(xml|bin)"), "an Excel file (XLSX)"),
-    (re.compile(r"META-INF/container\.xml"), "an e-book (EPUB)"),
-    (re.compile(r"META-INF/manifest\.xml"), "an OpenDocument file (ODT, ODS or ODP)"),
+    (re.compile(r"word/document\d*\.xml"), DOCX),
+    (re.compile(r"ppt/presentation\d*\.xml"), PPTX),
+    (re.compile(r"xl/workbook\d*\.xml", re.IGNORECASE), XLSX),
+    (re.compile(r"META-INF/container\.xml"), EPUB),
 )
-_WORD_MEMBER = re.compile(r"word/document\d*\.xml")
-_WORD_VARIANTS = frozenset({".docm", ".dotx", ".dotm"})
+_VARIANTS = {
+    **dict.fromkeys((".docm", ".dotx", ".dotm"), "a Word template or macro file"),
+    **dict.fromkeys((".ppsx", ".ppsm", ".potx", ".potm"), "a PowerPoint show or template"),
+    **dict.fromkeys((".xltx", ".xltm"), "an Excel template"),
+}
+_BY_MIMETYPE = {ODT.content_type: ODT, ODS.content_type: ODS, EPUB.content_type: EPUB}
+"""What the first member of these archives says (OpenDocument 1.3, part 2, 3.3; EPUB 3.3, 4.2.3)."""
 _BY_SUFFIX = {  # texts with a structure of their own, which as plain text would only confuse
-    ".csv": "a table (CSV)",
-    ".tsv": "a table (TSV)",
-    ".json": "JSON",
-    ".jsonl": "JSON lines",
-    ".ndjson": "JSON lines",
-    ".ipynb": "a Jupyter notebook",
-    ".xml": "XML",
     ".svg": "an SVG image",
-    ".rss": "a feed (XML)",
-    ".atom": "a feed (XML)",
-    ".eml": "an e-mail (EML)",
     ".mbox": "a mailbox (MBOX)",
-    ".mht": "a web archive (MHTML)",
-    ".mhtml": "a web archive (MHTML)",
     ".ics": "a calendar (ICS)",
     ".vcf": "a contact (VCF)",
 }
+_SVG_START = re.compile(r"(?:<!DOCTYPE\s+svg\b[^>]*>\s*)?<svg[\s>]")
 _PREAMBLE = re.compile(r"(?:\s+|<\?xml\b.*?\?>|<!--.*?-->)*", re.DOTALL)
 _HTML_START = re.compile(r"<!doctype\s+html|<(?:html|head|body)[\s>]", re.IGNORECASE)
 _MAIL_HEADER = re.compile(r"^(From|To|Subject|Date|Received|Return-Path|Delivered-To|Message-ID|MIME-Version):", re.MULTILINE)
@@ -90,12 +106,18 @@ def sniff(file: BinaryIO, suffix: str) -> Found:
     head = file.read(HEAD_BYTES)
     if _is_pdf(head, suffix):
         return Found("a PDF", PDF)
+    if named(suffix) in (EML, MHTML) and _MAIL_HEADER.match(head[:4000].decode("latin-1").lstrip()):
+        return Found("an e-mail", named(suffix))
+    if head.startswith(_OLE):
+        return _in_ole(file, suffix)
     if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
         return _in_zip(file, suffix)
     if head.startswith(b"{\\rtf"):
         return Found("rich text (RTF)")
     if head.startswith(b"%!PS"):
         return Found("PostScript")
+    if picture := _in_picture(head):  # before all else: uncompressed white looks like letters
+        return picture
     text = characters.peek(head)
     return _in_binary(head) if text is None else _in_text(text, suffix)
 
@@ -112,42 +134,80 @@ def _is_pdf(head: bytes, suffix: str) -> bool:
     return at_start or (suffix == ".pdf" and b"%PDF-" in early)
 
 
+def _in_ole(file: BinaryIO, suffix: str) -> Found:
+    """An old Office file, by the names of its streams, which mostly stand early in its directory ([MS-CFB] 2.6)."""
+    file.seek(0)
+    head = file.read(52)
+    shift, first = int.from_bytes(head[30:32], "little"), int.from_bytes(head[48:52], "little")
+    names = b""
+    if shift in (9, 12):
+        file.seek((first + 1) << shift)
+        names = file.read(4096)
+    for stream, format in _OLE_STREAMS:
+        if f"{stream}\0".encode("utf-16-le") in names:
+            return Found("an XLS", format) if format else Found(_OLD_OFFICE)
+    return Found("an XLS", XLS) if suffix in XLS.suffixes else Found(_OLD_OFFICE)
+
+
 def _in_zip(file: BinaryIO, suffix: str) -> Found:
+    promised = named(suffix)
     try:
         with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
+            kind = _mimetype(archive)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         # Cut short. The reader of the format that it is named for says so better.
-        return Found("a DOCX", DOCX) if suffix == ".docx" else Found("a damaged zip archive")
-    if any(_WORD_MEMBER.fullmatch(name) for name in names):
-        variant = suffix in _WORD_VARIANTS
-        return Found("a Word template or macro file") if variant else Found("a DOCX", DOCX)
-    for member, what in _ZIP_MEMBERS:
+        return Found(_called(promised), promised) if promised and promised in _ZIPPED else Found("a damaged zip archive")
+    for member, format in _ZIP_MEMBERS:
         if any(member.fullmatch(name) for name in names):
-            return Found(what)
-    return Found("a zip archive")
+            return Found(_VARIANTS[suffix]) if suffix in _VARIANTS else Found(_called(format), format)
+    if kind in _BY_MIMETYPE:
+        return Found(_called(_BY_MIMETYPE[kind]), _BY_MIMETYPE[kind])
+    if promised in (ODT, ODS) and "content.xml" in names:  # the first member is missing, or encrypted
+        return Found(_called(promised), promised)
+    return Found("an OpenDocument file other than ODT and ODS" if "opendocument" in kind else "a zip archive")
+
+
+def _mimetype(archive: zipfile.ZipFile) -> str:
+    """What the archive says it is, "" if nothing that can be read."""
+    try:
+        with archive.open("mimetype") as member:
+            return member.read(100).decode("ascii", "replace").strip()
+    except (KeyError, RuntimeError, EOFError, zlib.error, zipfile.BadZipFile):  # RuntimeError: encrypted
+        return ""
+
+
+def _called(format: Format) -> str:
+    return f"{'an' if format.name[0] in 'EOX' else 'a'} {format.name}"
+
+
+def _in_picture(head: bytes) -> Found | None:
+    found = _in_binary(head)
+    words_at_start = head.startswith(b"BM") and head[6:10] != bytes(4)  # zero in a bitmap, letters in a text
+    return found if found.format and not words_at_start else None
 
 
 def _in_binary(head: bytes) -> Found:
     for offset, magic, what in _MAGIC:
         if head.startswith(magic, offset):
-            return Found(what)
+            return Found(what, _IMAGES.get(what))
     return Found("binary data of no known type")
 
 
 def _in_text(text: str, suffix: str) -> Found:
-    """HTML by its first tag, whatever the name; among the rest the suffix decides."""
+    """HTML by its first tag, whatever the name, save of code; among the rest the suffix decides."""
     after = _PREAMBLE.match(text)
     start = after.end() if after else 0
     promised = named(suffix)
-    if _HTML_START.match(text, start):
-        return Found(_BY_SUFFIX[suffix]) if suffix in _BY_SUFFIX else Found("HTML", HTML)
-    if text.lstrip().startswith("<?xml") and not (promised and promised.textual and promised is not HTML):
-        return Found(_BY_SUFFIX.get(suffix, "XML"))
-    if promised and promised.textual:
-        return Found(promised.name, promised)
+    is_code = promised is not None and promised.content_type.startswith(CODE)
     if suffix in _BY_SUFFIX:
         return Found(_BY_SUFFIX[suffix])
+    if _HTML_START.match(text, start) and not is_code:
+        return Found("HTML", HTML)
+    if text.lstrip().startswith("<?xml") and not (promised and promised.textual and promised is not HTML):
+        return Found("an SVG image") if _SVG_START.match(text, start) else Found("XML", XML)
+    if promised and promised.textual:
+        return Found(promised.name, promised)
     if len(_MAIL_HEADER.findall(text[:4000].split("\n\n")[0])) >= 2 and _MAIL_HEADER.match(text):
-        return Found("an e-mail (EML)")
+        return Found("an e-mail (EML)", EML)
     return Found("plain text", PLAIN)

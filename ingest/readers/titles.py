@@ -8,9 +8,10 @@ import unicodedata
 LONGEST = 200
 _LINE_LONGEST = 120
 
-_FILE_NAME = re.compile(r"\.(docx?|dotx?|odt|rtf|indd|qxd|pdf|dvi|ps|tex|pptx?|xlsx?|txt|html?)$", re.IGNORECASE)
+_FILE_NAME = re.compile(r"\.(docx?|dotx?|odt|rtf|indd|qxd|pdf|dvi|ps|tex|pptx?|xlsx?|od[tps]|epub|txt|html?)$", re.IGNORECASE)
 _BY_PROGRAM = re.compile(
-    r"^(microsoft (word|powerpoint|excel) - |untitled\b|document\d*$|word document$|no title$)", re.IGNORECASE
+    r"^(microsoft (word|powerpoint|excel) - |untitled\b|document\d*$|(word document|powerpoint presentation|no title)$)",
+    re.IGNORECASE,
 )
 _NOISE = frozenset("*«»\\@#")
 

@@ -67,6 +67,11 @@ class Reader:
         """The space that is being made, to answer after this one."""
         return self._set_space("next_space")
 
+    def mark(self, key: str) -> str:
+        """What is kept under a key of the caller's; "" if nothing is."""
+        wanted = select(s.settings.c.value).where(s.settings.c.key == f"mark:{key}")
+        return str(self._connection.execute(wanted).scalar() or "")
+
     def _set_space(self, key: str) -> Space | None:
         wanted = select(s.settings.c.value).where(s.settings.c.key == key).scalar_subquery()
         return self._space(select(s.spaces).where(s.spaces.c.id == wanted))

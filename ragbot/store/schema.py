@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration that this program knows."""
 
 metadata = MetaData()
@@ -170,5 +170,22 @@ feedback = Table(
     Column("author", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
     Index("feedback_turn", "turn_id"),
+    sqlite_autoincrement=True,
+)
+
+job_runs = Table(
+    "job_runs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("job", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+    Column("status", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("host", Text, nullable=False),
+    Index("job_runs_job", "job", "id"),
     sqlite_autoincrement=True,
 )

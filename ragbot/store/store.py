@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from ragbot.errors import HomeError
 from ragbot.store import engine as engines
 from ragbot.store.reader import Reader
+from ragbot.store.runs import Runs
 from ragbot.store.writer import Writer
 
 
@@ -57,6 +58,13 @@ class Store:
         self._need_there()
         with engines.writing(self._engine) as connection:
             yield Writer(connection)
+
+    @contextmanager
+    def runs(self, *, write: bool = False) -> Iterator[Runs]:
+        """The log of runs: one snapshot of it, or one transaction to write it."""
+        self._need_there()
+        with (engines.writing if write else engines.reading)(self._engine) as connection:
+            yield Runs(connection)
 
     def copy_to(self, folder: Path) -> None:
         """Copy the database, as of one moment, into `folder`, whole or not at all: it gets its name last."""

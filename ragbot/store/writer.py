@@ -97,7 +97,11 @@ class Writer(Reader):
         some = select(s.vectors.c.chunk_id).where(other).limit(20 * MANY)
         return self._connection.execute(delete(s.vectors).where(other, s.vectors.c.chunk_id.in_(some))).rowcount
 
-    def _set(self, key: str, value: int) -> None:
+    def set_mark(self, key: str, value: str) -> None:
+        """Keep a value under a key of the caller's."""
+        self._set(f"mark:{key}", value)
+
+    def _set(self, key: str, value: int | str) -> None:
         self._drop(key)
         self._connection.execute(insert(s.settings).values(key=key, value=str(value)))
 

@@ -1,6 +1,6 @@
 """Text to passages with their character spans.
 
-Passages end where the author ended something (a heading, a paragraph, a page, a sentence). Inside
+Passages end where the author ended something (a heading, a paragraph, a page, a sentence, a row). Inside
 a section the ends depend on the paragraphs themselves and not on how many stand before them
 (content-defined chunking, Muthitacharoen, Chen and Mazieres 2001), so that an edited paragraph
 changes the passage that holds it and not every one after it.
@@ -14,6 +14,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from ragbot.text.sentences import sentences
 from ragbot.text.tokens import CJK, tokens
 
 MAX_LENGTH = 900
@@ -22,10 +23,22 @@ MIN_LENGTH = 250
 CJK_WEIGHT = 3
 """A CJK character fills about as many tokens as three Latin letters."""
 
+MOST_WHOLE = 4_000
+"""A row of a table is never cut up to this length, a Chinese, Japanese or Korean sentence up to half of it, in letters."""
+
 _CJK_CHAR = re.compile(f"[{CJK}]")
 _BLOCK = re.compile(r"\S[^\n]*(?:\n[ \t]*\S[^\n]*)*")
 _HEADING = re.compile(r"(#{1,6})[ \t]+(\S[^\n]*?)[ \t#]*$", re.MULTILINE)
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
+_ROW = re.compile(r"[ \t]*\||[^\n]* \| ")
+_RULE = re.compile(r"[\s|:+=-]+")
+_HEADER_LONGEST = 200
+_DEFINITION = re.compile(
+    r"^([ \t]*)((?:(?:export|default|public|private|protected|internal|static|final|abstract|async|pub(?:\([a-z]+\))?|unsafe|"
+    r"virtual|override|inline|extern)[ \t]+)*(?:class|def|function|func|fun|fn|interface|struct|enum|trait|impl|module|namespace|"
+    r"type|record|object)\b[^\n{:]*)",
+    re.MULTILINE | re.IGNORECASE,
+)
 _SEPARATORS = ["\n\n", "\n", "。", "！", "？", "；", ". ", "! ", "? ", "; ", "，", ", ", " ", ""]
 
 
@@ -47,14 +60,16 @@ class _Block(NamedTuple):
     """Whether it must begin a passage: a heading, or the first of a page."""
 
 
-def passages(text: str, pages: Sequence[int] = ()) -> list[Passage]:
+def passages(text: str, pages: Sequence[int] = (), *, code: bool = False) -> list[Passage]:
     """Cut `text` into passages of at most MAX_LENGTH letters, in order, none overlapping.
 
-    `pages` holds the offset at which each page begins; no passage spans two pages.
+    `pages` holds the offset at which each page begins; no passage spans two pages. Of program text
+    (`code`) the definitions that a passage stands in take the place of headings. Rows of a table
+    are never cut; where a table is, its further passages carry its first row in their heading.
     """
     found: list[Passage] = []
     run: list[_Block] = []
-    for block in _blocks(text, pages):
+    for block in _definitions(text) if code else _blocks(text, pages):
         if run and (block.opens and not _only_headings(text, run) or _length(text, run[0].start, block.end) > MAX_LENGTH):
             found.append(_passage(run))
             run = []
@@ -103,8 +118,10 @@ def _blocks(text: str, pages: Sequence[int]) -> Iterator[_Block]:
             above = [(level, name) for level, name in above if level < len(head[1])]
         path = " > ".join(name for _, name in above)
         opens = bool(head) or now != page
-        for first, (piece_start, piece_end) in enumerate(_fitting(text, start, end)):
-            yield _Block(piece_start, piece_end, now, path, opens and first == 0)
+        table = _is_table(text, start, end)
+        for first, (piece_start, piece_end) in enumerate(_fitting(text, start, end, table=table)):
+            below = _under(path, text[start : text.find("\n", start)]) if table and first else path
+            yield _Block(piece_start, piece_end, now, below, opens and first == 0)
         if head:
             above.append((len(head[1]), head[2]))
         page = now
@@ -139,8 +156,55 @@ def _at_headings(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     yield start, end
 
 
-def _fitting(text: str, start: int, end: int) -> list[tuple[int, int]]:
-    """The paragraph itself, or the pieces of one that is too long."""
+def _definitions(text: str) -> Iterator[_Block]:
+    """The blocks of program text, under the definitions that they are indented in."""
+    above: list[tuple[int, str]] = []
+    for block in _BLOCK.finditer(text):
+        start, end = block.span()
+        start = text.rfind("\n", 0, start) + 1
+        depth = len(text[start:end]) - len(text[start:end].lstrip())
+        above = [(indent, name) for indent, name in above if indent < depth]
+        for piece_start, piece_end in _pieces(text, start, end):
+            yield _Block(piece_start, piece_end, None, " > ".join(name for _, name in above), not depth and piece_start == start)
+            for found in _DEFINITION.finditer(text, piece_start, piece_end):
+                indent = len(found[1])
+                above = [*((deep, name) for deep, name in above if deep < indent), (indent, " ".join(found[2].split()))]
+
+
+def _is_table(text: str, start: int, end: int) -> bool:
+    lines = text[start:end].split("\n")
+    return len(lines) > 1 and all(_ROW.match(line) for line in lines)
+
+
+def _under(path: str, header: str) -> str:
+    header = " ".join(header.strip(" |").split())
+    return " > ".join(part for part in (path, header[:_HEADER_LONGEST]) if part)
+
+
+def _fitting(text: str, start: int, end: int, *, table: bool = False) -> list[tuple[int, int]]:
+    """The paragraph itself, or of one that is too long its rows or sentences."""
+    if _length(text, start, end) <= MAX_LENGTH:
+        return [(start, end)]
+    if _FENCE.match(text, start, end):
+        return _pieces(text, start, end)
+    if table:
+        rows = [(start + row.start(), start + row.end()) for row in re.finditer(r"[^\n]+", text[start:end])]
+        head = 2 if len(rows) > 1 and _RULE.fullmatch(text, *rows[1]) else 1  # a header and its rule belong together
+        return [piece for row in [(start, rows[head - 1][1]), *rows[head:]] for piece in _whole(text, *row, MOST_WHOLE)]
+    starts = [start + span.start for span in sentences(text[start:end])]
+    starts = [start, *starts[1:]]
+    ends = [one + len(text[one:stop].rstrip()) for one, stop in zip(starts, starts[1:], strict=False)] + [end]
+    return [piece for span in zip(starts, ends, strict=True) for piece in _whole(text, *span, MOST_WHOLE // 2)]
+
+
+def _whole(text: str, start: int, end: int, most: int) -> list[tuple[int, int]]:
+    """A row or a sentence as it is, unless it is longer than any is. Sentences with spaces are cut at MAX_LENGTH."""
+    dense = most == MOST_WHOLE or len(_CJK_CHAR.findall(text, start, end)) > 0.3 * (end - start)
+    return [(start, end)] if _length(text, start, end) <= (most if dense else MAX_LENGTH) else _pieces(text, start, end)
+
+
+def _pieces(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """The pieces of what has no better ends: at lines if it can be, else at any sign."""
     if _length(text, start, end) <= MAX_LENGTH:
         return [(start, end)]
     # Imported here: it takes half a second, and most paragraphs never come this far.

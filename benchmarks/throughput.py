@@ -1,8 +1,8 @@
 """How fast passages go in, embedding included: ragbot's own way from text to durable and searchable.
 
-    python benchmarks/ingest.py CORPUS [--limit 1000] [--texts FILE]     # prints one JSON object
-    python benchmarks/ingest.py CORPUS --embed                           # the embedder alone
-    python benchmarks/ingest.py - --gigabytes 1                          # memory, with vectors by chance and made-up text
+    python benchmarks/throughput.py CORPUS [--limit 1000] [--texts FILE]     # prints one JSON object
+    python benchmarks/throughput.py CORPUS --embed                           # the embedder alone
+    python benchmarks/throughput.py - --gigabytes 1                          # memory, with vectors by chance and made-up text
 
 CORPUS is what `benchmarks/corpus.py` made, or any folder with a `texts.jsonl`.
 """

@@ -1,0 +1,303 @@
+"""Sources on the disk and in the web, kept in step; folders that are watched."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from ingest import pipeline, sources, watching
+from ingest.reading import Reading
+from ragbot import Document
+from ragbot.errors import ReadError
+from ragbot.text.duplicates import folded
+
+
+def statuses(outcomes):
+    return {outcome.uri: outcome.status for outcome in outcomes}
+
+
+def put(folder, **texts):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (folder / f"{name}.md").write_text(text)
+    return folder
+
+
+def age(*paths):
+    """As if they had been saved an hour ago."""
+    for path in paths:
+        os.utime(path, (time.time() - 3600,) * 2)
+
+
+@pytest.fixture
+def old(monkeypatch):
+    """Files count as settled at once."""
+    monkeypatch.setattr(sources, "_FRESH_NS", -(10**18))
+
+
+# Unchanged, by size and times
+
+
+def test_an_unchanged_file_is_not_opened(memory, tmp_path, old, monkeypatch):
+    folder = put(tmp_path / "docs", a="The lab opens at nine.", b="The hall is green.")
+    pipeline.sync(memory, folder)
+    monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("was opened"))
+    monkeypatch.setattr(Reading, "_take", lambda *_, **__: pytest.fail("was read"))
+    assert statuses(pipeline.sync(memory, folder)) == {"docs/a.md": "unchanged", "docs/b.md": "unchanged"}
+
+
+def test_a_change_of_the_same_size_in_the_same_second_is_seen(memory, tmp_path):
+    folder = put(tmp_path / "docs", a="The lab opens at 9:00.")
+    pipeline.sync(memory, folder)
+    times = (folder / "a.md").stat()
+    (folder / "a.md").write_text("The lab opens at 8:00.")
+    os.utime(folder / "a.md", ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert statuses(pipeline.sync(memory, folder)) == {"docs/a.md": "updated"}
+
+
+def test_a_touched_file_is_compared_once(memory, tmp_path, old, monkeypatch):
+    folder = put(tmp_path / "docs", a="The lab opens at nine.")
+    pipeline.sync(memory, folder)
+    age(folder / "a.md")
+    assert statuses(pipeline.sync(memory, folder)) == {"docs/a.md": "unchanged"}
+    monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("was opened"))
+    assert statuses(pipeline.sync(memory, folder)) == {"docs/a.md": "unchanged"}
+
+
+def test_a_new_reader_reads_again(memory, tmp_path, old, monkeypatch, embedders):
+    folder = put(tmp_path / "docs", a="The lab opens at nine.")
+    pipeline.sync(memory, folder)
+    monkeypatch.setattr(pipeline.readers, "READER_VERSION", "next")
+    read = []
+    monkeypatch.setattr(
+        Reading, "read", lambda self, request, real=Reading.read: (read.append(request.uri), real(self, request))[1]
+    )
+    assert statuses(pipeline.sync(memory, folder)) == {"docs/a.md": "unchanged"} and read == ["docs/a.md"]
+    assert statuses(pipeline.sync(memory, folder)) == {"docs/a.md": "unchanged"} and read == ["docs/a.md"]
+
+
+# Patterns and single files
+
+
+def test_a_pattern_is_synced_like_a_folder(memory, tmp_path):
+    put(tmp_path / "docs", a="About a.", b="About b.")
+    put(tmp_path / "docs" / "deep" / "er", c="About c.")
+    (tmp_path / "docs" / "n.txt").write_text("About n.")
+    pattern = tmp_path / "docs" / "**" / "*.md"
+    assert statuses(pipeline.sync(memory, pattern)) == {
+        "docs/a.md": "added",
+        "docs/b.md": "added",
+        "docs/deep/er/c.md": "added",
+    }
+    pipeline.add(memory, [tmp_path / "docs" / "n.txt"])
+    (tmp_path / "docs" / "n.txt").unlink()
+    (tmp_path / "docs" / "deep" / "er" / "c.md").unlink()
+    (tmp_path / "docs" / "a.md").unlink()
+    assert statuses(pipeline.sync(memory, pattern)) == {
+        "docs/b.md": "unchanged",
+        "docs/a.md": "retired",
+        "docs/deep/er/c.md": "retired",
+    }
+    assert memory.document("docs/n.txt"), "what the pattern does not cover is not its business"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "uri", "covered"),
+    [
+        ("docs/*.md", "docs/a.md", True),
+        ("docs/*.md", "docs/deep/a.md", False),
+        ("docs/**/*.md", "docs/a.md", True),
+        ("docs/**/*.md", "docs/deep/er/a.md", True),
+        ("docs/**", "docs/deep/er/a.md", True),
+        ("docs/?.md", "docs/a.md", True),
+        ("docs/?.md", "docs/ab.md", False),
+        ("docs/[ab].md", "docs/a.md", True),
+        ("docs/[!ab].md", "docs/a.md", False),
+        ("docs/a+b*.md", "docs/a+b1.md", True),
+    ],
+)
+def test_what_a_pattern_covers(tmp_path, pattern, uri, covered):
+    assert sources.covers(tmp_path / pattern, uri, tmp_path / "indexes") is covered
+
+
+def test_a_name_with_the_signs_of_a_pattern_is_a_name(memory, tmp_path):
+    (tmp_path / "a[1].md").write_text("About one.")
+    assert statuses(pipeline.add(memory, [tmp_path / "a[1].md"])) == {"a[1].md": "added"}
+
+
+def test_a_pattern_that_matches_nothing_is_named(memory, tmp_path):
+    put(tmp_path / "docs", a="About a.")
+    (outcome,) = pipeline.add(memory, [tmp_path / "docs" / "*.pdf"])
+    assert outcome.status == "failed" and "matches nothing" in outcome.reason
+
+
+def test_a_single_file_is_retired_when_it_is_gone(memory, tmp_path):
+    put(tmp_path / "docs", a="About a.", b="About b.")
+    pipeline.sync(memory, tmp_path / "docs" / "a.md")
+    (tmp_path / "docs" / "a.md").unlink()
+    assert statuses(pipeline.sync(memory, tmp_path / "docs" / "a.md")) == {"docs/a.md": "retired"}
+    with pytest.raises(ReadError, match="is not there; nothing was changed"):
+        pipeline.sync(memory, tmp_path / "docs" / "never.md")
+
+
+def test_a_mount_below_the_folder_that_vanished_retires_nothing(memory, tmp_path, monkeypatch):
+    put(tmp_path / "docs", a="About a.")
+    put(tmp_path / "docs" / "mount", b="About b.", c="About c.")
+    pipeline.sync(memory, tmp_path / "docs")
+    for file in (tmp_path / "docs" / "mount").iterdir():
+        file.unlink()
+    for uri in ("docs/mount/b.md", "docs/mount/c.md"):
+        stored = memory.document(uri)
+        memory.note(Document(uri, "", metadata={**stored.metadata, sources.FILE_DEVICE: "another"}))
+    outcomes = pipeline.sync(memory, tmp_path / "docs")
+    assert statuses(outcomes) == {"docs/a.md": "unchanged", "docs/mount": "failed"}
+    assert "its documents (2) were kept (--allow-empty retires them)" in outcomes[-1].reason
+    assert set(statuses(pipeline.sync(memory, tmp_path / "docs", allow_empty=True)).values()) == {"unchanged", "retired"}
+
+
+# Watching
+
+
+@pytest.fixture
+def watched(memory, tmp_path):
+    """A folder that is watched in a thread, until the test ends; and what was reported."""
+    folder = put(tmp_path / "docs", a="The lab opens at nine.")
+    reported, ready, stop = [], threading.Event(), threading.Event()
+    real = watching.watchfiles.watch
+    patch = pytest.MonkeyPatch()
+    patch.setattr(watching.watchfiles, "watch", lambda *args, **kwargs: real(*args, stop_event=stop, **kwargs))
+    thread = threading.Thread(target=watching.watch, args=(memory, [folder], reported.append), kwargs={"ready": ready.set})
+    thread.start()
+    assert ready.wait(30)
+    yield folder, reported
+    stop.set()
+    thread.join(30)
+    patch.undo()
+    assert not thread.is_alive()
+
+
+def soon(condition):
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def found(memory, query, text):
+    return any(text in hit.chunk.text for hit in memory.recall(query))
+
+
+def test_a_saved_file_is_searchable_and_a_deleted_one_is_not(memory, watched):
+    folder, reported = watched
+    put(folder, b="The kiln is fired on Thursday.")
+    assert soon(lambda: found(memory, "kiln fired", "Thursday"))
+    put(folder, b="The kiln is fired on Friday.")
+    assert soon(lambda: found(memory, "kiln fired", "Friday") and not found(memory, "kiln fired", "Thursday"))
+    (folder / "b.md").unlink()
+    assert soon(lambda: not found(memory, "kiln fired", "Friday"))
+    assert soon(lambda: [o.status for o in reported] == ["added", "added", "updated", "retired"])
+
+
+def test_folders_come_and_go_whole(memory, watched, tmp_path):
+    folder, _ = watched
+    put(tmp_path / "aside" / "sub", c="Robots sleep at night.", d="Robots eat oil.")
+    (tmp_path / "aside").rename(folder / "new")
+    assert soon(lambda: found(memory, "robots sleep", "sleep") and found(memory, "robots eat", "oil"))
+    (folder / "new").rename(tmp_path / "away")
+    assert soon(lambda: not found(memory, "robots sleep", "sleep") and not found(memory, "robots eat", "oil"))
+
+
+def test_hidden_files_and_the_home_are_not_watched(memory, watched):
+    folder, reported = watched
+    put(folder, **{".hidden": "Secret words.", "~$lock": "More secret words."})
+    put(folder, z="The last word.")
+    assert soon(lambda: found(memory, "last word", "last"))
+    assert not found(memory, "secret words", "ecret") and {o.uri for o in reported} == {"docs/a.md", "docs/z.md"}
+
+
+def test_a_watched_folder_that_vanishes_retires_nothing(memory, watched, tmp_path):
+    folder, _ = watched
+    folder.rename(tmp_path / "unplugged")
+    time.sleep(1.5)
+    assert found(memory, "lab opens", "nine")
+
+
+def test_only_folders_are_watched(memory, tmp_path):
+    with pytest.raises(ReadError, match="is not a folder"):
+        watching.watch(memory, [tmp_path / "nope"], print)
+
+
+@pytest.mark.model
+def test_watch_is_a_command_that_ctrl_c_ends(tmp_path):
+    put(tmp_path / "docs", a="The lab opens at nine.")
+    command = [sys.executable, "-m", "ingest.cli", "watch", "docs", "--home", "home", "--json"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if line.startswith("watching"):
+                break
+        put(tmp_path / "docs", b="The hall is green.")
+        lines = [process.stdout.readline() for _ in range(2)]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    assert [part for line in lines for part in ("docs/a.md", "docs/b.md", '"added"') if part in line] == [
+        "docs/a.md",
+        '"added"',
+        "docs/b.md",
+        '"added"',
+    ]
+
+
+# Duplicates
+
+
+def fold(*texts, most=10, heading=""):
+    return [(kept, list(also)) for kept, also in folded(((text, heading, text) for text in texts), most)]
+
+
+def test_copies_are_one_hit():
+    assert fold("The lab opens at 9:00.", "the *lab* opens at 9:00", "Lab opens at 9:00!") == [
+        ("The lab opens at 9:00.", ["the *lab* opens at 9:00", "Lab opens at 9:00!"])
+    ]
+
+
+def test_what_a_better_hit_holds_is_no_hit_of_its_own():
+    whole = "Bring your badge. The lab opens at nine in the morning on every day of the week."
+    part = "The lab opens at nine in the morning on every day of the week."
+    assert fold(whole, part) == [(whole, [part])]
+    assert fold(part, whole) == [(part, []), (whole, [])], "it says more"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("The lab opens at 9:00.", "The lab opens at 9:30."),
+        ("Gift cards can be returned.", "Gift cards cannot be returned."),
+        ("We close on Monday.", "We close on Tuesday."),
+        ("实验室周一开放。", "实验室周二开放。"),
+    ],
+)
+def test_one_other_word_is_another_thing(one, other):
+    assert fold(one, other) == [(one, []), (other, [])]
+
+
+def test_the_same_words_under_another_heading_are_another_thing():
+    assert len(folded([("a", "Monday", "Open from 9 to 17"), ("b", "Tuesday", "Open from 9 to 17")], 5)) == 2
+
+
+def test_copies_do_not_crowd_a_recall_and_each_can_be_cited(memory):
+    copies = [Document(f"copy{n}.md", "# Lab\n\nThe lab opens at nine.", title="Lab") for n in range(300)]
+    memory.remember(
+        [*copies, Document("hall.md", "The lab hall opens at ten."), Document("roof.md", "The lab roof opens at noon.")]
+    )
+    hits = memory.recall("when does the lab open", k=3)
+    assert {hit.chunk.text.split()[-1] for hit in hits} == {"nine.", "ten.", "noon."}
+    (crowd,) = [hit for hit in hits if "nine" in hit.chunk.text]
+    assert {chunk.uri for chunk in (crowd.chunk, *crowd.also)} == {copy.uri for copy in copies}
+    assert [hit.chunk.uri for hit in memory.recall("lab", uris=["copy7.md"])] == ["copy7.md"]
