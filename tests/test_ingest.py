@@ -93,16 +93,16 @@ def test_one_failed_file_touches_no_other_and_hides_no_old_version(memory, files
     pipeline.add(memory, [files])
     (files / "hours.md").write_bytes(b"")
     (files / "new.md").write_text("Parking is free.")
-    (files / "scan.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 50)
+    (files / "song.mp3").write_bytes(b"ID3\x03" + b"\0" * 50)
     found = {o.uri: o for o in pipeline.add(memory, [files, files / "nope.md"])}
     assert found["handbook/hours.md"].status == "failed"
     assert "empty" in found["handbook/hours.md"].reason
     assert found["handbook/new.md"].status == "added"
-    assert found["handbook/scan.png"].status == "skipped"
+    assert found["handbook/song.mp3"].status == "skipped"
     assert found["handbook/nope.md"].status == "failed"
     assert "does not exist" in found["handbook/nope.md"].reason
     assert "9:00" in memory.recall("lab opens")[0].chunk.text
-    (named,) = pipeline.add(memory, [files / "scan.png"])
+    (named,) = pipeline.add(memory, [files / "song.mp3"])
     assert named.status == "failed"
 
 

@@ -12,6 +12,7 @@ import re
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from ragbot.text.sentences import sentences
@@ -32,6 +33,7 @@ _HEADING = re.compile(r"(#{1,6})[ \t]+(\S[^\n]*?)[ \t#]*$", re.MULTILINE)
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
 _ROW = re.compile(r"[ \t]*\||[^\n]* \| ")
 _RULE = re.compile(r"[\s|:+=-]+")
+_ITEM = re.compile(r"^[ \t]*(?:[-*+•][ \t]|\d{1,3}[.)][ \t])", re.MULTILINE)
 _HEADER_LONGEST = 200
 _DEFINITION = re.compile(
     r"^([ \t]*)((?:(?:export|default|public|private|protected|internal|static|final|abstract|async|pub(?:\([a-z]+\))?|unsafe|"
@@ -191,10 +193,19 @@ def _fitting(text: str, start: int, end: int, *, table: bool = False) -> list[tu
         rows = [(start + row.start(), start + row.end()) for row in re.finditer(r"[^\n]+", text[start:end])]
         head = 2 if len(rows) > 1 and _RULE.fullmatch(text, *rows[1]) else 1  # a header and its rule belong together
         return [piece for row in [(start, rows[head - 1][1]), *rows[head:]] for piece in _whole(text, *row, MOST_WHOLE)]
-    starts = [start + span.start for span in sentences(text[start:end])]
-    starts = [start, *starts[1:]]
-    ends = [one + len(text[one:stop].rstrip()) for one, stop in zip(starts, starts[1:], strict=False)] + [end]
-    return [piece for span in zip(starts, ends, strict=True) for piece in _whole(text, *span, MOST_WHOLE // 2)]
+    items = [start, *(item.start() for item in _ITEM.finditer(text, start + 1, end))]
+    spans = _spans(text, items, end)
+    return [piece for span in spans for piece in ([span] if _length(text, *span) <= MAX_LENGTH else _sentences(text, *span))]
+
+
+def _sentences(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    starts = [start, *(start + span.start for span in sentences(text[start:end])[1:])]
+    return [piece for span in _spans(text, starts, end) for piece in _whole(text, *span, MOST_WHOLE // 2)]
+
+
+def _spans(text: str, starts: list[int], end: int) -> list[tuple[int, int]]:
+    """From each start to the next one, without the white space between."""
+    return [(one, one + len(text[one:stop].rstrip())) for one, stop in pairwise([*starts, end])]
 
 
 def _whole(text: str, start: int, end: int, most: int) -> list[tuple[int, int]]:
