@@ -152,7 +152,7 @@ def test_text_in_the_encoding_that_the_server_names_is_written_as_utf8(site, web
     assert got.charset == "gb2312" and got.path.read_text("utf-8-sig") == page
     wrong = page.encode("gb18030") + b"\xff"
     assert web.fetch(site.put("/b", wrong, content_type="text/html; charset=gbk")).path.read_bytes() == wrong
-    utf8 = page.encode()
+    utf8 = "<p>café</p>".encode()
     assert web.fetch(site.put("/c", utf8, content_type="text/html; charset=iso-8859-1")).path.read_bytes() == utf8
     for odd in ("hex", "nonsense", "punycode", ""):
         assert web.fetch(site.put("/d", b"abc-\xff", content_type=f"text/html; charset={odd}")).path.read_bytes() == b"abc-\xff"
@@ -340,6 +340,13 @@ def test_the_next_address_is_tried_if_the_first_does_not_answer(site, internet):
     with Web(private=True, seconds=EVER) as web:
         assert web.fetch(f"http://two.test:{site.port}/").status == "new"
     assert internet["dialled"][:2] == ["127.0.0.2", "127.0.0.1"]
+
+
+def test_a_bare_ipv6_address_stands_in_brackets(site, internet):
+    internet["::1"] = [["127.0.0.1"]]
+    with Web(private=True, seconds=EVER) as web:
+        assert web.fetch(site.put("/", "x").replace("127.0.0.1", "[::1]")).url == f"http://[::1]:{site.port}/"
+    assert site.asked[-1][1]["Host"] == f"[::1]:{site.port}"
 
 
 def test_proxies_of_the_environment_are_not_used(site, web, monkeypatch):

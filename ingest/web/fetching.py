@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import re
 import ssl
 import time
 from collections.abc import Iterable, Iterator
@@ -39,8 +38,6 @@ MOST_PAUSE_S = 10.0
 
 _FOLLOWED = frozenset({301, 302, 303, 307, 308})
 _ENCODINGS = b"gzip, deflate"
-_LEGACY = re.compile(r"ascii|(iso8859|cp|koi8|gb|big5|euc|shift|iso2022|mac|tis|utf-(16|32)).*")
-"""Codecs of text. Python has others, one of which takes the square of a page's length."""
 _LARGER = {
     "ascii": "cp1252",
     "iso8859-1": "cp1252",
@@ -311,7 +308,7 @@ def _to_utf8(path: Path, charset: str) -> None:
             codec = codecs.lookup(charset).name
         except (LookupError, ValueError):
             return
-        text = _decodes(data, _LARGER.get(codec, codec)) if _LEGACY.fullmatch(codec) else None
+        text = _decodes(data, _LARGER.get(codec, codec))
         if text is not None:
             path.write_bytes(codecs.BOM_UTF8 + text.encode("utf-8", "replace"))
 
