@@ -1,6 +1,6 @@
 """How fast PDF files are read, and with how much memory: in the processes that `ingest` reads with.
 
-    python benchmarks/documents.py FILE.pdf…     # prints one JSON object
+python benchmarks/documents.py FILE.pdf…     # prints one JSON object
 """
 
 import json
@@ -46,7 +46,9 @@ def main():
         over.set()
     taken = sorted(seconds[1:])[TIMES // 2]
     say = {"pages": pages, "seconds": round(taken, 2), "pages_per_s": round(pages / taken, 1), "most_mb": max(most) // 1024}
-    print(json.dumps({"command": "benchmarks/documents.py " + " ".join(file.name for file in files), "machine": machine(), **say}))
+    print(
+        json.dumps({"command": "benchmarks/documents.py " + " ".join(file.name for file in files), "machine": machine(), **say})
+    )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -28,16 +29,17 @@ FULL = 500
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of the web, with what was fetched of it already, if anything."""
+    """A page of the web, with what was fetched of it already, if anything. `url` may hold a password, `uri` never does."""
 
     uri: str
+    url: str
     named: bool
-    web: Web
+    remote: Remote
     fetched: Fetched | None = None
 
     def look(self, known: Mapping[str, str]) -> Seen:
         """Fetches it, if it has changed since what is `known` of it."""
-        got = self.fetched or self.web.fetch(self.uri, etag=known.get(ETAG, ""), last_modified=known.get(LAST_MODIFIED, ""))
+        got = self.fetched or self.remote.fetch(self.url, etag=known.get(ETAG, ""), last_modified=known.get(LAST_MODIFIED, ""))
         if got.status == "gone":
             return Seen(None, gone="its server says that it is gone")
         if got.status == "unchanged" or got.path is None:
@@ -87,6 +89,7 @@ class Remote:
         self._memory, self._scope, self._private = memory, scope, private
         self._marks: dict[str, str] = {}
         self._stack = ExitStack()
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Remote:
         return self
@@ -106,6 +109,11 @@ class Remote:
         """Where what feeds give lies until it is read."""
         return Path(self._stack.enter_context(TemporaryDirectory(prefix="ragbot-")))
 
+    def fetch(self, url: str, *, etag: str = "", last_modified: str = "") -> Fetched:
+        """What lies at an address; one after the other, whichever threads ask."""
+        with self._lock:
+            return self.web.fetch(url, etag=etag, last_modified=last_modified)
+
     def find(self, urls: Sequence[str]) -> tuple[list[Page | FeedEntry], list[Unread]]:
         """The pages at `urls`, and the entries of those that are feeds."""
         items: dict[str, Page | FeedEntry] = {}
@@ -114,7 +122,7 @@ class Remote:
             try:
                 found = self._listed(url)
             except (ReadError, InputError) as cause:
-                unread.append(Unread(url, cause if isinstance(cause, ReadError) else ReadError(str(cause))))
+                unread.append(Unread(_shown(url), cause if isinstance(cause, ReadError) else ReadError(str(cause))))
                 continue
             items.update((item.uri, item) for item in found)
         return list(items.values()), unread
@@ -132,12 +140,12 @@ class Remote:
         key = f"feed:{self._scope}:{uri}"
         known: dict[str, str] = json.loads(self._memory.mark(key) or "{}")
         if not known and self._memory.document(uri, scope=self._scope):
-            return [Page(uri, True, self.web)]
-        got = self.web.fetch(uri, **known)
+            return [Page(uri, url, True, self)]
+        got = self.fetch(url, **known)
         if known and got.status == "unchanged":
             return []
         if got.path is None or not feeds.is_feed(got.path, got.suffix):
-            return [Page(uri, True, self.web, got)]
+            return [Page(uri, url, True, self, got)]
         self._marks[key] = json.dumps({"etag": got.etag, "last_modified": got.last_modified})
         feed = feeds.entries(got.path.read_bytes(), got.url)
         got.path.unlink(missing_ok=True)
@@ -146,4 +154,13 @@ class Remote:
     def _entry(self, entry: Entry) -> Page | FeedEntry:
         if len(entry.html) >= FULL or "#" in entry.url:
             return FeedEntry(entry.url, False, self.folder, entry)
-        return Page(entry.url, False, self.web)
+        return Page(entry.url, entry.url, False, self)
+
+
+def _shown(url: str) -> str:
+    from ingest.web import address
+
+    try:
+        return address(url)
+    except (ReadError, InputError):
+        return url.rpartition("@")[2]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -52,6 +53,8 @@ GROUP_DOCUMENTS, GROUP_PASSAGES = 256, 256
 SETTLED = 65_536
 """A merge of more passages than this is left to the background and to `refresh`."""
 TRIES = 20
+RECORDS = re.compile("csv|tab-separated|jsonl|spreadsheet|ms-excel")
+"""Content types of which a line is a record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,8 +377,9 @@ def _distinct(ranked: Sequence[ranking.Ranked], k: int, read: Read) -> list[Hit]
 def drafts_of(document: Document) -> list[Draft]:
     """The passages of a document as the store takes them."""
     drafts = []
-    code = document.metadata.get("content_type", "").startswith("text/x-")
-    for passage in chunking.passages(document.text, document.pages, code=code):
+    kind = document.metadata.get("content_type", "")
+    code, rows = kind.startswith("text/x-"), bool(RECORDS.search(kind))
+    for passage in chunking.passages(document.text, document.pages, code=code, rows=rows):
         text = document.text[passage.start : passage.end]
         embedded = chunking.embedded(document.title, passage.heading, text)
         drafts.append(

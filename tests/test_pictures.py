@@ -3,12 +3,14 @@
 import io
 
 import numpy as np
+import pypdf
 import pypdfium2
 import pytest
 from fpdf import FPDF
 from PIL import Image
 
 from ingest.readers import ocr, read
+from ingest.readers import pdf as pdf_reader
 from ingest.readers.ocr import Box, in_order
 from ragbot.errors import BrokenError, EmptyError
 
@@ -130,3 +132,46 @@ def test_a_slanting_row_is_one_row():
 def test_blank_pictures_cost_no_reading(monkeypatch):
     monkeypatch.setattr(ocr, "_engine", lambda: pytest.fail("was asked"))
     assert ocr.read(np.zeros((10, 10, 3), np.uint8)) == ""
+
+
+# What PDF files hold beside the text of their pages
+
+
+def test_headings_of_the_outline_forms_and_attachments(tmp_path):
+    pdf = FPDF()
+    pdf.add_page()
+    pdf.set_font("Helvetica", size=12)
+    pdf.start_section("Opening hours")
+    pdf.multi_cell(0, 10, "Opening hours\nThe lab opens at nine.", new_x="LMARGIN", new_y="NEXT")
+    pdf.start_section("On Sunday", level=1)
+    pdf.multi_cell(0, 10, "On Sunday\nThe lab is closed.", new_x="LMARGIN", new_y="NEXT")
+    pdf.embed_file(bytes=b"1,2,3", basename="prices.csv")
+    found = get(tmp_path, "a.pdf", bytes(pdf.output()))
+    assert found.text.split("\n\n")[-1] == "Attachment: prices.csv"
+    assert [line for line in found.text.split("\n") if line.startswith("#")] == ["# Opening hours", "## On Sunday"]
+
+
+def test_a_filled_in_form_is_read(tmp_path):
+    form = pypdf.PdfWriter(clone_from=io.BytesIO(page_of("Membership form")))
+    fields = pypdf.generic.ArrayObject()
+    for name, value in (("Name", "Ana Li"), ("Locker", "12"), ("Empty", "")):
+        field = pypdf.generic.DictionaryObject(
+            {
+                pypdf.generic.NameObject("/FT"): pypdf.generic.NameObject("/Tx"),
+                pypdf.generic.NameObject("/T"): pypdf.generic.TextStringObject(name),
+                pypdf.generic.NameObject("/V"): pypdf.generic.TextStringObject(value),
+            }
+        )
+        fields.append(form._add_object(field))
+    form.root_object[pypdf.generic.NameObject("/AcroForm")] = pypdf.generic.DictionaryObject(
+        {pypdf.generic.NameObject("/Fields"): fields}
+    )
+    out = io.BytesIO()
+    form.write(out)
+    assert get(tmp_path, "a.pdf", out.getvalue()).text == "Membership form\n\nName: Ana Li\nLocker: 12"
+
+
+def test_endless_files_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(pdf_reader, "MOST_PAGES", 2)
+    with pytest.raises(BrokenError, match="has 3 pages, more than the 2 that are read; split it"):
+        get(tmp_path, "a.pdf", scanned("one page", "another page", "a third page"))

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from weblib import Site
 
 from ingest import pipeline, sources, watching
 from ingest.reading import Reading
@@ -301,3 +302,96 @@ def test_copies_do_not_crowd_a_recall_and_each_can_be_cited(memory):
     (crowd,) = [hit for hit in hits if "nine" in hit.chunk.text]
     assert {chunk.uri for chunk in (crowd.chunk, *crowd.also)} == {copy.uri for copy in copies}
     assert [hit.chunk.uri for hit in memory.recall("lab", uris=["copy7.md"])] == ["copy7.md"]
+
+
+# Pages and feeds
+
+
+@pytest.fixture
+def site():
+    made = Site()
+    yield made
+    made.close()
+
+
+def html(title, *paragraphs):
+    body = "".join(f"<p>{text}</p>" for text in paragraphs)
+    return f"<html><head><title>{title}</title></head><body>{body}</body></html>"
+
+
+def sync(memory, url):
+    return {outcome.uri: outcome.status for outcome in pipeline.sync(memory, url, private=True)}
+
+
+def test_a_page_is_added_left_alone_updated_and_retired(memory, site):
+    url = site.put("/hours", html("Hours", "The lab opens at nine."), content_type="text/html", etag='"1"')
+    assert sync(memory, url) == {url: "added"}
+    assert memory.recall("lab opens")[0].chunk.uri == url
+    site.pages["/hours"] = lambda asked: asked.answer(
+        *((304, {}, b"") if asked.headers.get("If-None-Match") == '"1"' else (500, {}, b""))
+    )
+    assert sync(memory, url) == {url: "unchanged"}
+    site.put("/hours", html("Hours", "The lab opens at ten."), content_type="text/html", etag='"2"')
+    assert sync(memory, url) == {url: "updated"} and "ten" in memory.recall("lab opens")[0].chunk.text
+    site.put("/hours", "busy", status=503)
+    (outcome,) = pipeline.sync(memory, url, private=True)
+    assert outcome.status == "failed" and "still answers" in outcome.reason and memory.document(url)
+    site.put("/hours", "gone", status=410)
+    assert sync(memory, url) == {url: "retired"} and memory.document(url) is None
+    assert sync(memory, url) == {url: "failed"}
+
+
+def test_a_page_without_validators_is_compared_by_its_content(memory, site, embedders):
+    url = site.put("/a.txt", "The lab opens at nine.", content_type="text/plain")
+    assert sync(memory, url) == {url: "added"} and sync(memory, url) == {url: "unchanged"}
+
+
+def feed(*entries):
+    items = "".join(
+        f"<item><title>{title}</title><link>{link}</link><guid>{link}</guid><description>{text}</description></item>"
+        for title, link, text in entries
+    )
+    return f'<?xml version="1.0"?><rss version="2.0"><channel><title>News</title>{items}</channel></rss>'
+
+
+def test_a_feed_brings_its_entries_and_keeps_what_left_it(memory, site):
+    long = "The kiln is fired on Thursday. " * 30
+    page = site.put("/page", html("Robots", "Robots sleep at night."), content_type="text/html")
+    url = site.put("/feed", feed(("Kiln", site.url + "/kiln", long), ("Robots", page, "short")), etag='"f1"')
+    assert sync(memory, url) == {site.url + "/kiln": "added", page: "added"}
+    assert "Thursday" in memory.recall("kiln fired")[0].chunk.text and memory.recall("robots sleep")[0].chunk.uri == page
+    assert "/kiln" not in site.paths(), "the feed gave all of it"
+    site.pages["/feed"] = lambda asked: asked.answer(
+        *((304, {}, b"") if asked.headers.get("If-None-Match") == '"f1"' else (500, {}, b""))
+    )
+    assert sync(memory, url) == {}
+    site.put("/feed", feed(("Glaze", site.url + "/glaze", "Glaze is in the cupboard. " * 30)), etag='"f2"')
+    assert sync(memory, url) == {site.url + "/glaze": "added"}
+    assert memory.document(page) and memory.document(site.url + "/kiln")
+
+
+def test_a_feed_of_which_something_failed_is_asked_again(memory, site):
+    url = site.put("/feed", feed(("Lost", site.url + "/lost", "short")), etag='"f1"')
+    assert sync(memory, url) == {site.url + "/lost": "failed"}
+    site.put("/lost", html("Lost", "It was found in the cupboard."), content_type="text/html")
+    assert sync(memory, url) == {site.url + "/lost": "added"}
+
+
+def test_a_private_address_is_refused_unless_allowed(memory, site):
+    url = site.put("/", "The lab opens at nine.", content_type="text/plain")
+    (outcome,) = pipeline.add(memory, [url])
+    assert outcome.status == "failed" and "--allow-private" in outcome.reason and not site.asked
+    assert [o.status for o in pipeline.add(memory, [url], private=True)] == ["added"]
+
+
+def test_a_password_in_an_address_is_used_and_never_shown(memory, site):
+    def guarded(asked):
+        ok = asked.headers.get("Authorization") == "Basic YW5hOnNlc2FtZQ=="
+        asked.answer(*((200, {"Content-Type": "text/plain"}, b"The vault opens at nine.") if ok else (401, {}, b"no")))
+
+    site.pages["/vault"] = guarded
+    url = site.url.replace("http://", "http://ana:sesame@") + "/vault"
+    (outcome,) = pipeline.sync(memory, url, private=True)
+    assert (outcome.status, outcome.uri) == ("added", site.url + "/vault")
+    (outcome,) = pipeline.sync(memory, url.replace("sesame", "wrong"), private=True)
+    assert outcome.status == "failed" and "wrong" not in outcome.uri + outcome.reason

@@ -167,3 +167,61 @@ HISTORY = [("user", "When does the lab open?"), ("assistant", "At 9:00."), ("use
 def test_questions_that_lean_on_the_history(question, expected):
     assert questions.standalone(question, HISTORY) == expected
     assert questions.standalone(question, []) == question
+
+
+# Tables, lists, Chinese sentences, code
+
+ROWS = [
+    f"| tool {number} | shelf {number * 7 % 50} | a sentence about it. And one more, to make it long |" for number in range(60)
+]
+TABLE = "\n".join(["| Tool | Shelf | What for |", "|---|---|---|", *ROWS])
+
+
+def test_rows_are_never_cut_and_their_table_is_known_in_every_passage():
+    text = f"# Stock\n\n{TABLE}\n\nAfter it."
+    found = [p for p in passages(text) if "| tool" in text[p.start : p.end]]
+    assert len(found) > 3
+    lines = [line for p in found for line in text[p.start : p.end].split("\n") if line.startswith("| tool")]
+    assert lines == ROWS
+    assert found[0].heading == "" and {p.heading for p in found[1:]} == {"Stock > Tool | Shelf | What for"}
+
+
+def test_a_row_longer_than_a_passage_stays_whole():
+    row = "| long | " + "words without an end, " * 80 + "|"
+    text = f"| a | b |\n{row}\n| c | d |"
+    assert [part for part in parts(text) if row in part]
+
+
+def test_items_of_a_long_list_stay_whole():
+    items = [f"- Item {number} is about something. It says more in a second sentence, and is done." for number in range(40)]
+    text = "\n".join(items)
+    assert len(parts(text)) > 3
+    assert [line for part in parts(text) for line in part.split("\n")] == items
+
+
+def test_chinese_sentences_are_never_cut():
+    sentence = "实验室的窑炉每周四晚上点火，" * 24 + "请提前一天向管理员登记。"
+    text = sentence * 5
+    assert all(part.endswith("。") for part in parts(text)) and "".join(parts(text)) == text
+    assert max(map(len, parts(text))) > chunks.MAX_LENGTH // 3, "a long one is a passage of its own"
+
+
+def test_hard_wrapped_lines_are_cut_between_sentences():
+    words = "The kiln is fired on Thursday evening by whoever signed up\nfor it and nobody else may open it before noon. " * 20
+    assert all(part.rstrip().endswith("noon.") for part in parts(words))
+
+
+def test_records_are_never_cut():
+    records = [f"Name: Tool {n}; Note: A sentence about it. And one more, to make it long; Shelf: {n}" for n in range(60)]
+    found = [part for p in passages("\n".join(records), rows=True) for part in "\n".join(records)[p.start : p.end].split("\n")]
+    assert found == records
+
+
+def test_passages_of_code_carry_their_definitions():
+    body = "".join(f"\n        x{line} = 1" for line in range(40))
+    methods = "\n\n".join(f"    def method_{n}(self):\n        # Not a heading\n        return {n}{body}" for n in range(6))
+    text = f"import os\n\n\nclass Kiln:\n    pass\n\n{methods}\n\n\ndef alone():\n    return 1\n"
+    found = [(p.heading, text[p.start : p.end]) for p in passages(text, code=True)]
+    assert all(heading.startswith("class Kiln") for heading, part in found if "method_" in part and "class" not in part)
+    assert [heading for heading, part in found if "def alone" in part] == [""]
+    assert "Not a heading" not in {heading for heading, _ in found}

@@ -62,16 +62,16 @@ class _Block(NamedTuple):
     """Whether it must begin a passage: a heading, or the first of a page."""
 
 
-def passages(text: str, pages: Sequence[int] = (), *, code: bool = False) -> list[Passage]:
+def passages(text: str, pages: Sequence[int] = (), *, code: bool = False, rows: bool = False) -> list[Passage]:
     """Cut `text` into passages of at most MAX_LENGTH letters, in order, none overlapping.
 
     `pages` holds the offset at which each page begins; no passage spans two pages. Of program text
-    (`code`) the definitions that a passage stands in take the place of headings. Rows of a table
-    are never cut; where a table is, its further passages carry its first row in their heading.
+    (`code`) the definitions that a passage stands in take the place of headings; of `rows` each line is
+    one. Rows are never cut; the further passages of a table carry its first row in their heading.
     """
     found: list[Passage] = []
     run: list[_Block] = []
-    for block in _definitions(text) if code else _blocks(text, pages):
+    for block in _definitions(text) if code else _blocks(text, pages, rows=rows):
         if run and (block.opens and not _only_headings(text, run) or _length(text, run[0].start, block.end) > MAX_LENGTH):
             found.append(_passage(run))
             run = []
@@ -110,7 +110,7 @@ def _cuts_after(text: str, block: _Block) -> bool:
     return zlib.crc32(text[block.start : block.end].encode("utf-8", "replace")) % 3 == 0
 
 
-def _blocks(text: str, pages: Sequence[int]) -> Iterator[_Block]:
+def _blocks(text: str, pages: Sequence[int], *, rows: bool) -> Iterator[_Block]:
     above: list[tuple[int, str]] = []
     page: int | None = None
     for start, end in _paragraphs(text, pages):
@@ -121,7 +121,7 @@ def _blocks(text: str, pages: Sequence[int]) -> Iterator[_Block]:
         path = " > ".join(name for _, name in above)
         opens = bool(head) or now != page
         table = _is_table(text, start, end)
-        for first, (piece_start, piece_end) in enumerate(_fitting(text, start, end, table=table)):
+        for first, (piece_start, piece_end) in enumerate(_fitting(text, start, end, table=table or rows)):
             below = _under(path, text[start : text.find("\n", start)]) if table and first else path
             yield _Block(piece_start, piece_end, now, below, opens and first == 0)
         if head:
