@@ -239,14 +239,20 @@ def test_only_folders_are_watched(memory, tmp_path):
 def test_watch_is_a_command_that_ctrl_c_ends(tmp_path):
     put(tmp_path / "docs", a="The lab opens at nine.")
     command = [sys.executable, "-m", "ingest.cli", "watch", "docs", "--home", "home", "--json"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        for line in process.stderr:
-            if line.startswith("watching"):
-                break
-        put(tmp_path / "docs", b="The hall is green.")
-        lines = [process.stdout.readline() for _ in range(2)]
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+    # What is started in the background of a shell ignores Ctrl-C, and so does what it starts.
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    with subprocess.Popen(command, cwd=tmp_path, **pipes, **heard) as process:
+        try:
+            for line in process.stderr:
+                if line.startswith("watching"):
+                    break
+            put(tmp_path / "docs", b="The hall is green.")
+            lines = [process.stdout.readline() for _ in range(2)]
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+        finally:
+            process.kill()
     assert [part for line in lines for part in ("docs/a.md", "docs/b.md", '"added"') if part in line] == [
         "docs/a.md",
         '"added"',
