@@ -1,6 +1,7 @@
 """A home of its own for every test, and memories over a fake embedder."""
 
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from fakes import FakeEmbedder, FakeGenerator
 import ragbot.spaces
 from ragbot import Chat, Memory
 from ragbot.index import graph, sealing
+
+
+# What is started in the background of a shell ignores Ctrl-C, and so does what it starts; a handler of Python's is not passed on.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -239,10 +239,7 @@ def test_only_folders_are_watched(memory, tmp_path):
 def test_watch_is_a_command_that_ctrl_c_ends(tmp_path):
     put(tmp_path / "docs", a="The lab opens at nine.")
     command = [sys.executable, "-m", "ingest.cli", "watch", "docs", "--home", "home", "--json"]
-    # What is started in the background of a shell ignores Ctrl-C, and so does what it starts.
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
-    with subprocess.Popen(command, cwd=tmp_path, **pipes, **heard) as process:
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             for line in process.stderr:
                 if line.startswith("watching"):
