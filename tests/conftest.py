@@ -12,7 +12,6 @@ import ragbot.spaces
 from ragbot import Chat, Memory
 from ragbot.index import graph, sealing
 
-
 # What is started in the background of a shell ignores Ctrl-C, and so does what it starts; a handler of Python's is not passed on.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
