@@ -152,9 +152,10 @@ class Remote:
         return [self._entry(entry) for entry in feed.entries]
 
     def _entry(self, entry: Entry) -> Page | FeedEntry:
+        uri = _shown(entry.url)
         if len(entry.html) >= FULL or "#" in entry.url:
-            return FeedEntry(entry.url, False, self.folder, entry)
-        return Page(entry.url, entry.url, False, self)
+            return FeedEntry(entry.url if "#" in entry.url else uri, False, self.folder, entry)
+        return Page(uri, entry.url, False, self)
 
 
 def _shown(url: str) -> str:

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from weblib import Site, make_certificate
 
-from ingest.web import Web, address, fetching, is_url
+from ingest.remote import is_url
+from ingest.web import Web, address, fetching
 from ingest.web.network import is_public
 from ragbot import __version__
 from ragbot.errors import EmptyError, InputError, LockedError, ReadError, UnsupportedError

@@ -23,7 +23,7 @@ _LEGACY = [
     *("cp1252", "cp1251", "koi8_r", "cp1250", "iso8859_2", "cp1253", "cp1254", "cp1255", "cp1256"),
 ]
 # Web pages name the smaller set and mean the larger one (WHATWG Encoding Standard).
-_LARGER = {
+LARGER = {
     "ascii": "cp1252",
     "iso8859-1": "cp1252",
     "gb2312": "gb18030",
@@ -96,7 +96,7 @@ def _known(declared: str) -> str:
         name = codecs.lookup(declared.strip()).name
     except (LookupError, ValueError):
         return "utf-8"
-    return _LARGER.get(name, name)
+    return LARGER.get(name, name)
 
 
 def _strictly(data: bytes, codec: str) -> str | None:

@@ -24,6 +24,7 @@ _ENCRYPTED = f"{{{_NAMES}manifest:1.0}}encryption-data"
 _SIGNS = {TEXT + "tab": "\t", TEXT + "line-break": "\n"}
 _OUTSIDE = frozenset({TEXT + "note", TEXT + "tracked-changes", TEXT + "ruby-text", DRAW + "frame", OFFICE + "annotation"})
 _MOST_SPACES = 100
+_ROW_GROUPS = {TABLE + name for name in ("table-header-rows", "table-rows", "table-row-group")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +99,12 @@ def number(element: Element, name: str, most: int) -> int:
     """A count that an attribute gives: 1 if it does not, and never more than `most`."""
     value = element.get(name)
     return min(max(int(value), 1), most) if value and value.isdecimal() and len(value) < 10 else 1
+
+
+def rows(table: Element) -> Iterator[Element]:
+    """The rows of a table, whatever groups they are in."""
+    for child in table:
+        if child.tag == TABLE + "table-row":
+            yield child
+        elif child.tag in _ROW_GROUPS:
+            yield from rows(child)

@@ -19,7 +19,6 @@ from ingest.readers.odf import OFFICE, STYLE, TABLE, TEXT
 from ingest.readers.sheets import sheet_blocks
 from ragbot.errors import ReadError
 
-_GROUPS = {TABLE + name for name in ("table-header-rows", "table-rows", "table-row-group")}
 _CELL, _PARAGRAPH, _DATE = TABLE + "table-cell", TEXT + "p", OFFICE + "date-value"
 _CELLS = {_CELL, TABLE + "covered-table-cell"}
 _ROWS_REPEATED, _COLUMNS_REPEATED = TABLE + "number-rows-repeated", TABLE + "number-columns-repeated"
@@ -54,7 +53,7 @@ def _hidden_styles(content: Element) -> frozenset[str]:
 def _page(table: Element, source: Source, tally: rows.Tally) -> list[Block]:
     source.alive()
     lines: list[list[str]] = []
-    for row in _rows(table):
+    for row in odf.rows(table):
         line = list(islice(_line(row), _MOST_COLUMNS))
         while line and not line[-1]:  # the sheet's empty rest
             line.pop()
@@ -62,14 +61,6 @@ def _page(table: Element, source: Source, tally: rows.Tally) -> list[Block]:
         tally.add(line, repeats)
         lines += [line] * repeats
     return sheet_blocks(table.get(f"{TABLE}name") or "", lines)
-
-
-def _rows(table: Element) -> Iterator[Element]:
-    for child in table:
-        if child.tag == TABLE + "table-row":
-            yield child
-        elif child.tag in _GROUPS:
-            yield from _rows(child)
 
 
 def _line(row: Element) -> Iterator[str]:

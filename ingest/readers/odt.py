@@ -17,7 +17,6 @@ from ingest.readers.odf import DRAW, STYLE, TABLE, TEXT
 from ragbot.errors import ReadError
 
 _WRAPPERS = {TEXT + name for name in ("section", "index-body", "bibliography", "numbered-paragraph")}
-_ROWS = {TABLE + name for name in ("table-header-rows", "table-rows", "table-row-group")}
 _ITEMS = {TEXT + "list-item", TEXT + "list-header"}
 _CELLS = {TABLE + "table-cell", TABLE + "covered-table-cell"}
 _HEADING_LONGEST = 200
@@ -89,7 +88,7 @@ def _boxes(element: Element, parents: _Parents) -> Iterator[Block]:
 
 def _table(table: Element, parents: _Parents) -> Iterator[Block]:
     """Rows become lines. A table of one cell, or one that holds tables, is layout: its content flows."""
-    rows = [list(_cells(row)) for row in _rows(table)]
+    rows = [list(_cells(row)) for row in odf.rows(table)]
     if len(rows) == 1 and len(rows[0]) == 1 or next(table.iterdescendants(TABLE + "table"), None) is not None:
         for row in rows:
             for cell in row:
@@ -97,14 +96,6 @@ def _table(table: Element, parents: _Parents) -> Iterator[Block]:
         return
     lines = ([" ".join(block.text for block in _blocks(cell, parents)) for cell in row] for row in rows)
     yield from filter(None, [blocks.table(lines)])
-
-
-def _rows(table: Element) -> Iterator[Element]:
-    for child in table:
-        if child.tag == TABLE + "table-row":
-            yield child
-        elif child.tag in _ROWS:
-            yield from _rows(child)
 
 
 def _cells(row: Element) -> Iterator[Element]:

@@ -4,7 +4,7 @@ Only http and https; only what robots.txt allows; only public addresses, unless 
 time and a limit of size. Knows nothing of documents, readers or memories.
 """
 
-from ingest.web.addresses import address, is_url
+from ingest.web.addresses import address
 from ingest.web.fetching import Fetched, Web
 
-__all__ = ["Fetched", "Web", "address", "is_url"]
+__all__ = ["Fetched", "Web", "address"]

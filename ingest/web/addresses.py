@@ -24,11 +24,6 @@ _VAGUE = frozenset({"", "text/plain", "application/octet-stream", "binary/octet-
 """Types that servers give to what they do not know: the name in the address says more."""
 
 
-def is_url(text: str) -> bool:
-    """Whether a text is meant as an address of the web."""
-    return re.match(r"https?://", text, re.IGNORECASE) is not None
-
-
 def address(url: str) -> str:
     """The one spelling of an address: no fragment, no password, scheme and host in lower case, no port that goes without saying.
 

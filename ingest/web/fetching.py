@@ -21,6 +21,7 @@ import httpcore2
 import httpx2
 from protego import Protego
 
+from ingest.readers import characters
 from ingest.readers.formats import named
 from ingest.web.addresses import clean, credentials, origin, parsed, shown, stem_of, suffix_of
 from ingest.web.network import Clock, Failure, Network
@@ -38,15 +39,6 @@ MOST_PAUSE_S = 10.0
 
 _FOLLOWED = frozenset({301, 302, 303, 307, 308})
 _ENCODINGS = b"gzip, deflate"
-_LARGER = {
-    "ascii": "cp1252",
-    "iso8859-1": "cp1252",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "shift_jis": "cp932",
-    "euc_kr": "cp949",
-}
-"""Web pages name the smaller set and mean the larger one (WHATWG Encoding Standard)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +300,7 @@ def _to_utf8(path: Path, charset: str) -> None:
             codec = codecs.lookup(charset).name
         except (LookupError, ValueError):
             return
-        text = _decodes(data, _LARGER.get(codec, codec))
+        text = _decodes(data, characters.LARGER.get(codec, codec))
         if text is not None:
             path.write_bytes(codecs.BOM_UTF8 + text.encode("utf-8", "replace"))
 

@@ -200,7 +200,11 @@ def _fitting(text: str, start: int, end: int, *, table: bool = False) -> list[tu
 
 def _sentences(text: str, start: int, end: int) -> list[tuple[int, int]]:
     starts = [start, *(start + span.start for span in sentences(text[start:end])[1:])]
-    return [piece for span in _spans(text, starts, end) for piece in _whole(text, *span, MOST_WHOLE // 2)]
+    found = []
+    for first, last in _spans(text, starts, end):
+        dense = len(_CJK_CHAR.findall(text, first, last)) > 0.3 * (last - first)
+        found += _whole(text, first, last, MOST_WHOLE // 2 if dense else MAX_LENGTH)
+    return found
 
 
 def _spans(text: str, starts: list[int], end: int) -> list[tuple[int, int]]:
@@ -209,9 +213,7 @@ def _spans(text: str, starts: list[int], end: int) -> list[tuple[int, int]]:
 
 
 def _whole(text: str, start: int, end: int, most: int) -> list[tuple[int, int]]:
-    """A row or a sentence as it is, unless it is longer than any is. Sentences with spaces are cut at MAX_LENGTH."""
-    dense = most == MOST_WHOLE or len(_CJK_CHAR.findall(text, start, end)) > 0.3 * (end - start)
-    return [(start, end)] if _length(text, start, end) <= (most if dense else MAX_LENGTH) else _pieces(text, start, end)
+    return [(start, end)] if _length(text, start, end) <= most else _pieces(text, start, end)
 
 
 def _pieces(text: str, start: int, end: int) -> list[tuple[int, int]]:
