@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ import typer
 
 from ingest import cli_jobs
 from ragbot.errors import BusyError, InputError, NotFoundError, ReadError
-from ragbot.terminal import Home, Json, Scope, app, note, reporting, say, say_error, say_json, waiting
+from ragbot.terminal import Home, Json, Scope, app, note, progress, reporting, say, say_error, say_json, waiting
 from ragbot.types import EVERYONE
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ def add(
         from ragbot.memory import Memory
 
         named = [_source(one) for one in given]
-        with Memory.open(home) as memory, _progress() as progress:
-            outcomes = pipeline.add(memory, named, scope=scope, password=password, private=private, progress=progress)
+        with Memory.open(home) as memory, _files() as told:
+            outcomes = pipeline.add(memory, named, scope=scope, password=password, private=private, progress=told)
             _settle(memory)
         _report(outcomes, as_json)
 
@@ -74,7 +75,7 @@ def sync(
 
         named = [_source(one) for one in given]
         outcomes: list[Outcome] = []
-        with Memory.open(home) as memory, _progress() as progress:
+        with Memory.open(home) as memory, _files() as told:
             for source in named:
                 try:
                     outcomes += pipeline.sync(
@@ -84,7 +85,7 @@ def sync(
                         password=password,
                         allow_empty=allow_empty,
                         private=private,
-                        progress=progress,
+                        progress=told,
                     )
                 except ReadError as cause:  # the other sources are worth having
                     outcomes.append(pipeline.Outcome(str(source), "failed", str(cause)))
@@ -113,7 +114,7 @@ def watch(
                 say(f"{datetime.now():%H:%M:%S}  {outcome.status:<9} {outcome.uri}{reason}")
 
         folders = [_path(one) for one in given]
-        with Memory.open(home) as memory:
+        with _ended_by_sigterm(), Memory.open(home) as memory:
             note("reading what is there…")
             watching.watch(
                 memory,
@@ -169,12 +170,12 @@ def refresh(
 
         if back + merge + (model is not None) > 1:
             raise InputError("--back, --model and --merge exclude each other; give one of them")
-        with Memory.open(home, create=False) as memory, _counting() as progress:
+        with Memory.open(home, create=False) as memory, progress() as told:
             if merge:
                 memory.settle(sys.maxsize)
                 say_json({"merged": True}) if as_json else say("merged")
                 return
-            done = memory.refresh(model, back=back, progress=progress)
+            done = memory.refresh(model, back=back, progress=told)
         if as_json:
             say_json(asdict(done))
         else:
@@ -192,14 +193,14 @@ def check(
     with reporting(as_json):
         from ragbot.memory import Memory
 
-        with Memory.open(home, create=False) as memory, _counting() as progress:
+        with Memory.open(home, create=False) as memory, progress() as told:
             checked = 0
 
             def count(more: int) -> None:
                 nonlocal checked
                 checked += more
-                if progress:
-                    progress("comparing", checked, checked)
+                if told:
+                    told("comparing", checked, checked)
 
             seen = memory.check(deep=deep, repair=repair, progress=count)
         if as_json:
@@ -294,18 +295,23 @@ def _settle(memory: Memory) -> None:
 
 
 @contextmanager
-def _counting() -> Iterator[Callable[[str, int, int], None] | None]:
-    """A bar over passages, where somebody looks."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+def _ended_by_sigterm() -> Iterator[None]:
+    """End like Ctrl-C, but as a success, at the signal by which systemd and Kubernetes end a service."""
+    asked = False
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("", total=None)
-        yield lambda what, done, total: bars.update(task, completed=done, total=total, description=f"{what:>9}")
+    def end(*_: object) -> None:
+        nonlocal asked
+        asked = True
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not asked:
+            raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _source(text: str) -> str | Path:
@@ -342,28 +348,13 @@ def _report(outcomes: list[Outcome], as_json: bool) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int, Outcome], None] | None]:
+def _files() -> Iterator[Callable[[int, int, Outcome], None] | None]:
     """A bar over the files, where somebody looks."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("Reading", total=None)
-
-        def advance(done: int, total: int, outcome: Outcome) -> None:
-            bars.update(task, completed=done, total=total, description=f"{outcome.status:>9} {Path(outcome.uri).name[:40]}")
-
-        yield advance
+    with progress() as told:
+        if told is None:
+            yield None
+        else:
+            yield lambda done, total, outcome: told(f"{outcome.status:>9} {Path(outcome.uri).name[:40]}", done, total)
 
 
 def main() -> None:

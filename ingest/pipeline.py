@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,21 +12,22 @@ from typing import Literal
 from ingest import readers, remote, sources
 from ingest.reading import Reading, Request
 from ingest.sources import FILE_DIGEST, Item, Seen
+from ingest.verdicts import Verdicts
 from ragbot.errors import EmptyError, InputError, ReadError, UnsupportedError
 from ragbot.memory import Memory
 from ragbot.types import EVERYONE, Document, Remembered
 
 Status = Literal["added", "updated", "unchanged", "retired", "skipped", "failed"]
 READER = "reader"
-FILES, CHARACTERS = 256, 200_000
-"""How many files, or how much of their text, wait to be remembered together."""
+FILES, CHARACTERS, SECONDS = 256, 200_000, 3.0
+"""How many files, how much of their text, and for how long, wait to be remembered together: what waits is lost with Ctrl-C."""
 FEW = 64
 """Up to so many documents are looked up one by one; of more, all that are known are listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one document. "skipped": of a type that is not read, met in a folder."""
+    """What became of one document. "skipped": met in a folder, and of a type that is not read, or without a word in it."""
 
     uri: str
     status: Status
@@ -132,6 +134,7 @@ class _Run:
         self._memory, self._scope, self._password, self._progress, self._retire = memory, scope, password, progress, retire
         self.known: dict[str, Mapping[str, str]] = {}
         self._seen: dict[str, Seen] = {}
+        self._verdicts = Verdicts(memory, scope)
 
     def all(self, items: Sequence[Item], unread: Sequence[sources.Unread]) -> list[Outcome]:
         """What became of every item, and of what could not be looked into."""
@@ -171,9 +174,13 @@ class _Run:
         """Remember some documents at a time: they share a pass through the embedder and a transaction."""
         waiting: list[Document] = []
         noted: list[Document] = []
+        since = time.monotonic()
         with Reading() as reading:
             for item, read in reading.each(items, self._wanted):
-                seen = self._seen.pop(item.uri, Seen(None))
+                looked = self._seen.pop(item.uri, None)
+                seen = looked or Seen(None)
+                if looked and looked.path:
+                    self._verdicts.give(item.uri, read if isinstance(read, ReadError) else None, looked.noted)
                 if seen.passing and seen.path:
                     seen.path.unlink(missing_ok=True)
                 if isinstance(read, Document):
@@ -182,15 +189,18 @@ class _Run:
                     if read is None and not seen.gone and (changed := self._changed_note(item.uri, seen)):
                         noted.append(changed)
                     yield self._not_read(item, read, seen)
-                if len(waiting) >= FILES or sum(len(one.text) for one in waiting) >= CHARACTERS:
+                if _enough(waiting, since):
                     yield from self._remember(waiting)
-                    waiting = []
+                    waiting, since = [], time.monotonic()
             yield from self._remember(waiting)
         if noted:
             self._memory.note(noted)
+        self._verdicts.keep()
 
     def _wanted(self, item: Item) -> Request | None:
         """Whether an item needs reading. Called in the threads of the reading."""
+        if (cause := self._verdicts.of(item)) is not None:
+            raise cause
         known = self.known.get(item.uri, {})
         same_reader = known.get(READER) == readers.READER_VERSION
         seen = self._seen[item.uri] = item.look(known if same_reader else {})
@@ -207,7 +217,7 @@ class _Run:
         return Document(uri, "", scope=self._scope, metadata=noted) if noted != known else None
 
     def _not_read(self, item: Item, cause: Document | ReadError | None, seen: Seen) -> Outcome:
-        if isinstance(cause, UnsupportedError) and not item.named:
+        if isinstance(cause, UnsupportedError | EmptyError) and not item.named and item.uri not in self.known:
             return Outcome(item.uri, "skipped", str(cause))
         if isinstance(cause, ReadError):
             return self._failed(item.uri, cause)
@@ -236,3 +246,8 @@ class _Run:
                 yield Outcome(document.uri, "updated" if document.uri in self.known else "added", reason, done)
         if unchanged:
             self._memory.note(unchanged)
+
+
+def _enough(waiting: Sequence[Document], since: float) -> bool:
+    characters = sum(len(one.text) for one in waiting)
+    return len(waiting) >= FILES or characters >= CHARACTERS or time.monotonic() - since >= SECONDS

@@ -129,8 +129,7 @@ class Remote:
 
     def finish(self) -> None:
         """Note how far the feeds were read, so that they are read again only if they have changed."""
-        for key, validators in self._marks.items():
-            self._memory.set_mark(key, validators)
+        self._memory.set_marks(self._marks)
 
     def _listed(self, url: str) -> list[Page | FeedEntry]:
         from ingest import feeds
@@ -138,7 +137,7 @@ class Remote:
 
         uri = address(url)
         key = f"feed:{self._scope}:{uri}"
-        known: dict[str, str] = json.loads(self._memory.mark(key) or "{}")
+        known: dict[str, str] = json.loads(self._memory.marks(key).get(key, "{}"))
         if not known and self._memory.document(uri, scope=self._scope):
             return [Page(uri, url, True, self)]
         got = self.fetch(url, **known)

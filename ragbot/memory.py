@@ -290,15 +290,15 @@ class Memory:
             for document in noted:
                 writer.replace_metadata(document.scope, document.uri, document.metadata)
 
-    def mark(self, key: str) -> str:
-        """What `set_mark` kept under `key`; "" if nothing."""
+    def marks(self, start: str) -> dict[str, str]:
+        """What `set_marks` kept under keys that begin with `start`."""
         with self.store.reading() as reader:
-            return reader.mark(key)
+            return reader.marks(start)
 
-    def set_mark(self, key: str, value: str) -> None:
-        """Keep a value of the caller's in the home, such as how far it has come with a source."""
+    def set_marks(self, marks: Mapping[str, str]) -> None:
+        """Keep values of the caller's; "" drops one. What is under KIND:SCOPE:URI is forgotten with that document."""
         with self.store.writing() as writer:
-            writer.set_mark(key, value)
+            writer.set_marks(marks)
 
     # Forget, refresh, check
 

@@ -31,6 +31,7 @@ ROOMS = {
     "ingest.web": 4,
     "ingest.feeds": 4,
     "ingest.remote": 5,
+    "ingest.verdicts": 5,
     "ingest.pipeline": 6,
     "ingest.watching": 7,
     "ingest.jobs": 5,

@@ -236,7 +236,8 @@ def test_only_folders_are_watched(memory, tmp_path):
 
 
 @pytest.mark.model
-def test_watch_is_a_command_that_ctrl_c_ends(tmp_path):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_watch_is_a_command_that_ctrl_c_ends(tmp_path, number, code):
     put(tmp_path / "docs", a="The lab opens at nine.")
     command = [sys.executable, "-m", "ingest.cli", "watch", "docs", "--home", "home", "--json"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -246,8 +247,8 @@ def test_watch_is_a_command_that_ctrl_c_ends(tmp_path):
                     break
             put(tmp_path / "docs", b="The hall is green.")
             lines = [process.stdout.readline() for _ in range(2)]
-            process.send_signal(signal.SIGINT)
-            assert process.wait(30) == 130
+            process.send_signal(number)
+            assert process.wait(30) == code
         finally:
             process.kill()
     assert [part for line in lines for part in ("docs/a.md", "docs/b.md", '"added"') if part in line] == [

@@ -20,6 +20,8 @@ from ragbot.types import Chunk, Citation, Feedback, Space, Turn
 
 MANY = 500
 """How many ids go into one statement."""
+MARK = "mark:"
+"""What the keys of the caller's begin with, among those of the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,11 @@ class Reader:
         """The space that is being made, to answer after this one."""
         return self._set_space("next_space")
 
-    def mark(self, key: str) -> str:
-        """What is kept under a key of the caller's; "" if nothing is."""
-        wanted = select(s.settings.c.value).where(s.settings.c.key == f"mark:{key}")
-        return str(self._connection.execute(wanted).scalar() or "")
+    def marks(self, start: str) -> dict[str, str]:
+        """What is kept under those keys of the caller's that begin with `start`."""
+        key, begin = s.settings.c.key, f"{MARK}{start}"
+        kept = select(key, s.settings.c.value).where(func.substr(key, 1, len(begin)) == begin)
+        return {name.removeprefix(MARK): value for name, value in self._connection.execute(kept)}
 
     def _set_space(self, key: str) -> Space | None:
         wanted = select(s.settings.c.value).where(s.settings.c.key == key).scalar_subquery()

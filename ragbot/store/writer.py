@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Insert, Update, bindparam, delete, insert, se
 from ragbot.store import rows
 from ragbot.store import schema as s
 from ragbot.store import statements as q
-from ragbot.store.reader import MANY, Reader
+from ragbot.store.reader import MANY, MARK, Reader
 from ragbot.types import Citation, Document, Remembered, Space, Turn
 
 FORGOTTEN = "[forgotten]"
@@ -97,16 +97,17 @@ class Writer(Reader):
         some = select(s.vectors.c.chunk_id).where(other).limit(20 * MANY)
         return self._connection.execute(delete(s.vectors).where(other, s.vectors.c.chunk_id.in_(some))).rowcount
 
-    def set_mark(self, key: str, value: str) -> None:
-        """Keep a value under a key of the caller's."""
-        self._set(f"mark:{key}", value)
+    def set_marks(self, marks: Mapping[str, str]) -> None:
+        """Keep values under keys of the caller's; "" drops one."""
+        for key, value in marks.items():
+            self._set(f"{MARK}{key}", value) if value else self._drop(f"{MARK}{key}")
 
     def _set(self, key: str, value: int | str) -> None:
         self._drop(key)
         self._connection.execute(insert(s.settings).values(key=key, value=str(value)))
 
-    def _drop(self, key: str) -> None:
-        self._connection.execute(delete(s.settings).where(s.settings.c.key == key))
+    def _drop(self, *keys: str) -> None:
+        self._connection.execute(delete(s.settings).where(s.settings.c.key.in_(keys)))
 
     def add_vectors(self, space: Space, vectors: Mapping[int, NDArray[np.float32]]) -> None:
         """Add vectors by chunk id. Chunks that were erased, or have one by now, are passed over.
@@ -313,6 +314,8 @@ class Writer(Reader):
         if ids:
             self._connection.execute(insert(s.erasures), [{"chunk_id": id, "txn": self.txn} for id in ids])
         self._erase_words_of(stored.kind, scope, uri)
+        goes_with_it = f":{scope}:{uri}"
+        self._drop(*(MARK + key for key in self.marks("") if key.endswith(goes_with_it)))
         return ids
 
     def _erase_words_of(self, kind: str, scope: str, uri: str) -> None:
