@@ -19,7 +19,7 @@ from ragbot.types import EVERYONE, Document, Remembered
 
 Status = Literal["added", "updated", "unchanged", "retired", "skipped", "failed"]
 READER = "reader"
-FILES, CHARACTERS, SECONDS = 256, 200_000, 3.0
+FILES, CHARACTERS, SECONDS = 256, 40_000, 3.0
 """How many files, how much of their text, and for how long, wait to be remembered together: what waits is lost with Ctrl-C."""
 FEW = 64
 """Up to so many documents are looked up one by one; of more, all that are known are listed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Annotated, Any
@@ -11,6 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from ragbot.errors import ConfigError, InputError, RagbotError
+
+REDRAWN = 0.1
+"""Seconds between two moves of a progress bar."""
 
 
 def _need_name(home: str | None) -> str | None:
@@ -110,10 +114,13 @@ def progress() -> Iterator[Callable[[str, int, int], None] | None]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("", total=None, rate="")
+        task, shown = bars.add_task("Looking", total=None, rate=""), 0.0
 
         def advance(what: str, done: int, total: int) -> None:
-            speed = bars.tasks[task].speed
+            nonlocal shown
+            if done < total and time.monotonic() - shown < REDRAWN:  # of many that come at once, one: the rate is told by them
+                return
+            shown, speed = time.monotonic(), bars.tasks[task].speed
             rate = f"{speed:.{0 if speed >= 10 else 1}f}/s" if speed else ""
             bars.update(task, completed=done, total=total, description=what, rate=rate)
 

@@ -65,6 +65,15 @@ def test_a_hash_in_code_is_no_heading():
     assert all("comment" not in p.heading for p in passages(text))
 
 
+def test_a_fence_that_was_never_closed_turns_nothing_inside_out():
+    """The next one that opens has words after it, so it cannot be the end of this one."""
+    text = "One.\n\n```sh\nmake\n\n```Python\nx = 1\n\ny = 2\n```\n\nTwo.\n\n```Python\nz = 3\n\nw = 4\n```\n\nThree."
+    parts = [text[start:end] for start, end in chunks._paragraphs(text, ())]
+    assert [part for part in parts if not part.startswith("```")] == ["One.", "Two.", "Three."] and len(parts) == 5
+    text = "One.\n\n```sh\nmake\n\nTwo.\n\nThree."
+    assert [text[start:end] for start, end in chunks._paragraphs(text, ())] == ["One.", "```sh\nmake", "Two.", "Three."]
+
+
 def test_chinese_is_cut_at_sentences():
     text = "图书馆每天九点开门。" * 100
     assert all(part.endswith("。") for part in parts(text))

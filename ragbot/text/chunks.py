@@ -30,7 +30,7 @@ MOST_WHOLE = 4_000
 _CJK_CHAR = re.compile(f"[{CJK}]")
 _BLOCK = re.compile(r"\S[^\n]*(?:\n[ \t]*\S[^\n]*)*")
 _HEADING = re.compile(r"(#{1,6})[ \t]+(\S[^\n]*?)[ \t#]*$", re.MULTILINE)
-_FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
+_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})([^`\n]*)$", re.MULTILINE)
 _ROW = re.compile(r"[ \t]*\||[^\n]* \| ")
 _RULE = re.compile(r"[\s|:+=-]+")
 _ITEM = re.compile(r"^[ \t]*(?:[-*+•][ \t]|\d{1,3}[.)][ \t])", re.MULTILINE)
@@ -133,18 +133,27 @@ def _paragraphs(text: str, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Runs of lines without a blank one, cut at pages and before headings; fenced code stays whole."""
     cuts = sorted({0, *pages, len(text)})
     for begin, stop in zip(cuts, cuts[1:], strict=False):
-        held: tuple[int, int] | None = None
+        held: int | None = None
+        fence = ""
         for block in _BLOCK.finditer(text, begin, stop):
-            start, end = block.span()
-            if held:
-                start = held[0]
-            if len(_FENCE.findall(text, start, end)) % 2:
-                held = (start, end)
-                continue
-            held = None
-            yield from _at_headings(text, start, end)
-        if held:
-            yield from _at_headings(text, *held)
+            fence = _open_fence(text, *block.span(), fence)
+            start = block.start() if held is None else held
+            held = start if fence else None
+            if not fence:
+                yield from _at_headings(text, start, block.end())
+        if held is not None:  # never closed: a slip of the author's
+            for block in _BLOCK.finditer(text, held, stop):
+                yield from _at_headings(text, *block.span())
+
+
+def _open_fence(text: str, start: int, end: int, fence: str) -> str:
+    """The fence that is open at `end`, if `fence` is at `start`; "" for none. With words after it, it closes none (CommonMark)."""
+    for found in _FENCE.finditer(text, start, end):
+        if not fence:
+            fence = found[1]
+        elif found[1].startswith(fence) and not found[2].strip():
+            fence = ""
+    return fence
 
 
 def _at_headings(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
