@@ -147,7 +147,7 @@ def _paragraphs(text: str, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def _open_fence(text: str, start: int, end: int, fence: str) -> str:
-    """The fence that is open at `end`, if `fence` is at `start`; "" for none. With words after it, it closes none (CommonMark)."""
+    """The fence open at `end`, if `fence` is at `start`; "" for none. With words after it, it closes none (CommonMark)."""
     for found in _FENCE.finditer(text, start, end):
         if not fence:
             fence = found[1]
