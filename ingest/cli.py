@@ -87,7 +87,7 @@ def sync(
                         private=private,
                         progress=told,
                     )
-                except ReadError as cause:  # the other sources are worth having
+                except (ReadError, InputError, OSError) as cause:  # the other sources are worth having
                     outcomes.append(pipeline.Outcome(str(source), "failed", str(cause)))
             _settle(memory)
         _report(outcomes, as_json)

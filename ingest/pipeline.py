@@ -11,7 +11,7 @@ from typing import Literal
 
 from ingest import readers, remote, sources
 from ingest.reading import Reading, Request
-from ingest.sources import FILE_DIGEST, Item, Seen
+from ingest.sources import FILE_DIGEST, FILE_STATE, Item, Seen
 from ingest.verdicts import Verdicts
 from ragbot.errors import EmptyError, InputError, ReadError, UnsupportedError
 from ragbot.memory import Memory
@@ -35,6 +35,8 @@ class Outcome:
     chunks: Remembered = field(default_factory=Remembered)
 
 
+_Changes = dict[str, tuple[Mapping[str, str], Mapping[str, str]]]
+"""What was noted of documents, by uri, and what shall be."""
 Progress = Callable[[int, int, Outcome], None]
 """Called after each file with how many are done, how many there are, and what became of it."""
 
@@ -87,17 +89,16 @@ def sync(
 
 def update(memory: Memory, paths: Collection[Path], *, scope: str = EVERYONE, password: str | None = None) -> list[Outcome]:
     """Ingest the files and folders of `paths` that are there, and retire the documents of those, or in those, that are not."""
-    files, unread = sources.find([path for path in paths if path.exists()], memory.home)
+    gone = [path for path in paths if not os.path.lexists(path)]
+    files, unread = sources.find([path for path in paths if path not in set(gone)], memory.home)
     run = _Run(memory, scope, password, None, retire=True)
     outcomes = run.all(
         [replace(file, named=False) for file in files],
         [failure for failure in unread if not isinstance(failure.cause, EmptyError)],
     )
-    gone = [path for path in paths if not os.path.lexists(path)]
-    lone = [uri for path in gone if memory.document(uri := sources.uri_of(path, memory.home), scope=scope)]
+    lone = [uri for path in gone[:FEW] if memory.document(uri := sources.uri_of(path, memory.home), scope=scope)]
     if len(lone) < len(gone):  # folders, of which only all that is known tells what was in them
-        run = _Run(memory, scope, password, None)
-        lone += [uri for path in gone for uri in run.known_under(path) if uri not in lone]
+        lone = _Run(memory, scope, password, None).known_in(gone)
     return outcomes + run.retire_gone(lone)
 
 
@@ -105,21 +106,22 @@ def _sync_files(run: _Run, source: Path, *, allow_empty: bool) -> list[Outcome]:
     root = sources.root_of(source)
     known = run.known_under(source)
     lone = known == [sources.uri_of(source, run.home)]  # a file that was there
-    if not root.exists() and not (lone and root.parent.is_dir() and any(root.parent.iterdir())):
+    there = os.path.exists(root)
+    if not there and not (known and allow_empty) and not (lone and os.path.isdir(root.parent) and any(root.parent.iterdir())):
         raise ReadError(f"{root}: is not there; nothing was changed")
-    files, unread = sources.find([] if lone and not root.exists() else [source], run.home)
+    files, unread = sources.find([source] if there else [], run.home)
     none_left = [failure for failure in unread if isinstance(failure.cause, EmptyError) or sources.is_pattern(source)]
     if not files and allow_empty and len(none_left) == len(unread):
         unread = []
     outcomes = run.all(files, unread)
     if unread and not allow_empty:
         return outcomes
-    there = {file.uri for file in files}
-    gone = [uri for uri in known if uri not in there]
+    listed = {file.uri for file in files}
+    gone = [uri for uri in known if uri not in listed]
     kept = {} if allow_empty else sources.unmounted({uri: run.known[uri] for uri in gone}, source, run.home)
     for folder in sorted(set(kept.values())):
         count = sum(where == folder for where in kept.values())
-        why = f"is empty, as a mount that has vanished; its documents ({count}) were kept (--allow-empty retires them)"
+        why = f"looks as if a mount had vanished; its documents ({count}) were kept (--allow-empty retires them)"
         outcomes.append(Outcome(sources.uri_of(folder, run.home), "failed", f"{folder}: {why}"))
     return outcomes + run.retire_gone([uri for uri in gone if uri not in kept])
 
@@ -151,14 +153,23 @@ class _Run:
         self._know(None)
         return [uri for uri, noted in self.known.items() if FILE_DIGEST in noted and sources.covers(source, uri, self.home)]
 
+    def known_in(self, places: Iterable[Path]) -> list[str]:
+        """The documents of files that were at these places, or in them."""
+        self._know(None)
+        wanted = {os.path.abspath(place) for place in places}
+        paths = ((uri, sources.path_of(uri, self.home)) for uri, noted in self.known.items() if FILE_DIGEST in noted)
+        return [uri for uri, path in paths if any(str(place) in wanted for place in (path, *path.parents))]
+
     def retire_gone(self, uris: Iterable[str]) -> list[Outcome]:
-        """Retire documents whose files are gone."""
+        """Retire documents whose files are gone. One may have come since its folder was listed, or be out of sight."""
         outcomes = []
         for uri in uris:
-            # A file may have come since the folder was listed, and another process may have ingested it.
-            if not sources.path_of(uri, self.home).is_file():
+            path = sources.path_of(uri, self.home)
+            if sources.is_gone(path):
                 retired = self._memory.retire(uri, scope=self._scope)
                 outcomes.append(Outcome(uri, "retired", "no longer there", Remembered(retired=retired)))
+            elif not os.path.isfile(path):
+                outcomes.append(Outcome(uri, "failed", f"{path}: cannot be looked at, or is a link to nothing; it was kept"))
         return outcomes
 
     def _know(self, items: Sequence[Item] | None) -> None:
@@ -173,7 +184,7 @@ class _Run:
     def _ingest(self, items: Sequence[Item]) -> Iterator[Outcome]:
         """Remember some documents at a time: they share a pass through the embedder and a transaction."""
         waiting: list[Document] = []
-        noted: list[Document] = []
+        noted: _Changes = {}
         since = time.monotonic()
         with Reading() as reading:
             for item, read in reading.each(items, self._wanted):
@@ -186,15 +197,15 @@ class _Run:
                 if isinstance(read, Document):
                     waiting.append(replace(read, metadata={**read.metadata, **self._noted(seen)}))
                 else:
-                    if read is None and not seen.gone and (changed := self._changed_note(item.uri, seen)):
-                        noted.append(changed)
+                    if read is None and not seen.gone:
+                        noted.update(self._changed_note(item.uri, seen.noted))
                     yield self._not_read(item, read, seen)
                 if _enough(waiting, since):
                     yield from self._remember(waiting)
                     waiting, since = [], time.monotonic()
             yield from self._remember(waiting)
         if noted:
-            self._memory.note(noted)
+            self._memory.note(noted, scope=self._scope)
         self._verdicts.keep()
 
     def _wanted(self, item: Item) -> Request | None:
@@ -209,12 +220,16 @@ class _Run:
         return Request(seen.path, item.uri, self._scope, self._password, seen.suffix)
 
     def _noted(self, seen: Seen) -> dict[str, str]:
-        return {**{key: value for key, value in seen.noted.items() if value}, READER: readers.READER_VERSION}
+        noted = {key: value for key, value in seen.noted.items() if value}
+        if seen.path and seen.stamp and sources.stamp(seen.path) != seen.stamp:  # nobody knows which of both was read
+            noted = {**noted, FILE_DIGEST: "changed while it was read", FILE_STATE: ""}
+        return {**noted, READER: readers.READER_VERSION}
 
-    def _changed_note(self, uri: str, seen: Seen) -> Document | None:
+    def _changed_note(self, uri: str, new: Mapping[str, str]) -> _Changes:
+        """Nothing if that changes nothing."""
         known = self.known.get(uri, {})
-        noted = {**known, **{key: value for key, value in seen.noted.items() if value}}
-        return Document(uri, "", scope=self._scope, metadata=noted) if noted != known else None
+        noted = {**known, **{key: value for key, value in new.items() if value}}
+        return {uri: (known, noted)} if known and noted != known else {}
 
     def _not_read(self, item: Item, cause: Document | ReadError | None, seen: Seen) -> Outcome:
         if isinstance(cause, UnsupportedError | EmptyError) and not item.named and item.uri not in self.known:
@@ -233,19 +248,19 @@ class _Run:
         return Outcome(uri, "failed", f"{cause}{still}")
 
     def _remember(self, waiting: Sequence[Document]) -> Iterator[Outcome]:
-        unchanged = []
+        unchanged: _Changes = {}
         for document, done in self._memory.remember_each(waiting):
             if isinstance(done, InputError):
                 yield self._failed(document.uri, done)
             elif done.skipped:  # other bytes, same text
-                unchanged.append(document)
+                unchanged.update(self._changed_note(document.uri, document.metadata))
                 yield Outcome(document.uri, "unchanged", chunks=done)
             else:
                 lost = document.metadata.get("pages_failed", "")
                 reason = f"much of page {lost} could not be read" if lost else ""
                 yield Outcome(document.uri, "updated" if document.uri in self.known else "added", reason, done)
         if unchanged:
-            self._memory.note(unchanged)
+            self._memory.note(unchanged, scope=self._scope)
 
 
 def _enough(waiting: Sequence[Document], since: float) -> bool:

@@ -35,6 +35,12 @@ class Seen:
     """Whether the file was made to be read once."""
     gone: str = ""
     """Why the document is no longer there."""
+    stamp: str = ""
+    """How a file lay there when it was looked at (`stamp`)."""
+
+
+class _MissingError(ReadError):
+    """There is nothing at a path."""
 
 
 class Item(Protocol):
@@ -64,14 +70,15 @@ class Found:
         try:
             seen = self.path.stat()
             state = _state(seen)
+            device = str(seen.st_dev)  # of some file systems another one after each start
             if state and known.get(FILE_STATE) == state:
-                return Seen(None)
+                return Seen(None, {FILE_DEVICE: device})
             with self.path.open("rb") as content:
                 digest = hashlib.file_digest(content, "sha256").hexdigest()
         except OSError as cause:
             raise LockedError(f"{self.path}: cannot be opened ({cause.strerror}); check its permissions") from cause
-        noted = {FILE_DIGEST: digest, FILE_STATE: state, FILE_DEVICE: str(seen.st_dev)}
-        return Seen(None if known.get(FILE_DIGEST) == digest else self.path, noted)
+        noted = {FILE_DIGEST: digest, FILE_STATE: state, FILE_DEVICE: device}
+        return Seen(None if known.get(FILE_DIGEST) == digest else self.path, noted, stamp=_stamp(seen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +105,9 @@ def find(paths: Sequence[Path], home: Path) -> tuple[list[Found], list[Unread]]:
                 unread.append(Unread(uri, EmptyError(f"{path}: the folder is empty; nothing to ingest")))
             for file in files:
                 inner = uri_of(file, home)
-                found.setdefault(inner, Found(file, inner, named=False))
+                other = found.setdefault(inner, Found(file, inner, named=False)).path
+                if os.path.abspath(other) != os.path.abspath(file):
+                    unread.append(Unread(inner, ReadError(f"{inner}: two files there cannot be told apart by name; rename one")))
         elif (cause := _no_file(path)) is None:
             found[uri] = Found(path, uri, named)
         else:
@@ -121,6 +130,24 @@ def path_of(uri: str, home: Path) -> Path:
     return Path(os.path.abspath(home.parent), uri)
 
 
+def is_gone(path: Path) -> bool:
+    """Whether there is no file here, as far as can be told: not if a link points nowhere, or if nobody may look."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return not os.path.islink(path)
+    except OSError:
+        return False
+
+
+def stamp(path: Path) -> str:
+    """Size, times and place of a file; "" if it cannot be looked at."""
+    try:
+        return _stamp(os.stat(path))
+    except OSError:
+        return ""
+
+
 def is_pattern(path: Path) -> bool:
     """Whether a path stands for those that match it: it has signs of a pattern, and no file is called so."""
     return glob.has_magic(str(path)) and not os.path.lexists(path)
@@ -137,20 +164,20 @@ def covers(source: Path, uri: str, home: Path) -> bool:
     """Whether the file of this address lies in the folder `source`, is the file, or matches the pattern."""
     path, there = os.path.join(os.path.dirname(os.path.abspath(home)), uri), os.path.abspath(source)
     if is_pattern(source):
-        return bool(re.fullmatch(_regex(there), path))
+        return bool(re.fullmatch(f"{_regex(there)}(?:/.*)?", path))  # of a folder that matches everything is read
     return path == there or path.startswith(os.path.join(there, ""))
 
 
 def unmounted(gone: Mapping[str, Mapping[str, str]], source: Path, home: Path) -> dict[str, Path]:
-    """Of documents whose files are gone, by uri with what was noted of them: those that lay on another device than the
-    empty folder that is in their place now, and that folder. So looks a mount that has vanished."""
+    """Of documents whose files are gone, by uri with what was noted of them: those that lay on another device than what is
+    in their place now (an empty folder, or nothing), and the folder above. So looks a mount that has vanished."""
     root, found = Path(os.path.abspath(root_of(source))), {}
     for uri, noted in gone.items():
-        folder = path_of(uri, home).parent
+        own = folder = path_of(uri, home).parent
         while folder.is_relative_to(root) and not folder.is_dir():
             folder = folder.parent
         other = folder.is_dir() and noted.get(FILE_DEVICE) not in (None, str(folder.stat().st_dev))
-        if other and folder.is_relative_to(root) and not any(folder.iterdir()):
+        if other and folder.is_relative_to(root) and (folder != own or not any(folder.iterdir())):
             found[uri] = folder
     return found
 
@@ -175,9 +202,13 @@ def _regex(pattern: str) -> str:
 
 
 def _state(seen: os.stat_result) -> str:
-    """Size, times and place of a file; "" if it changed too lately to tell it by them."""
+    """The stamp of a file; "" if it changed too lately to tell it by that."""
     fresh = time.time_ns() - max(seen.st_mtime_ns, seen.st_ctime_ns) < _FRESH_NS
-    return "" if fresh else f"{seen.st_size} {seen.st_mtime_ns} {seen.st_ctime_ns} {seen.st_ino}"
+    return "" if fresh else _stamp(seen)
+
+
+def _stamp(seen: os.stat_result) -> str:
+    return f"{seen.st_size} {seen.st_mtime_ns} {seen.st_ctime_ns} {seen.st_ino}"
 
 
 def _no_file(path: Path) -> ReadError | None:
@@ -186,7 +217,7 @@ def _no_file(path: Path) -> ReadError | None:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
         matches = "matches nothing; check the pattern" if is_pattern(path) else "does not exist; check the name"
-        return ReadError(f"{path}: {matches}")
+        return _MissingError(f"{path}: {matches}")
     except OSError as cause:
         return ReadError(f"{path}: cannot be looked at ({cause.strerror}); check its permissions")
     return None if stat.S_ISREG(mode) else UnsupportedError(f"{path}: is neither a file nor a folder")
@@ -209,6 +240,6 @@ def _walk(folder: Path, home: Path) -> tuple[list[Path], list[Unread]]:
             problem = _no_file(file)
             if problem is None:
                 files.append(file)
-            elif not isinstance(problem, UnsupportedError) and os.path.lexists(file) and not os.path.islink(file):
+            elif not isinstance(problem, UnsupportedError | _MissingError) and not os.path.islink(file):
                 failures.append(Unread(uri_of(file, home), problem))
     return files, failures

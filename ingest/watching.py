@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import watchfiles
 
 from ingest import pipeline
 from ingest.pipeline import Outcome
-from ragbot.errors import BusyError, ReadError
+from ragbot.errors import RagbotError, ReadError
 from ragbot.memory import Memory
 from ragbot.types import EVERYONE
 
 TOGETHER_MS, STEP_MS = 400, 50
 """Changes are taken together for at most so long, and once nothing has changed for a step: editors save in several moves."""
 LOOK_MS = 1_000
+"""How often it is looked whether the folders are still there, and whether what failed can be done now."""
 
 
 def watch(
@@ -30,56 +33,132 @@ def watch(
     """Sync `folders`, then take over every change in them, until KeyboardInterrupt.
 
     `report` is told what became of each document, `ready` when the first sync is done. Raises
-    ReadError if a folder is not there; one that vanishes later retires nothing, and is
-    waited for. Changes while the home is busy are kept and tried again.
+    ReadError if a folder is not there; one that vanishes later retires nothing, and is synced
+    when it is back. What fails as a whole, as while the home is busy, is kept and tried again.
     """
     for folder in folders:
         if not folder.is_dir():
             raise ReadError(f"{folder}: is not a folder; only folders can be watched")
-    changes = watchfiles.watch(
+    work = _Work(memory, folders, report, scope, password)
+    there, changes = _places(folders), _changes(folders, memory.home)
+    next(changes)  # from here on no change is missed
+    work.sync()
+    memory.warm()
+    ready()
+    while _follow(changes, folders, there, work):
+        work.unsynced = list(folders)
+        there, changes = _places(folders), _changes(folders, memory.home)
+
+
+class _Work:
+    """What is to be taken over, and is kept until it was."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        folders: Sequence[Path],
+        report: Callable[[Outcome], None],
+        scope: str,
+        password: str | None,
+    ) -> None:
+        self.unsynced, self.changed = list(folders), set[Path]()
+        self.report = report
+        self._memory, self._folders, self._scope, self._password = memory, folders, scope, password
+        self._said = ""
+
+    def sync(self) -> None:
+        while self.unsynced:
+            self._tell(pipeline.sync(self._memory, self.unsynced[0], scope=self._scope, password=self._password))
+            del self.unsynced[0]
+
+    def do(self) -> None:
+        """All that can be done now. What prevents it is said once."""
+        try:
+            self.sync()
+            if paths := self._not_lost():
+                self._tell(pipeline.update(self._memory, paths, scope=self._scope, password=self._password))
+                self.changed.difference_update(paths)
+            self._said = ""
+        except (RagbotError, OSError) as cause:
+            if self._said != str(cause):
+                self.report(Outcome(str(self._memory.home), "failed", f"{cause}; trying again"))
+            self._said = str(cause)
+
+    def _tell(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            if outcome.status != "unchanged":
+                self.report(outcome)
+
+    def _not_lost(self) -> list[Path]:
+        """The changed paths, without those that are gone with all of their folder: so looks a mount that has vanished."""
+        lost = [os.path.abspath(folder) for folder in self._folders if not os.path.isdir(folder) or not os.listdir(folder)]
+        return sorted(
+            path for path in self.changed if os.path.lexists(path) or not any(path.is_relative_to(folder) for folder in lost)
+        )
+
+
+def _changes(folders: Sequence[Path], home: Path) -> Iterator[set[tuple[watchfiles.Change, str]]]:
+    return watchfiles.watch(
         *folders,
-        watch_filter=lambda _, path: _wanted(Path(path), folders, memory.home),
+        watch_filter=lambda _, path: _wanted(path, folders, home),
         debounce=TOGETHER_MS,
         step=STEP_MS,
         rust_timeout=LOOK_MS,
         yield_on_timeout=True,
     )
-    next(changes)  # from here on no change is missed
-    for folder in folders:
-        _report(pipeline.sync(memory, folder, scope=scope, password=password), report)
-    memory.warm()
-    ready()
-    waiting: set[Path] = set()
-    for changed in changes:
-        waiting |= {Path(path) for _, path in changed}
-        if not waiting:
-            continue
+
+
+def _follow(
+    changes: Iterator[set[tuple[watchfiles.Change, str]]], folders: Sequence[Path], there: Sequence[object], work: _Work
+) -> bool:
+    """Do what there is to do. True when a folder is another one than was watched, or is back: nobody watches that one yet."""
+    away: set[Path] = set()
+    while True:
         try:
-            _report(pipeline.update(memory, _not_lost(waiting, folders), scope=scope, password=password), report)
-            waiting.clear()
-        except BusyError as cause:
-            report(Outcome(str(memory.home), "failed", f"{cause}; trying again"))
+            changed = next(changes)
+        except StopIteration:
+            return False
+        except FileNotFoundError:  # it vanished again before it could be watched
+            time.sleep(LOOK_MS / 1_000)
+            return True
+        work.changed |= {Path(path) for _, path in changed}
+        now = _places(folders)
+        missing = {folder for folder, place in zip(folders, now, strict=True) if place is None}
+        for folder in sorted(missing - away):
+            work.report(Outcome(str(folder), "failed", f"{folder}: is not there; its documents are kept, and it is waited for"))
+        if away - missing or not missing and now != there:
+            return True
+        away = missing
+        work.do()
 
 
-def _report(outcomes: Iterable[Outcome], report: Callable[[Outcome], None]) -> None:
-    for outcome in outcomes:
-        if outcome.status != "unchanged":
-            report(outcome)
+def _places(folders: Sequence[Path]) -> list[tuple[int, int] | None]:
+    """On which device and where there each folder lies; None if it is not there."""
+    found: list[tuple[int, int] | None] = []
+    for folder in folders:
+        try:
+            seen = os.stat(folder)
+        except OSError:
+            found.append(None)
+        else:
+            found.append((seen.st_dev, seen.st_ino))
+    return found
 
 
-def _not_lost(paths: Collection[Path], folders: Sequence[Path]) -> list[Path]:
-    """The changed paths, without those that are gone with all of their folder: so looks a mount that has vanished."""
-    lost = [folder for folder in folders if not folder.is_dir() or not any(folder.iterdir())]
-    return sorted(path for path in paths if path.exists() or not any(path.is_relative_to(folder.absolute()) for folder in lost))
-
-
-def _wanted(path: Path, folders: Sequence[Path], home: Path) -> bool:
-    """Whether a walk through the folders would come to this path."""
-    own = home.resolve()
-    if path.resolve().is_relative_to(own):
-        return False
-    return any(
-        not any(part.startswith((".", "~$")) for part in path.relative_to(root).parts)
-        for root in (folder.absolute() for folder in folders)
-        if path.is_relative_to(root)
-    )
+def _wanted(path: str, folders: Sequence[Path], home: Path) -> bool:
+    """Whether a walk through the folders would come to this path: no link but to a file, nothing behind one, and not the home."""
+    real = os.path.realpath(home)
+    for root in map(os.path.abspath, folders):
+        if not Path(path).is_relative_to(root):
+            continue
+        inner = os.path.relpath(path, root)
+        above = os.path.dirname(path) if path != root else path
+        straight = os.path.join(os.path.realpath(root), os.path.relpath(above, root))
+        if (
+            not any(part.startswith((".", "~$")) for part in inner.split(os.sep) if part != ".")
+            and os.path.realpath(above) == os.path.normpath(straight)
+            and (os.path.isfile(path) or not os.path.islink(path))
+            and not Path(os.path.realpath(path)).is_relative_to(real)
+        ):
+            return True
+    return False

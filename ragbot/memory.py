@@ -283,12 +283,11 @@ class Memory:
         with self.store.reading() as reader:
             return reader.documents(None if scopes is None else _names(scopes))
 
-    def note(self, documents: Document | Iterable[Document]) -> None:
-        """Change what is noted of documents (their metadata), and nothing else, in one transaction."""
-        noted = [_storable(document) for document in _listed(documents)]
+    def note(self, changes: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]], *, scope: str = EVERYONE) -> None:
+        """Change what is noted of documents (their metadata), by uri: of each, if it is the first of two, to the second."""
         with self.store.writing() as writer:
-            for document in noted:
-                writer.replace_metadata(document.scope, document.uri, document.metadata)
+            for uri, (before, after) in changes.items():
+                writer.replace_metadata(storable(scope), storable(uri), before, after)
 
     def marks(self, start: str) -> dict[str, str]:
         """What `set_marks` kept under keys that begin with `start`."""

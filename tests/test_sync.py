@@ -1,6 +1,7 @@
 """Sources on the disk and in the web, kept in step; folders that are watched."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from weblib import Site
 from ingest import pipeline, sources, watching
 from ingest.reading import Reading
 from ragbot import Document
-from ragbot.errors import ReadError
+from ragbot.errors import BusyError, ReadError
 from ragbot.text.duplicates import folded
 
 
@@ -112,6 +113,7 @@ def test_a_pattern_is_synced_like_a_folder(memory, tmp_path):
     [
         ("docs/*.md", "docs/a.md", True),
         ("docs/*.md", "docs/deep/a.md", False),
+        ("docs/*", "docs/deep/er/a.md", True),
         ("docs/**/*.md", "docs/a.md", True),
         ("docs/**/*.md", "docs/deep/er/a.md", True),
         ("docs/**", "docs/deep/er/a.md", True),
@@ -137,6 +139,51 @@ def test_a_pattern_that_matches_nothing_is_named(memory, tmp_path):
     assert outcome.status == "failed" and "matches nothing" in outcome.reason
 
 
+def test_what_is_in_a_folder_that_a_pattern_matches_is_retired(memory, tmp_path):
+    put(tmp_path / "docs" / "deep", a="About a.", b="About b.")
+    pattern = tmp_path / "docs" / "*"
+    pipeline.sync(memory, pattern)
+    (tmp_path / "docs" / "deep" / "a.md").unlink()
+    assert statuses(pipeline.sync(memory, pattern)) == {"docs/deep/a.md": "retired", "docs/deep/b.md": "unchanged"}
+
+
+def test_two_names_that_cannot_be_told_apart_are_named(memory, tmp_path):
+    folder = put(tmp_path / "docs", a="About a.")
+    for name in (b"no\xe9.md", b"no\xe8.md"):
+        Path(os.fsdecode(os.path.join(os.fsencode(folder), name))).write_text("About no.")
+    outcomes = pipeline.sync(memory, folder)
+    assert sorted(o.status for o in outcomes) == ["added", "added", "failed"]
+    assert any("cannot be told apart" in o.reason for o in outcomes)
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(memory, tmp_path, old, monkeypatch):
+    folder = put(tmp_path / "docs", a="Main says nine.")
+    read = Reading.read
+
+    def switched(self, request):
+        request.path.write_text("Other branch says ten.")
+        document = read(self, request)
+        request.path.write_text("Main says nine.")
+        return document
+
+    monkeypatch.setattr(Reading, "read", switched)
+    pipeline.sync(memory, folder)
+    assert found(memory, "who says what", "ten")
+    monkeypatch.setattr(Reading, "read", read)
+    assert statuses(pipeline.sync(memory, folder)) == {"docs/a.md": "updated"} and found(memory, "who says what", "nine")
+
+
+def test_what_another_process_noted_meanwhile_stays(memory, tmp_path, old):
+    folder = put(tmp_path / "docs", a="It opens at nine.")
+    pipeline.sync(memory, folder)
+    stale = memory.document("docs/a.md").metadata
+    (folder / "a.md").write_text("It opens at ten.")
+    pipeline.sync(memory, folder)
+    memory.note({"docs/a.md": (stale, {**stale, "file_state": "later"})})
+    (folder / "a.md").write_text("It opens at nine.")
+    assert statuses(pipeline.sync(memory, folder)) == {"docs/a.md": "updated"}
+
+
 def test_a_single_file_is_retired_when_it_is_gone(memory, tmp_path):
     put(tmp_path / "docs", a="About a.", b="About b.")
     pipeline.sync(memory, tmp_path / "docs" / "a.md")
@@ -154,11 +201,72 @@ def test_a_mount_below_the_folder_that_vanished_retires_nothing(memory, tmp_path
         file.unlink()
     for uri in ("docs/mount/b.md", "docs/mount/c.md"):
         stored = memory.document(uri)
-        memory.note(Document(uri, "", metadata={**stored.metadata, sources.FILE_DEVICE: "another"}))
+        memory.note({uri: (stored.metadata, {**stored.metadata, sources.FILE_DEVICE: "another"})})
     outcomes = pipeline.sync(memory, tmp_path / "docs")
     assert statuses(outcomes) == {"docs/a.md": "unchanged", "docs/mount": "failed"}
     assert "its documents (2) were kept (--allow-empty retires them)" in outcomes[-1].reason
     assert set(statuses(pipeline.sync(memory, tmp_path / "docs", allow_empty=True)).values()) == {"unchanged", "retired"}
+
+
+def test_a_drive_whose_mount_point_vanished_with_it_retires_nothing(memory, tmp_path):
+    put(tmp_path / "media" / "drive", a="About a.")
+    put(tmp_path / "media", b="About b.")
+    pipeline.sync(memory, tmp_path / "media")
+    stored = memory.document("media/drive/a.md")
+    memory.note({stored.uri: (stored.metadata, {**stored.metadata, sources.FILE_DEVICE: "another"})})
+    shutil.rmtree(tmp_path / "media" / "drive")
+    assert statuses(pipeline.sync(memory, tmp_path / "media")) == {"media/b.md": "unchanged", "media": "failed"}
+    assert statuses(pipeline.sync(memory, tmp_path / "media", allow_empty=True))["media/drive/a.md"] == "retired"
+
+
+def test_a_device_that_has_another_number_after_a_restart_is_the_same(memory, tmp_path, old):
+    put(tmp_path / "docs" / "deep", a="About a.")
+    put(tmp_path / "docs", b="About b.")
+    pipeline.sync(memory, tmp_path / "docs")
+    stored = memory.document("docs/deep/a.md")
+    memory.note({stored.uri: (stored.metadata, {**stored.metadata, sources.FILE_DEVICE: "another"})})
+    pipeline.sync(memory, tmp_path / "docs")
+    (tmp_path / "docs" / "deep" / "a.md").unlink()
+    assert statuses(pipeline.sync(memory, tmp_path / "docs"))["docs/deep/a.md"] == "retired"
+
+
+def test_a_link_whose_target_vanished_is_kept_and_named(memory, tmp_path):
+    put(tmp_path / "private", a="About a.")
+    put(tmp_path / "docs", b="About b.")
+    (tmp_path / "docs" / "a.md").symlink_to(tmp_path / "private" / "a.md")
+    pipeline.sync(memory, tmp_path / "docs")
+    (tmp_path / "private").rename(tmp_path / "elsewhere")
+    assert statuses(pipeline.sync(memory, tmp_path / "docs")) == {"docs/b.md": "unchanged", "docs/a.md": "failed"}
+    (tmp_path / "docs" / "a.md").unlink()
+    assert statuses(pipeline.sync(memory, tmp_path / "docs")) == {"docs/b.md": "unchanged", "docs/a.md": "retired"}
+
+
+def test_a_source_that_is_gone_is_given_up_if_told_so(memory, tmp_path):
+    put(tmp_path / "docs", a="About a.", b="About b.")
+    pipeline.sync(memory, tmp_path / "docs")
+    shutil.rmtree(tmp_path / "docs")
+    assert set(statuses(pipeline.sync(memory, tmp_path / "docs", allow_empty=True)).values()) == {"retired"}
+    with pytest.raises(ReadError, match="is not there"):
+        pipeline.sync(memory, tmp_path / "never", allow_empty=True)
+
+
+@pytest.mark.parametrize("allow_empty", [False, True])
+def test_what_nobody_may_look_at_is_not_retired(memory, tmp_path, monkeypatch, allow_empty):
+    """A folder that may be listed and not entered, or a dead mount."""
+    put(tmp_path / "docs" / "sub", b="About b.")
+    put(tmp_path / "docs", a="About a.")
+    pipeline.sync(memory, tmp_path / "docs")
+    stat = os.stat
+
+    def refused(path, **kwargs):
+        if str(path).endswith("b.md"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **kwargs)
+
+    monkeypatch.setattr(os, "stat", refused)
+    found = pipeline.sync(memory, tmp_path / "docs", allow_empty=allow_empty)
+    assert {(o.uri, o.status) for o in found} == {("docs/a.md", "unchanged"), ("docs/sub/b.md", "failed")}
+    assert len(memory.documents()) == 2
 
 
 # Watching
@@ -228,6 +336,53 @@ def test_a_watched_folder_that_vanishes_retires_nothing(memory, watched, tmp_pat
     folder.rename(tmp_path / "unplugged")
     time.sleep(1.5)
     assert found(memory, "lab opens", "nine")
+
+
+def test_a_folder_that_was_empty_for_a_moment_is_caught_up_with(memory, watched):
+    folder, _ = watched
+    (folder / "a.md").unlink()
+    time.sleep(1.5)
+    assert found(memory, "lab opens", "nine"), "so looks a mount that has vanished"
+    put(folder, b="The hall is green.")
+    assert soon(lambda: found(memory, "hall", "green") and not found(memory, "lab opens", "nine"))
+
+
+def test_a_folder_that_comes_back_is_watched_again(memory, watched, tmp_path):
+    folder, reported = watched
+    folder.rename(tmp_path / "away")
+    assert soon(lambda: "is waited for" in reported[-1].reason)
+    put(folder, c="The cellar is cold.")
+    assert soon(lambda: found(memory, "cellar", "cold"))
+    put(folder, d="The door is blue.")
+    assert soon(lambda: found(memory, "door", "blue"))
+
+
+def test_links_are_as_in_a_sync(memory, watched, tmp_path):
+    folder, reported = watched
+    put(tmp_path / "elsewhere", s="A secret of elsewhere.")
+    (folder / "link").symlink_to(tmp_path / "elsewhere")
+    (folder / "loop").symlink_to(folder / "loop")
+    (folder / "s.md").symlink_to(tmp_path / "elsewhere" / "s.md")
+    assert soon(lambda: memory.document("docs/s.md"))
+    put(folder, b="The hall is green.")
+    assert soon(lambda: "docs/b.md" in {o.uri for o in reported})
+    assert {o.uri for o in reported} == {"docs/a.md", "docs/b.md", "docs/s.md"}
+
+
+def test_what_prevents_all_work_is_said_once_and_tried_again(memory, watched, monkeypatch):
+    folder, reported = watched
+    real, calls = pipeline.update, []
+
+    def busy(*args, **kwargs):
+        calls.append(args)
+        if len(calls) < 4:
+            raise BusyError("the home is busy")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(pipeline, "update", busy)
+    put(folder, b="The hall is green.")
+    assert soon(lambda: found(memory, "hall", "green"))
+    assert [o.reason for o in reported if o.status == "failed"] == ["the home is busy; trying again"]
 
 
 def test_only_folders_are_watched(memory, tmp_path):

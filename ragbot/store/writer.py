@@ -173,7 +173,7 @@ class Writer(Reader):
             "kind": document.kind,
             "title": document.title,
             "sha256": document.sha256,
-            "metadata": json.dumps(dict(document.metadata), ensure_ascii=False),
+            "metadata": _noted(document.metadata),
             "valid_from": rows.micros(document.valid_from) if document.valid_from else self.at,
             "ingested_at": self.at,
             "retired_at": None,
@@ -292,11 +292,11 @@ class Writer(Reader):
         self._connection.execute(update(s.documents).where(s.documents.c.id == stored.id).values(retired_at=self.at))
         return len(gone)
 
-    def replace_metadata(self, scope: str, uri: str, metadata: Mapping[str, str]) -> None:
-        """Change what is noted of a document, and nothing else."""
+    def replace_metadata(self, scope: str, uri: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+        """Change what is noted of a document, and nothing else, if it still is what it was."""
         d = s.documents.c
-        values = {"metadata": json.dumps(dict(metadata), ensure_ascii=False)}
-        self._connection.execute(update(s.documents).where(d.scope == scope, d.uri == uri).values(values))
+        same = (d.scope == scope) & (d.uri == uri) & (d.metadata == _noted(before))
+        self._connection.execute(update(s.documents).where(same).values(metadata=_noted(after)))
 
     def erase_document(self, scope: str, uri: str) -> list[int]:
         """Erase a document: every version, vector, word, and every answer that quoted it.
@@ -380,6 +380,10 @@ def _citation(cited: Citation) -> dict[str, Any]:
         "heading": cited.heading,
         "said_at": None if cited.said_at is None else rows.micros(cited.said_at),
     }
+
+
+def _noted(metadata: Mapping[str, str]) -> str:
+    return json.dumps(dict(metadata), ensure_ascii=False)
 
 
 def _bytes(vector: NDArray[np.float32]) -> bytes:
