@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from collections import Counter
@@ -17,7 +16,7 @@ import typer
 
 from ingest import cli_jobs
 from ragbot.errors import BusyError, InputError, NotFoundError, ReadError
-from ragbot.terminal import Home, Json, Scope, app, note, progress, reporting, say, say_error, say_json, waiting
+from ragbot.terminal import Home, Json, Scope, app, note, one_line, progress, reporting, say, say_error, say_json, waiting
 from ragbot.types import EVERYONE
 
 if TYPE_CHECKING:
@@ -108,10 +107,10 @@ def watch(
 
         def report(outcome: Outcome) -> None:
             if as_json:
-                say(json.dumps(asdict(outcome), ensure_ascii=False))
+                say_json(asdict(outcome), indent=None)
             else:
                 reason = f" ({outcome.reason})" if outcome.reason else ""
-                say(f"{datetime.now():%H:%M:%S}  {outcome.status:<9} {outcome.uri}{reason}")
+                say(f"{datetime.now():%H:%M:%S}  {outcome.status:<9} {one_line(outcome.uri + reason)}")
 
         folders = [_path(one) for one in given]
         with _ended_by_sigterm(), Memory.open(home) as memory:
@@ -280,7 +279,7 @@ def status(
         say(f"embedder: {space.model if space else f'{settings.embedder} (nothing embedded yet)'}")
         for stored in listed if everything else listed[:SHOWN]:
             whose = "" if stored.scope == EVERYONE else f"  [{stored.scope}]"
-            say(f"  {stored.ingested_at:%Y-%m-%d %H:%M}  {stored.chunks:>5} passages  {stored.uri}{whose}")
+            say(f"  {stored.ingested_at:%Y-%m-%d %H:%M}  {stored.chunks:>5} passages  {one_line(stored.uri)}{whose}")
         if len(listed) > SHOWN and not everything:
             note(f"  … and {len(listed) - SHOWN} more (--all)")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ragbot.errors import InputError, NotFoundError
-from ragbot.terminal import Home, Json, app, note, reporting, say, say_json, waiting
+from ragbot.terminal import Home, Json, app, note, one_line, reporting, say, say_json, waiting
 from ragbot.types import EVERYONE, LOCAL, Chunk, Turn
 
 if TYPE_CHECKING:
@@ -102,10 +102,10 @@ def recall(
             say_json([asdict(hit) for hit in hits])
             return
         for hit in hits:
-            say(f"{hit.score:.2f}  {place(hit.chunk)}  ({hit.why})")
+            say(f"{hit.score:.2f}  {one_line(place(hit.chunk))}  ({hit.why})")
             say(f"      {' '.join(hit.chunk.text.split())[:300]}")
             if hit.also:
-                say(f"      the same in {', '.join(dict.fromkeys(map(place, hit.also)))}")
+                say(f"      the same in {one_line(', '.join(dict.fromkeys(map(place, hit.also))))}")
         if not hits:
             note("nothing found")
 
@@ -139,7 +139,7 @@ def why(
         _citations(found)
         for chunk in passages.values():
             state = "current" if chunk.id in now else f"no longer current since {chunk.retired_at:%Y-%m-%d %H:%M} UTC"
-            say(f"\n{place(chunk)} ({state})\n{chunk.text}")
+            say(f"\n{one_line(place(chunk))} ({state})\n{chunk.text}")
         for words in said:
             say(f"\n{words.at:%Y-%m-%d %H:%M} UTC  {words.kind} {words.text}".rstrip())
         if not found.citations:
@@ -210,7 +210,7 @@ def _answer(talk: Chat, text: str) -> None:
 
 def _citations(turn: Turn) -> None:
     for number, cited in enumerate(turn.citations, 1):
-        say(f"  [{number}] {cited.where}: “{' '.join(cited.quote.split())}”")
+        say(f"  [{number}] {one_line(cited.where)}: “{' '.join(cited.quote.split())}”")
 
 
 def _stdin() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import typer
 
 from ragbot.errors import ConfigError, InputError, RagbotError
 
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 REDRAWN = 0.1
 """Seconds between two moves of a progress bar."""
 
@@ -70,22 +72,32 @@ def reporting(as_json: bool) -> Iterator[None]:
 
 def say(text: str = "", *, newline: bool = True) -> None:
     """Print a result."""
-    typer.echo(text, nl=newline)
+    typer.echo(_CONTROLS.sub(_escaped, text), nl=newline)
 
 
 def note(text: str) -> None:
     """Print a remark that is no result."""
-    typer.secho(text, err=True, dim=True)
+    typer.secho(one_line(text), err=True, dim=True)
 
 
 def say_error(text: str) -> None:
     """Print what went wrong."""
-    typer.secho(f"error: {text}", err=True, fg="red")
+    typer.secho(f"error: {one_line(text)}", err=True, fg="red")
 
 
-def say_json(document: Any) -> None:  # noqa: ANN401 (whatever json takes)
-    """Print the one JSON document of a command."""
-    typer.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+def say_json(document: Any, *, indent: int | None = 2) -> None:  # noqa: ANN401 (whatever json takes)
+    """Print the one JSON document of a command, or of a line."""
+    text = json.dumps(document, ensure_ascii=False, indent=indent, default=str)
+    typer.echo(text.encode("utf-8", "backslashreplace").decode())  # a file name may hold what is no character
+
+
+def one_line(text: str) -> str:
+    """A text of others, such as the name of a file, that can neither break a line nor steer a terminal."""
+    return _CONTROLS.sub(_escaped, text).replace("\n", "\\n")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
 
 def waiting(text: str) -> AbstractContextManager[object]:
@@ -122,6 +134,6 @@ def progress() -> Iterator[Callable[[str, int, int], None] | None]:
                 return
             shown, speed = time.monotonic(), bars.tasks[task].speed
             rate = f"{speed:.{0 if speed >= 10 else 1}f}/s" if speed else ""
-            bars.update(task, completed=done, total=total, description=what, rate=rate)
+            bars.update(task, completed=done, total=total, description=one_line(what), rate=rate)
 
         yield advance

@@ -344,6 +344,22 @@ def test_a_damaged_page_is_one_line(run, files, home):
         assert err.count("\n") == 1
 
 
+def test_the_name_of_a_file_can_neither_forge_a_line_nor_steer_the_terminal(run, tmp_path):
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    (folder / "a\nerror: b.pdf: all is well \x1b[31m.txt").write_text("Words in a file.")
+    (folder / "a\nerror: c.pdf").write_bytes(b"%PDF-1.7\nnothing more")
+    _, out, err = run("sync", folder)
+    assert [line[:6] for line in err.splitlines()] == ["error:"] and "a\\nerror: c.pdf" in err
+    for text in (run("status")[1], run("recall words", cli=ragbot_cli)[1]):
+        assert "a\\nerror: b.pdf: all is well \\x1b[31m" in text and "\x1b" not in out + text
+
+
+def test_json_is_text_whatever_a_file_is_called(run, tmp_path):
+    code, out, _ = run("add --json", os.fsdecode(os.fsencode(tmp_path) + b"/no\xff.md"))
+    assert code == 1 and "does not exist" in json.loads(out)["documents"][0]["reason"]
+
+
 @pytest.mark.parametrize("command", ["add", "sync"])
 def test_an_empty_path_is_not_the_working_folder(run, home, command):
     code, _, err = run(command, "")
