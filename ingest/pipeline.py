@@ -162,15 +162,20 @@ class _Run:
 
     def retire_gone(self, uris: Iterable[str]) -> list[Outcome]:
         """Retire documents whose files are gone. One may have come since its folder was listed, or be out of sight."""
-        outcomes = []
-        for uri in uris:
-            path = sources.path_of(uri, self.home)
-            if sources.is_gone(path):
-                retired = self._memory.retire(uri, scope=self._scope)
-                outcomes.append(Outcome(uri, "retired", "no longer there", Remembered(retired=retired)))
-            elif not os.path.isfile(path):
-                outcomes.append(Outcome(uri, "failed", f"{path}: cannot be looked at, or is a link to nothing; it was kept"))
-        return outcomes
+        paths = {uri: sources.path_of(uri, self.home) for uri in uris}
+        gone = [uri for uri, path in paths.items() if sources.is_gone(path)]
+        retired = [
+            count
+            for at in range(0, len(gone), FILES)
+            for count in self._memory.retire_each(gone[at : at + FILES], scope=self._scope)
+        ]
+        outcomes = [
+            Outcome(uri, "retired", "no longer there", Remembered(retired=count))
+            for uri, count in zip(gone, retired, strict=True)
+        ]
+        unseen = [(uri, paths[uri]) for uri in paths.keys() - set(gone) if not os.path.isfile(paths[uri])]
+        why = "cannot be looked at, or is a link to nothing; its document was kept"
+        return outcomes + [Outcome(uri, "failed", f"{path}: {why}") for uri, path in unseen]
 
     def _know(self, items: Sequence[Item] | None) -> None:
         if self.known:

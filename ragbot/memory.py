@@ -7,6 +7,7 @@ any process has committed since the last one; nothing waits for a job or a resta
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import re
@@ -47,7 +48,9 @@ Read = Callable[[Sequence[int]], Mapping[int, Chunk]]
 POOL = 100
 """How many candidates each part of a recall puts forward."""
 MOST = 10_000
-"""How many passages one recall may give."""
+"""How many passages one recall may give, and how many candidates each part of it may put forward where copies fill the pool."""
+MOST_READ = 500
+"""How many passages are read at a time in search of one that is no copy."""
 GROUP_DOCUMENTS, GROUP_PASSAGES = 256, 256
 """What shares a pass through the embedder and a transaction."""
 SETTLED = 65_536
@@ -226,7 +229,8 @@ class Memory:
     ) -> list[Hit]:
         """The k passages that fit `query` best, best first, of those that `scopes` may see.
 
-        Passages that say the same in the same words are one hit, with the others in `Hit.also`.
+        Passages that say the same in the same words are one hit, with others in `Hit.also`: not all
+        of them, but those that were met in search of k hits, at most `duplicates.MOST_COPIES`.
         `as_of` asks what was current then. `history` is (role, text), oldest first; a question
         that leans on it is completed from it. `kinds`, `uris` (* stands for anything), and when
         they began to hold (from `since`, before `until`) narrow what is searched. All of it is of one moment of the database.
@@ -258,13 +262,13 @@ class Memory:
         raise BusyError(f"{self.home}: its index or embedding model kept changing; try again")
 
     def _hits(self, query: str, vector: Vector, k: int, only: Filter, read: Read) -> list[Hit]:
-        pool = max(k, POOL)
+        pool, found, worded = max(k, POOL), dict[int, Chunk](), functools.cache(duplicates.wording)
         while True:
             ranked = self._ranked(query, vector, pool, only)
-            hits = _distinct(ranked, k, read)
-            if len(hits) == k or len(ranked) < pool or pool >= MOST:
-                return hits
-            pool = min(4 * pool, MOST)  # the same passage, over and over: there is more behind it
+            kept = duplicates.folded(_read_in_turn(ranked, 3 * k, read, found), k, worded)
+            if len(kept) == k or len(ranked) < pool or pool >= MOST:
+                return [Hit(found[one.id], one.score, one.why, tuple(found[copy.id] for copy in also)) for one, also in kept]
+            pool = min(10 * pool, MOST)  # the same passage, over and over: there is more behind it
 
     def _ranked(self, query: str, vector: Vector, pool: int, only: Filter) -> list[ranking.Ranked]:
         dense = self._view.nearest(vector, pool, only)
@@ -303,8 +307,12 @@ class Memory:
 
     def retire(self, uri: str, *, scope: str = EVERYONE) -> int:
         """Take a document out of recall; `as_of` still reads it. How many chunks were retired."""
+        return self.retire_each([uri], scope=scope)[0]
+
+    def retire_each(self, uris: Sequence[str], *, scope: str = EVERYONE) -> list[int]:
+        """The same of several, in one transaction."""
         with self.store.writing() as writer:
-            return writer.retire_document(storable(scope), storable(uri))
+            return [writer.retire_document(storable(scope), storable(uri)) for uri in uris]
 
     def forget(self, uri: str, *, scope: str = EVERYONE) -> Forgotten:
         """Erase a document and everything derived from it.
@@ -359,18 +367,15 @@ class Memory:
         self._upkeep.restore(Path(source))
 
 
-def _distinct(ranked: Sequence[ranking.Ranked], k: int, read: Read) -> list[Hit]:
-    """The best k that do not repeat each other. Reads no more chunks than that takes."""
-    places = {one.id: one for one in ranked}
-    found: dict[int, Chunk] = {}
-    kept: list[tuple[Chunk, Sequence[Chunk]]] = []
-    for at in range(0, len(ranked), 3 * k):
-        found |= read([one.id for one in ranked[at : at + 3 * k]])
-        chunks = (found[one.id] for one in ranked if one.id in found)
-        kept = duplicates.folded(((chunk, chunk.heading, chunk.text) for chunk in chunks), k)
-        if len(kept) == k:
-            break
-    return [Hit(chunk, places[chunk.id].score, places[chunk.id].why, tuple(also)) for chunk, also in kept]
+def _read_in_turn(
+    ranked: Sequence[ranking.Ranked], few: int, read: Read, found: dict[int, Chunk]
+) -> Iterator[tuple[ranking.Ranked, str, str]]:
+    """What was ranked, with heading and text, as far as it may be seen; more at a time as more is asked for, none twice."""
+    at = 0
+    while some := ranked[at : at + few]:
+        found |= read([one.id for one in some if one.id not in found])
+        yield from ((one, found[one.id].heading, found[one.id].text) for one in some if one.id in found)
+        at, few = at + few, min(2 * few, MOST_READ)
 
 
 def drafts_of(document: Document) -> list[Draft]:
