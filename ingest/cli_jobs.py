@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ingest.jobs import local
 from ragbot.terminal import Home, Json, app, note, reporting, say, say_error, say_json
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 cli = app("Run the jobs that the home's ragbot.toml sets, when they are due.")
 
 Lines = Annotated[bool, typer.Option("--json", help="Print a JSON document for each event, one a line, on stdout.")]
+MOST = 1_000_000
+"""So many runs may be asked for; a number of any length is none to SQLite."""
 CODES = {"done": 0, "skipped": 0, "failed": 1, "stopped": 130}
 
 
@@ -29,11 +33,25 @@ CODES = {"done": 0, "skipped": 0, "failed": 1, "stopped": 130}
 def run_(home: Home = None, as_json: Lines = False) -> None:
     """Run the jobs at their times, until it is stopped. May be killed at any moment; the next one goes on."""
     with reporting(False):  # on stdout there are events only, a line each
-        from ingest.jobs.child import INTERRUPT, RELOAD, STOP, listening
+        from ingest.jobs.child import INTERRUPT, RELOAD, STOP, UNHEARD, listening
         from ingest.jobs.scheduler import Scheduler
 
         with listening({signal.SIGTERM: STOP, signal.SIGINT: INTERRUPT, signal.SIGHUP: RELOAD}) as inbox:
-            said = Scheduler(_folder(home), inbox, _tell_json if as_json else _tell).run()
+
+            def tell(event: Event) -> None:
+                try:
+                    _tell_json(event) if as_json else _tell(event)
+                except BrokenPipeError:
+                    if as_json:  # what follows goes nowhere
+                        sys.stdout = None
+                    else:
+                        sys.stderr = None
+                    inbox.put(UNHEARD)
+
+            said = Scheduler(_folder(home), inbox, tell).run()
+        if said == UNHEARD:
+            say_error("nobody reads its events any more; it has stopped")
+            raise typer.Exit(1)
         if said == INTERRUPT:
             raise typer.Exit(130)
 
@@ -86,29 +104,23 @@ def list_(home: Home = None, as_json: Json = False) -> None:
 @cli.command()
 def history(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One job; else all.", show_default=False)] = None,
-    limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="How many runs.")] = 20,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, max=MOST, help="How many runs.")] = 20,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Show what ran, newest first."""
     with reporting(as_json):
-        from ingest.jobs import settings
-        from ragbot.store import Store
+        from ingest.jobs import scheduler, settings
 
         folder = _folder(home)
-        store = Store.open(folder, create=False)
-        try:
-            with store.runs() as runs:
-                found = runs.recent(name, limit)
-        finally:
-            store.close()
+        found = scheduler.recent_runs(folder, name, limit)
         if name is not None and not found:
             settings.named(folder, name)
         if as_json:
             say_json({"runs": [_document(run) for run in found]})
             return
         for run in found:
-            say(f"{_local(run.started_at)}  {run.job:<16} {_took(run):>8}  {_state(run)}{_more(run.reason, run.detail)}")
+            say(f"{local(run.started_at)}  {run.job:<16} {_took(run):>8}  {_state(run)}{_more(run.reason, run.detail)}")
         if not found:
             note("nothing has run yet")
 
@@ -119,18 +131,14 @@ def _folder(home: str | None) -> Path:
     return Path(os.path.abspath(config.home_folder(home)))
 
 
-def _local(moment: datetime) -> str:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
-
-
 def _due(due: datetime | None, now: datetime) -> str:
     if due is None:
         return "no time"
-    return "due now" if due <= now else f"next {_local(due)}"
+    return "due now" if due <= now else f"next {local(due)}"
 
 
 def _went(last: Run | None) -> str:
-    return f"{_state(last)} {_local(last.started_at)}{_more(last.reason, {})}" if last else "never ran"
+    return f"{_state(last)} {local(last.started_at)}{_more(last.reason, {})}" if last else "never ran"
 
 
 def _state(run: Run) -> str:
@@ -162,7 +170,7 @@ def _tell(event: Event) -> None:
     facts = {key: value for key, value in event.detail.items() if key not in ("counts", "failures")}
     rest = ", ".join(f"{key} {', '.join(value) if isinstance(value, list) else value}" for key, value in facts.items())
     note(
-        " ".join(filter(None, (_local(event.at), event.job, event.event, rest and f"({rest})")))
+        " ".join(filter(None, (local(event.at), event.job, event.event, rest and f"({rest})")))
         + _more(event.reason, event.detail)
     )
 

@@ -5,6 +5,7 @@ import json
 import os
 import queue
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import apscheduler.schedulers.base
 import jobs_program
 import pytest
 from typer.main import get_command
@@ -335,6 +337,17 @@ def test_durations():
             times.seconds(wrong)
 
 
+def test_what_chance_adds_to_a_time_does_not_add_up():
+    start, length, jitter = datetime(2026, 6, 1, tzinfo=UTC), timedelta(minutes=15), timedelta(minutes=14)
+    for job in (Job("a", "check", every_s=900), Job("a", "check", cron="*/15 * * * *", timezone="UTC")):
+        trigger, moment, found = times.Jittered(scheduler.trigger_of(job, start), 840), start, []
+        for _ in range(96):
+            moment = trigger.get_next_fire_time(moment, moment)
+            found.append(moment - start)
+        assert all((n + 1) * length <= one <= (n + 1) * length + jitter for n, one in enumerate(found))
+        assert len({one % length for one in found}) > 90
+
+
 NOW = datetime(2026, 6, 3, 12, 0, tzinfo=UTC)
 EVERY = Job("a", "check", every_s=3600)
 NIGHTLY = Job("a", "check", cron="0 3 * * *", timezone="UTC")
@@ -353,6 +366,7 @@ def ran(hours_ago, status="done", **detail):
         (EVERY, ran(1.5), 0, "its time of .* has passed"),
         (EVERY, ran(1000), 0, "has passed"),  # once, however many were missed
         (EVERY, ran(-500), 1, ""),  # the clock was set back
+        (NIGHTLY, ran(-30000), 15, ""),
         (NIGHTLY, ran(9), 15, ""),
         (NIGHTLY, ran(9, "failed"), 15, ""),  # its retries are over
         (NIGHTLY, ran(10), 0, "has passed"),
@@ -500,6 +514,10 @@ def test_of_a_long_answer_the_counts_and_the_first_failures_are_kept(home, monke
     monkeypatch.setattr(child, "READ_BYTES", 1000)
     ended, _ = run_once(home, Job("a", "check"))
     assert (ended.detail, ended.reason) == ({"counts": {"added": 7, "failed": 50}}, "50 documents failed")
+    wide = {"counts": {"added": 7, "failed": 1}, "documents": [{"uri": "文" * 500, "status": "added"}]}
+    set_up(home, script=[{"code": 1, "out": json.dumps(wide, ensure_ascii=False)}])  # more bytes than characters
+    ended, _ = run_once(home, Job("a", "check"))
+    assert (ended.attempts, ended.detail["counts"]) == (1, wide["counts"])
 
 
 @pytest.mark.usefixtures("stub")
@@ -542,6 +560,43 @@ def test_it_stops_when_asked_at_work_and_between_two_attempts(home):
     last = logged(home)[-1]
     assert last.status == "stopped" or running.AGAIN in last.detail
     assert "it runs now" in scheduler.first_time(Job("a", "check", cron="0 0 1 1 *"), last, datetime.now(UTC))[1]
+
+
+@pytest.mark.usefixtures("stub")
+def test_it_stops_when_asked_after_it_took_too_long(home, monkeypatch):
+    monkeypatch.setattr(child, "GRACE_S", float(WAIT_S))
+    set_up(home, script=[{"sleep": 60, "deaf": True}, {}])
+    inbox = queue.SimpleQueue()
+    stopper = threading.Timer(6, inbox.put, [STOP])
+    stopper.start()
+    ended, said = run_once(home, Job("a", "check", timeout_s=4, backoff_s=0), inbox)
+    stopper.join()
+    assert (ended.status, ended.attempts, said) == ("stopped", 1, [])
+    assert [run.status for run in logged(home)] == ["stopped"]
+
+
+@pytest.mark.usefixtures("stub")
+def test_who_waits_for_another_attempt_leaves_its_place_to_others(home, monkeypatch):
+    monkeypatch.setattr(running, "AT_ONCE", 1)
+    set_up(home, script=[{"code": 1, "out": '{"error": "x"}'}, {}, {"hold": True}, {}])
+    inbox = queue.SimpleQueue()
+    first = threading.Thread(target=run_once, args=(home, Job("a", "check", backoff_s=600), inbox), daemon=True)
+    first.start()
+    until(lambda: any(running.AGAIN in run.detail for run in logged(home)), "the first waits")
+    assert run_once(home, Job("b", "check"))[0].status == "done"
+    inbox.put(STOP)
+    first.join()
+    first = threading.Thread(target=run_once, args=(home, Job("a", "check")), daemon=True)
+    first.start()
+    until(lambda: len(calls(home, "begin")) == 3, "the first is at work")
+    inbox, said = queue.SimpleQueue(), []
+    threading.Timer(1, inbox.put, [STOP]).start()
+    ended = running.once(home, Job("b", "check"), inbox, said.append)
+    assert (ended.status, ended.attempts, said) == ("stopped", 0, ["b: waits for its turn; 1 jobs are at work"])
+    let_go(home)
+    assert run_once(home, Job("b", "check"))[0].status == "done"
+    first.join()
+    assert calls(home, "OVERLAP") == []
 
 
 @pytest.mark.usefixtures("stub")
@@ -592,11 +647,6 @@ def test_real_commands_as_one_shots(home, tmp_path):
         '[jobs.copy]\ndo = "backup"\nfolder = "../copies"\nkeep = 2',
     )
     copies = tmp_path / "copies"
-    others = ["copy-20200101T000000Z", "copy-20200102T000000Z", "copy-2020", "other-20200101T000000Z", "copy-20200103T000000Z"]
-    for name in others:
-        (copies / name).mkdir(parents=True)
-        (copies / name / "ragbot.db").touch()
-    (copies / others[-1] / "ragbot.db").unlink()  # was cut off
 
     def jobs(*words):
         done = CliRunner().invoke(cli, ["jobs", *words, f"--home={home}", "--json"])
@@ -606,13 +656,12 @@ def test_real_commands_as_one_shots(home, tmp_path):
         got, said = jobs("once", name)
         assert (got, said["status"], said["attempts"]) == (code, status, 1), said
     assert "gone" in said["reason"]
-    made = {path.name for path in copies.iterdir()} - set(others)
-    assert len(made) == 1
-    assert {path.name for path in copies.iterdir()} == {*made, "copy-20200102T000000Z", "copy-2020", "other-20200101T000000Z"}
+    (made,) = copies.iterdir()
+    assert re.fullmatch(r"copy-[0-9a-f]{8}-[0-9]{8}T[0-9]{6}Z", made.name)
     assert jobs("once", "x") == (2, {"error": f"{home / config.FILE}: there is no job 'x'; known are check, copy, docs, gone"})
     runs = jobs("history")[1]["runs"]
     assert [run["job"] for run in runs] == ["gone", "copy", "check", "docs"]
-    assert runs[1]["detail"]["removed"] == 2
+    assert runs[1]["detail"]["removed"] == 0
     assert jobs("history", "docs", "-n1")[1]["runs"] == runs[-1:]
     assert jobs("history", "x")[0] == 2
     listed = jobs("list")[1]["jobs"]
@@ -626,19 +675,49 @@ def test_real_commands_as_one_shots(home, tmp_path):
         assert re.search("copy .*done", said.stdout)
 
 
+def backups(folder, name, *days):
+    """Make backups, as a job does, of days in 2020; a negative day is of one that was cut off."""
+    for day in days:
+        made = folder / f"{name}-202001{abs(day):02}T000000Z"
+        made.mkdir(parents=True)
+        if day > 0:
+            (made / "ragbot.db").touch()
+
+
+def test_of_backups_the_oldest_go_and_none_of_another_job_or_home(home, tmp_path):
+    job, copies = Job("copy", "backup", folder=tmp_path / "copies", keep=2), tmp_path / "copies"
+    second = tmp_path / "second"
+    for one in (home, second):
+        Store.open(one).close()
+    run_once(home, job)
+    (made,) = copies.iterdir()
+    mine = made.name.rpartition("-")[0]
+    for name in (mine, "copy", "other", f"{mine}-x", f"other-{mine}"):
+        backups(copies, name, 1, 2, -3)
+    (copies / f"{mine}-20200104T000000Z").write_text("no folder")
+    before = set(copies.iterdir())
+    copied = shutil.copytree(home, tmp_path / "copied")  # with the files of its locks
+    for one in (second, copied):
+        assert run_once(one, replace(job, keep=1))[0].detail["removed"] == 0
+    assert before < set(copies.iterdir())
+    assert run_once(home, job)[0].detail["removed"] == 3
+    assert before - set(copies.iterdir()) == {copies / f"{mine}-2020010{day}T000000Z" for day in (1, 2, 3)}
+
+
 def test_a_backup_that_cannot_be_removed_is_named(home, tmp_path, monkeypatch):
     def refuse(path):
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(running.shutil, "rmtree", refuse)
     Store.open(home).close()
-    for name in ("copy-20200101T000000Z", "copy-20200102T000000Z"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "ragbot.db").touch()
-    ended, _ = run_once(home, Job("copy", "backup", folder=tmp_path, keep=2))
+    job, copies = Job("copy", "backup", folder=tmp_path / "copies", keep=1), tmp_path / "copies"
+    assert run_once(home, job)[0].status == "done"
+    (made,) = copies.iterdir()
+    time.sleep(1)  # it bears the second
+    ended, _ = run_once(home, job)
     assert ended.status == "failed"
-    assert "copy-20200101T000000Z: is an older backup that cannot be removed (Permission denied)" in ended.reason
-    assert [run.status for run in logged(home)] == ["failed"]
+    assert f"{made}: is an older backup that cannot be removed (Permission denied)" in ended.reason
+    assert [run.status for run in logged(home)] == ["done", "failed"]
 
 
 # Processes that are killed
@@ -717,6 +796,45 @@ def test_it_stops_in_good_order(home, start, number, code):
     assert calls(home, "interrupted")
 
 
+def test_jobs_that_wait_for_another_attempt_hold_up_no_other(home, start):
+    jobs = [f'[jobs.a{n}]\ndo = "check"\nevery = "1h"\nbackoff = "10m"' for n in range(running.AT_ONCE + 1)]
+    set_up(home, *jobs, script=[{"code": 1, "out": '{"error": "x"}'}])
+    program = start("run")
+    until(lambda: len(calls(home, "end")) == len(jobs), "all have run, and none again")
+    os.kill(program.pid, signal.SIGTERM)
+    program.wait(0)
+    assert len(program.events("stopped")) == len(jobs) + 1
+
+
+@pytest.mark.usefixtures("stub")
+def test_what_comes_due_while_the_machine_sleeps_runs_soon_after_it_woke(home, monkeypatch):
+    asleep = timedelta()
+
+    class Clock(datetime):
+        """Goes on while the machine sleeps, unlike the one that waits are measured by."""
+
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + asleep
+
+    monkeypatch.setattr(apscheduler.schedulers.base, "datetime", Clock)
+    monkeypatch.setattr(scheduler, "LOOK_S", 0.2)
+    set_up(home, '[jobs.a]\ndo = "check"\nevery = "1h"')
+    add_run(home, "a", started_at=datetime.now(UTC))
+    inbox, told = queue.SimpleQueue(), []
+    runner = threading.Thread(target=scheduler.Scheduler(home, inbox, told.append).run)
+    runner.start()
+    try:
+        until(lambda: told, "it has started")
+        time.sleep(1)
+        assert calls(home) == []
+        asleep = timedelta(hours=2)
+        until(lambda: calls(home, "end"), "it has run")
+    finally:
+        inbox.put(STOP)
+        runner.join(WAIT_S)
+
+
 def test_two_schedulers_do_not_run_a_job_twice_at_once(home, start):
     set_up(home, '[jobs.a]\ndo = "check"\nevery = "1s"', script=[{"hold": True}])
     both = [start("run"), start("run")]
@@ -762,6 +880,20 @@ def test_settings_that_changed_are_noticed(home, monkeypatch):
     assert [(one.event, one.detail.get("changed")) for one in told[1:]] == [("settings", ["a", "b"]), ("stopped", None)]
 
 
+def test_it_ends_as_failed_where_nobody_reads_its_events_any_more(home, start):
+    set_up(home, '[jobs.a]\ndo = "check"\nevery = "1s"')
+    command = [sys.executable, PROGRAM, "jobs", "run", f"--home={home}"]
+    for words, unread in ((["--json"], "stdout"), ([], "stderr")):
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen([*command, *words], cwd=ROOT, **pipes) as process:
+            stream = getattr(process, unread)
+            assert stream.readline()
+            stream.close()
+            assert process.wait(WAIT_S) == 1
+            rest = (process.stderr if unread == "stdout" else process.stdout).read().decode()
+        assert rest == ("error: nobody reads its events any more; it has stopped\n" if unread == "stdout" else "")
+
+
 def test_without_a_time_there_is_nothing_to_schedule(home, start):
     set_up(home, '[jobs.a]\ndo = "check"')
     program = start("run")
@@ -769,6 +901,18 @@ def test_without_a_time_there_is_nothing_to_schedule(home, start):
 
 
 # The door
+
+
+def test_where_nothing_has_run_that_is_said(home):
+    def jobs(*words):
+        done = CliRunner().invoke(cli, ["jobs", *words, f"--home={home / 'none'}", "--json"])
+        return done.exit_code, json.loads(done.stdout or "{}")
+
+    assert jobs("list") == (0, {"jobs": []})
+    assert jobs("history") == (0, {"runs": []})
+    assert jobs("history", "a")[0] == 2
+    assert jobs("history", "-n", "9" * 20)[0] == 2
+    assert not (home / "none").exists()
 
 
 def test_help_loads_neither_scheduler_nor_database():

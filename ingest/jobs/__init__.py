@@ -4,3 +4,10 @@
 in which its command runs, `scheduler` runs all of them when they are due, each by `ingest jobs once`. Nothing here loads a
 model: what does, is a process of its own, which ends.
 """
+
+from datetime import datetime
+
+
+def local(moment: datetime) -> str:
+    """A moment as it is shown: by the clock of this machine."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"

@@ -28,8 +28,8 @@ GRACE_S = 20.0
 """Who was asked to stop has so long; then it is killed, by which nothing is lost either."""
 WAIT_S = 1.0
 """A lock may be held for a moment by who only looks whether it is free."""
-STOP, INTERRUPT, RELOAD = "stop", "interrupt", "reload"
-"""Messages: end in good order; the same, by hand; read the settings anew."""
+STOP, INTERRUPT, RELOAD, UNHEARD = "stop", "interrupt", "reload", "unheard"
+"""Messages: end in good order; the same, by hand; read the settings anew; nobody reads any more what is told."""
 READ_BYTES = 4_000_000
 """No more is read of an answer, which names every document: its counts come first."""
 NAMED = 5
@@ -82,8 +82,8 @@ class Answer:
     wrong_use: bool = False
 
 
-def run(arguments: Sequence[str], environment: Mapping[str, str], held: int, timeout_s: float, inbox: Inbox) -> Answer:
-    """Run a command to its end, for at most `timeout_s`, or until STOP is in the inbox. It holds the lock `held` too."""
+def run(arguments: Sequence[str], environment: Mapping[str, str], held: Sequence[int], timeout_s: float, inbox: Inbox) -> Answer:
+    """Run a command to its end, for at most `timeout_s`, or until STOP is in the inbox. It holds the locks `held` too."""
     # Files, no pipes: they never fill up, and do not break under a child that outlives this process.
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as remarks:
         process = subprocess.Popen(
@@ -92,7 +92,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], held: int, tim
             stdout=output,
             stderr=remarks,
             env={**os.environ, **environment},
-            pass_fds=(held,),
+            pass_fds=held,
             start_new_session=True,  # a Ctrl-C is for us; and it can be killed with all that it started
         )
         why = _watch(process, timeout_s, inbox)
@@ -122,6 +122,7 @@ def _watch(process: subprocess.Popen[bytes], timeout_s: float, inbox: Inbox) -> 
         if said is ended:
             return why
         if why:  # asked before, to no avail or not fast enough
+            why = STOP if said == STOP else why  # what took too long may be tried again; what was stopped may not
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             until = time.monotonic() + GRACE_S
@@ -149,9 +150,10 @@ def _read(code: int, output: IO[bytes], remarks: IO[bytes]) -> Answer:
 def _document(output: IO[bytes]) -> dict[str, Any]:
     """The JSON document that a command printed; only its counts where it is very long, {} if there is none."""
     output.seek(0)
-    text = output.read(READ_BYTES + 1).decode("utf-8", "replace")
+    read = output.read(READ_BYTES + 1)
+    text = read.decode("utf-8", "replace")
     with contextlib.suppress(ValueError):
-        if len(text) <= READ_BYTES:
+        if len(read) <= READ_BYTES:
             found = json.loads(text)
             return found if isinstance(found, dict) else {}
         counts, _ = json.JSONDecoder().raw_decode(text, text.index("{", text.index('"counts"')))

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import queue
 import random
 import re
+import secrets
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from ingest.jobs import child
+from ingest.jobs import child, local
 from ingest.jobs.child import Answer, Inbox
 from ingest.jobs.settings import Job
 from ragbot.store import Run, Store
@@ -25,6 +28,10 @@ SPREAD = 0.2
 """A wait is longer or shorter by up to so much of it, so that not all who failed together come back together."""
 AGAIN = "again_in_s"
 """In the detail of an attempt that failed: when it is tried again."""
+AT_ONCE = 4
+"""So many commands of a home are at work at once, whoever started them; further ones wait for their turn."""
+TURN_S = 0.5
+"""So often it is looked whether the turn has come."""
 
 Said = Callable[[str], None]
 
@@ -43,7 +50,7 @@ class Ended:
 
 
 def once(home: Path, job: Job, inbox: Inbox, say: Said) -> Ended:
-    """Run a job now, unless it runs. `say` is told of an attempt that failed and is made again; STOP in `inbox` ends it.
+    """Run a job now, unless it runs. `say` is told what it waits for: its turn, or another attempt; STOP in `inbox` ends it.
 
     Raises BusyError if the run cannot be written down.
     """
@@ -70,16 +77,19 @@ def _still(home: Path, name: str) -> str:
         store.close()
     if last is None or last.status != "running":
         return "a run of it has not ended"
-    return f"its run of {last.started_at.astimezone():%Y-%m-%d %H:%M:%S} has not ended (process {last.pid} on {last.host})"
+    return f"its run of {local(last.started_at)} has not ended (process {last.pid} on {last.host})"
 
 
 def _attempts(home: Path, store: Store, job: Job, held: int, inbox: Inbox, say: Said) -> Ended:
     attempt = 0
     while True:
         attempt += 1
-        with store.runs(write=True) as runs:
-            run = runs.add(job.name, attempt)
-        answer = _answer(home, store, job, run, held, inbox)
+        with _turn(home, job, inbox, say) as turn:
+            if turn is None:
+                return Ended(job.name, "stopped", "was asked to stop before its turn came", attempt - 1)
+            with store.runs(write=True) as runs:
+                run = runs.add(job.name, attempt)
+            answer = _answer(home, store, job, run, (held, turn), inbox)
         again = answer.again and attempt <= job.retries
         wait_s = min(LONGEST_WAIT_S, job.backoff_s * 2.0 ** (attempt - 1)) * random.uniform(1 - SPREAD, 1 + SPREAD)
         detail = {**answer.detail, **({AGAIN: round(wait_s)} if again else {})}
@@ -94,6 +104,27 @@ def _attempts(home: Path, store: Store, job: Job, held: int, inbox: Inbox, say: 
     return Ended(job.name, answer.status, answer.reason, attempt, detail=answer.detail, wrong_use=answer.wrong_use)
 
 
+@contextmanager
+def _turn(home: Path, job: Job, inbox: Inbox, say: Said) -> Iterator[int | None]:
+    """Hold one of the places at work as soon as one is free. Gives the descriptor of its lock; None if STOP comes before.
+
+    The command inherits it, as it does that of the job: the place is taken for as long as it works.
+    """
+    told = False
+    while True:
+        for place in range(AT_ONCE):
+            with child.lock(home, f"turn.{place}", wait_s=0) as held:  # a job's name has no dot
+                if held is not None:
+                    yield held
+                    return
+        if not told:
+            say(f"{job.name}: waits for its turn; {AT_ONCE} jobs are at work")
+            told = True
+        if _stopped(inbox, TURN_S):
+            yield None
+            return
+
+
 def _stopped(inbox: Inbox, wait_s: float) -> bool:
     try:
         inbox.get(timeout=wait_s)
@@ -102,7 +133,7 @@ def _stopped(inbox: Inbox, wait_s: float) -> bool:
     return True
 
 
-def _answer(home: Path, store: Store, job: Job, run: Run, held: int, inbox: Inbox) -> Answer:
+def _answer(home: Path, store: Store, job: Job, run: Run, held: tuple[int, int], inbox: Inbox) -> Answer:
     if job.do == "embed" and _answers(store, job):
         return Answer("done", f"nothing to do: {job.model} answers already")
     environment = {}
@@ -115,7 +146,7 @@ def _answer(home: Path, store: Store, job: Job, run: Run, held: int, inbox: Inbo
     made = None
     if job.do == "backup":
         assert job.folder is not None
-        made = job.folder / f"{job.name}-{run.started_at:%Y%m%dT%H%M%SZ}"
+        made = job.folder / f"{job.name}-{_mark(home, held[0])}-{run.started_at:%Y%m%dT%H%M%SZ}"
     answer = child.run(
         [*_command(job, made), "--json", f"--home={home}", *_operands(job, made)], environment, held, job.timeout_s, inbox
     )
@@ -154,10 +185,24 @@ def _operands(job: Job, made: Path | None) -> list[str]:
     return ["--", *operands] if operands else []
 
 
+def _mark(home: Path, held: int) -> str:
+    """What tells the backups of this job of this home from those of others in the same folder.
+
+    A number by chance, which stays in the file of the job's lock; and the path, since a home may be copied with that file.
+    """
+    if not (number := os.pread(held, 32, 0)):
+        number = secrets.token_hex(16).encode()
+        os.pwrite(held, number, 0)
+    return hashlib.sha256(number + os.fsencode(home.resolve())).hexdigest()[:8]
+
+
 def _removed_backups(job: Job, made: Path) -> int:
-    """Remove the oldest backups that this job made beyond those it keeps, and any that was cut off. How many."""
+    """Remove the oldest backups that this job made beyond those it keeps, and any that was cut off. How many.
+
+    None is being made meanwhile: who makes one holds the job's lock, as we do.
+    """
     assert job.folder is not None
-    own = re.compile(re.escape(job.name) + r"-[0-9]{8}T[0-9]{6}Z")
+    own = re.compile(re.escape(made.name.rpartition("-")[0]) + r"-[0-9]{8}T[0-9]{6}Z")
     mine = [path for path in sorted(job.folder.iterdir()) if own.fullmatch(path.name) and path.is_dir() and not path.is_symlink()]
     whole = [path for path in mine if (path / FILE).exists()]
     gone = [path for path in mine if path not in whole[-job.keep :] and path != made]

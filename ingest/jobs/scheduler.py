@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import queue
-import random
 import signal
 import subprocess
 import threading
@@ -27,8 +26,8 @@ from apscheduler.executors.pool import ThreadPoolExecutor  # type: ignore[import
 from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
 from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped]
 
-from ingest.jobs import child, settings, times
-from ingest.jobs.child import INTERRUPT, RELOAD, STOP, Inbox
+from ingest.jobs import child, local, settings, times
+from ingest.jobs.child import INTERRUPT, RELOAD, STOP, UNHEARD, Inbox
 from ingest.jobs.running import AGAIN
 from ingest.jobs.settings import Job
 from ragbot import config
@@ -37,11 +36,11 @@ from ragbot.store import Run, Store
 from ragbot.store.engine import FILE
 
 LOOK_S = 30.0
-"""So often it is looked whether the settings have changed."""
-AT_ONCE = 4
-"""So many jobs run at once; further ones wait for their turn."""
+"""So often it is looked whether the settings have changed, and what is due."""
+THREADS = 1000
+"""Each run has one, made when it is needed, which waits for its end. How many are at work, `running` sees to."""
 LATE_S = 60
-"""A job that does not catch up does not begin later than that."""
+"""A job that does not catch up is not begun later than that."""
 GRACE_S = child.GRACE_S + 10
 
 logging.getLogger("apscheduler").addHandler(logging.NullHandler())  # what it says, the events say
@@ -72,14 +71,14 @@ class Scheduler:
         self._stopping = False
         self._lock = threading.Lock()
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(AT_ONCE)}, job_defaults={"coalesce": True, "max_instances": 1}
+            executors={"default": ThreadPoolExecutor(THREADS)}, job_defaults={"coalesce": True, "max_instances": 1}
         )
         self._scheduler.add_listener(
             self._hear, events.EVENT_JOB_MAX_INSTANCES | events.EVENT_JOB_MISSED | events.EVENT_JOB_ERROR
         )
 
     def run(self) -> str:
-        """Run jobs until STOP or INTERRUPT is in the inbox; which of them it was. Raises ConfigError if no job has a time."""
+        """Run jobs until STOP, INTERRUPT or UNHEARD is in the inbox; which of them. Raises ConfigError if no job has a time."""
         self._seen = self._looked()
         jobs = settings.load(self._home)
         if not any(timed(job) for job in jobs.values()):
@@ -102,10 +101,11 @@ class Scheduler:
                 said = self._inbox.get(timeout=max(0.0, look_at - time.monotonic()))
             if isinstance(said, Event):
                 self._tell(said)
-            elif said in (STOP, INTERRUPT):
+            elif said in (STOP, INTERRUPT, UNHEARD):
                 return str(said)
             if said == RELOAD or time.monotonic() >= look_at:
                 self._look(again=said == RELOAD)
+                self._scheduler.wakeup()  # the clock by which it waits stands still while the machine sleeps
                 look_at = time.monotonic() + LOOK_S
 
     def _looked(self) -> tuple[int, int] | None:
@@ -147,10 +147,10 @@ class Scheduler:
                 self._tell(Event("missed", name, missed))
             self._scheduler.add_job(
                 self._fire,
-                trigger_of(job, due or now, job.jitter_s),
+                times.Jittered(trigger_of(job, due or now), job.jitter_s),
                 args=[name],
                 id=name,
-                next_run_time=due and due + timedelta(seconds=random.uniform(0, job.jitter_s)),
+                next_run_time=due and times.later(due, job.jitter_s),
                 misfire_grace_time=None if job.catch_up else LATE_S,
             )
 
@@ -172,7 +172,7 @@ class Scheduler:
         if heard.code == events.EVENT_JOB_MAX_INSTANCES:
             self._inbox.put(Event("skipped", heard.job_id, "its run before has not ended"))
         elif heard.code == events.EVENT_JOB_MISSED:
-            late = f"its time of {_local(heard.scheduled_run_time)} has passed, and it does not catch up"
+            late = f"its time of {local(heard.scheduled_run_time)} has passed, and it does not catch up"
             self._inbox.put(Event("missed", heard.job_id, late))
         else:
             self._inbox.put(Event("failed", heard.job_id, f"could not be begun ({heard.exception})"))
@@ -224,12 +224,24 @@ def last_runs(home: Path, *, settle: bool = False) -> dict[str, Run]:
         store.close()
 
 
-def trigger_of(job: Job, start: datetime, jitter_s: int = 0) -> BaseTrigger:
-    """The times of a job that has some; those of `every` count from `start`."""
+def recent_runs(home: Path, job: str | None, limit: int) -> list[Run]:
+    """The last runs, of one job or of all, newest first."""
+    if not (home / FILE).exists():  # nothing has run yet
+        return []
+    store = Store.open(home, create=False)
+    try:
+        with store.runs() as runs:
+            return runs.recent(job, limit)
+    finally:
+        store.close()
+
+
+def trigger_of(job: Job, start: datetime) -> BaseTrigger:
+    """The times of a job that has some, without jitter; those of `every` count from `start`."""
     if job.every_s is not None:
-        return times.every(job.every_s, start, jitter_s)
+        return times.every(job.every_s, start)
     assert job.cron is not None
-    return times.cron(job.cron, job.timezone, jitter_s)
+    return times.cron(job.cron, job.timezone)
 
 
 def first_time(job: Job, last: Run | None, now: datetime) -> tuple[datetime | None, str]:
@@ -237,25 +249,21 @@ def first_time(job: Job, last: Run | None, now: datetime) -> tuple[datetime | No
     if last is None:
         return now if job.every_s is not None else times.next_after(trigger_of(job, now), now), ""
     if job.catch_up and (last.status in ("killed", "stopped") or AGAIN in last.detail):
-        return now, f"its run of {_local(last.started_at)} was cut off ({last.status}); it runs now"
+        return now, f"its run of {local(last.started_at)} was cut off ({last.status}); it runs now"
     length = timedelta(seconds=job.every_s or 0)
     trigger = trigger_of(job, last.started_at + length)
-    due = times.next_after(trigger, last.started_at)
+    # A clock that was set back must not keep it waiting.
+    due = times.next_after(trigger, min(last.started_at, now))
     if due is None or due > now:
-        # A clock that was set back must not keep it waiting.
         return min(due, now + length) if due and length else due, ""
     if job.catch_up:
-        return now, f"its time of {_local(due)} has passed; it runs now"
+        return now, f"its time of {local(due)} has passed; it runs now"
     return times.next_after(trigger, now), ""
 
 
 def timed(job: Job) -> bool:
     """Whether a job has times at which it runs."""
     return job.every_s is not None or job.cron is not None
-
-
-def _local(moment: datetime) -> str:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def _ended(name: str, code: int, output: bytes) -> Event:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -44,12 +45,29 @@ def in_words(length_s: float) -> str:
     return f"{whole // UNITS[unit]}{unit}"
 
 
-def every(length_s: int, start: datetime, jitter_s: int = 0) -> BaseTrigger:
+class Jittered(BaseTrigger):  # type: ignore[misc]
+    """The times of a trigger, each later by chance. The next one counts from the trigger's own time: it does not add up."""
+
+    def __init__(self, trigger: BaseTrigger, jitter_s: int) -> None:
+        self._trigger, self._jitter_s = trigger, jitter_s
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        """The library's question: the time after the one before, if there was one."""
+        due = next_after(self._trigger, previous_fire_time or now)
+        return due and later(due, self._jitter_s)
+
+
+def later(moment: datetime, jitter_s: int) -> datetime:
+    """A moment, or by chance up to so much after it."""
+    return moment + timedelta(seconds=random.uniform(0, jitter_s))
+
+
+def every(length_s: int, start: datetime) -> BaseTrigger:
     """From `start` on, at every so many seconds."""
-    return IntervalTrigger(seconds=length_s, start_date=start, jitter=jitter_s or None)
+    return IntervalTrigger(seconds=length_s, start_date=start)
 
 
-def cron(line: str, timezone: str | None = None, jitter_s: int = 0) -> BaseTrigger:
+def cron(line: str, timezone: str | None = None) -> BaseTrigger:
     """The times of a cron line, in a time zone (else the machine's). Raises ValueError if it is none, or its time never comes.
 
     As in cron, 0 and 7 are Sunday, and where both the day of the month and the day of the week are restricted, one of them
@@ -68,10 +86,7 @@ def cron(line: str, timezone: str | None = None, jitter_s: int = 0) -> BaseTrigg
     ]
     if not any(next_after(part, datetime.now().astimezone()) for part in parts):
         raise ValueError("its time never comes")
-    if either:
-        return OrTrigger(parts, jitter=jitter_s or None)
-    parts[0].jitter = jitter_s or None
-    return parts[0]
+    return OrTrigger(parts) if either else parts[0]
 
 
 def weekdays(field: str) -> str:
