@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-import calendar
 import hashlib
 import html
 import io
+import json
 import re
+import subprocess
+import sys
 from collections import Counter
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import feedparser  # type: ignore[import-untyped]
+import feedparser.mixin  # type: ignore[import-untyped]
 
-from ingest.readers import characters
+from ingest.readers import characters, worker
 from ingest.readers.formats import named
 from ragbot.errors import BrokenError, ReadError
 
 MOST_BYTES = 10_000_000
 """Some 20 s of work."""
+MOST_SECONDS = 120
+"""How long reading a feed may take: a few 100 kB can be made so that feedparser's expressions take hours over them."""
+LONGEST_BASE = 1_000
+"""Characters of the address that links are relative to. An element can lengthen that of the one around it (xml:base)."""
 _HEAD_BYTES = 1 << 16
 _BEFORE = r"(?>\s++|<\?.*?\?>|<!--.*?-->)*+"
 _DOCTYPE = r"""<!DOCTYPE(?>[^\[>"']|"[^"]*"|'[^']*')*+"""
+_INNER = r"""\[(?>[^\]<"']|"[^"]*"|'[^']*'|<!--.*?-->|<\?.*?\?>|<(?!!--|\?))*+\]\s*+"""
 _SUBSET = re.compile(rf"\ufeff?{_BEFORE}{_DOCTYPE}\[", re.DOTALL | re.IGNORECASE)
 _ROOT = re.compile(
-    rf"\ufeff?{_BEFORE}(?:{_DOCTYPE}(?:\[.*?\]\s*+)?>{_BEFORE})?"
-    r"<(?:(?:\w+:)?rss\b|(?:\w+:)?feed\b[^>]*(?:/2005/Atom|purl\.org/atom/)"
+    rf"\ufeff?{_BEFORE}(?:{_DOCTYPE}(?:{_INNER})?>{_BEFORE})?"
+    r"(?P<root><)(?:(?:\w+:)?rss\b|(?:\w+:)?feed\b[^>]*(?:/2005/Atom|purl\.org/atom/)"
     r"|(?:\w+:)?RDF\b[^>]*(?:purl\.org/rss/|netscape\.com/rdf/simple/))",
     re.DOTALL,
 )
@@ -43,16 +49,7 @@ class Entry:
     url: str
     title: str = ""
     html: str = ""
-    updated: datetime | None = None
     author: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """A feed, its entries in its order. No two have the same address."""
-
-    title: str
-    entries: tuple[Entry, ...] = ()
 
 
 def is_feed(given: Path | bytes, suffix: str = "") -> bool:
@@ -67,26 +64,70 @@ def is_feed(given: Path | bytes, suffix: str = "") -> bool:
     return text is not None and _ROOT.match(text) is not None
 
 
-def entries(data: bytes, base: str) -> Feed:
-    """The entries of a feed that lay at `base`; of a damaged one, what can be read.
+def read(data: bytes, base: str) -> tuple[Entry, ...]:
+    """What `entries` gives, from a process of its own, which ends if it takes too long or needs too much memory.
 
-    An entry without an address of its own, or with that of another, gets `base` or that address with a digest of its id.
+    Raises a ReadError that says why not.
+    """
+    command = [sys.executable, "-P", "-m", __name__]  # -P: not what lies in the working folder under the name of some module
+    try:
+        done = subprocess.run(
+            command,
+            input=json.dumps(base).encode() + b"\n" + data,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=MOST_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise BrokenError(f"{base}: the feed takes too long to read (given up after {MOST_SECONDS} s); tell its owner") from None
+    if done.returncode:
+        raise BrokenError(f"{base}: the feed's reader crashed (exit {done.returncode}); tell its owner")
+    answer = json.loads(done.stdout)
+    if "error" in answer:
+        raise worker.ERRORS[answer["error"]](answer["message"])
+    return tuple(Entry(**entry) for entry in answer["entries"])
+
+
+def main() -> None:
+    """Read a feed from standard input, behind a line with its address, and answer on standard output, all in JSON."""
+    _limit()
+    base = json.loads(sys.stdin.buffer.readline())
+    try:
+        answer: dict[str, Any] = {"entries": [asdict(entry) for entry in entries(sys.stdin.buffer.read(), base)]}
+    except ReadError as cause:
+        answer = {"error": type(cause).__name__, "message": str(cause)}
+    sys.stdout.write(json.dumps(answer))
+
+
+def _limit() -> None:
+    """Limits memory, and time for where nobody is left to kill this process. What is limited more already stays so."""
+    if sys.platform == "linux":
+        import resource
+
+        for kind, most in ((resource.RLIMIT_DATA, worker.MOST_BYTES), (resource.RLIMIT_CPU, MOST_SECONDS)):
+            if not 0 <= resource.getrlimit(kind)[1] < most:  # -1: without limit
+                resource.setrlimit(kind, (most, most))
+
+
+def entries(data: bytes, base: str) -> tuple[Entry, ...]:
+    """The entries of a feed that lay at `base`, in its order; of a damaged one, what can be read.
+
+    No two have the same address: an entry without one, or with that of another, gets `base` or that with a digest of its id.
     Raises ReadError if it is too large, BrokenError if it is no feed or declares entities of its own: those can grow without end.
     """
     if len(data) > MOST_BYTES:
         raise ReadError(f"{base}: the feed is larger than {MOST_BYTES / 1e6:g} MB; add its pages one by one")
     declared = _DECLARATION.match(data[:_LONGEST_DECLARATION].decode("ascii", "ignore"))
     text = characters.decode(data, (declared and declared[1]) or "")
-    if not _ROOT.match(text):
+    start = _ROOT.match(text)
+    if not start:
         raise BrokenError(f"{base}: is no feed (RSS or Atom); check the address")
     if _SUBSET.match(text):
         raise BrokenError(f"{base}: the feed declares entities, which is not safe to read; tell its owner")
-    return _feed(_parsed(text, base), base)
+    return _found(_parsed(text[start.start("root") :], base), base)
 
 
-def _parsed(text: str, base: str) -> Any:  # noqa: ANN401 (feedparser has no types)
-    declared = _DECLARATION.match(text[:_LONGEST_DECLARATION])
-    plain = text[declared.end() :] if declared else text
+def _parsed(plain: str, base: str) -> Any:  # noqa: ANN401 (feedparser has no types)
     headers = {"content-type": "application/xml; charset=utf-8", "content-location": base}
     try:
         return feedparser.parse(
@@ -96,7 +137,18 @@ def _parsed(text: str, base: str) -> Any:  # noqa: ANN401 (feedparser has no typ
         raise BrokenError(f"{base}: the feed cannot be read ({type(cause).__name__}); tell its owner") from cause
 
 
-def _feed(parsed: Any, base: str) -> Feed:  # noqa: ANN401
+_joined = feedparser.mixin.make_safe_absolute_uri
+
+
+def _based(base: str, link: str | None = None) -> str:
+    """feedparser's base of links, which it takes apart anew with every element: one that would be too long stays as it was."""
+    return base if len(base) + len(link or "") > LONGEST_BASE else str(_joined(base, link))
+
+
+feedparser.mixin.make_safe_absolute_uri = _based
+
+
+def _found(parsed: Any, base: str) -> tuple[Entry, ...]:  # noqa: ANN401
     linked = Counter(_link(raw) for raw in parsed.entries)
     found: dict[str, Entry] = {}
     for raw in parsed.entries:
@@ -106,8 +158,8 @@ def _feed(parsed: Any, base: str) -> Feed:  # noqa: ANN401
         if not link or linked[link] > 1:
             digest = hashlib.sha256((raw.get("id") or f"{title}\n{text}").encode()).hexdigest()[:16]
             url = f"{(link or base).partition('#')[0]}#{digest}"
-        found.setdefault(url, Entry(url, title, text, _updated(raw), " ".join(raw.get("author", "").split())))
-    return Feed(_plain(parsed.feed, "title"), tuple(found.values()))
+        found.setdefault(url, Entry(url, title, text, " ".join(raw.get("author", "").split())))
+    return tuple(found.values())
 
 
 def _link(raw: Any) -> str:  # noqa: ANN401
@@ -132,11 +184,5 @@ def _plain(raw: Any, key: str) -> str:  # noqa: ANN401
     return " ".join((value if detail.get("type") == "text/plain" else html.unescape(_TAG.sub(" ", value))).split())
 
 
-def _updated(raw: Any) -> datetime | None:  # noqa: ANN401
-    for key in ("updated_parsed", "published_parsed"):
-        if key in raw.keys() and raw[key]:
-            try:
-                return datetime.fromtimestamp(calendar.timegm(raw[key]), UTC)
-            except (ValueError, OverflowError):
-                continue
-    return None
+if __name__ == "__main__":
+    main()

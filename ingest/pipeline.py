@@ -58,7 +58,7 @@ def add(
     files, unread = sources.find(paths, memory.home)
     with remote.Remote(memory, scope, private=private) as web:
         pages, refused = web.find(urls)
-        return _Run(memory, scope, password, progress).all([*files, *pages], [*unread, *refused])
+        return _Run(memory, scope, password, progress).all([*files, *pages], [*unread, *refused], web.stop)
 
 
 def sync(
@@ -80,7 +80,7 @@ def sync(
     run = _Run(memory, scope, password, progress, retire=True)
     if remote.is_url(source):
         with remote.Remote(memory, scope, private=private) as web:
-            outcomes = run.all(*web.find([str(source)]))
+            outcomes = run.all(*web.find([str(source)]), web.stop)
             if not any(outcome.status == "failed" for outcome in outcomes):
                 web.finish()
         return outcomes
@@ -90,7 +90,7 @@ def sync(
 def update(memory: Memory, paths: Collection[Path], *, scope: str = EVERYONE, password: str | None = None) -> list[Outcome]:
     """Ingest the files and folders of `paths` that are there, and retire the documents of those, or in those, that are not."""
     gone = [path for path in paths if not os.path.lexists(path)]
-    files, unread = sources.find([path for path in paths if path not in set(gone)], memory.home)
+    files, unread = sources.find(sorted(set(paths).difference(gone)), memory.home)
     run = _Run(memory, scope, password, None, retire=True)
     outcomes = run.all(
         [replace(file, named=False) for file in files],
@@ -138,11 +138,13 @@ class _Run:
         self._seen: dict[str, Seen] = {}
         self._verdicts = Verdicts(memory, scope)
 
-    def all(self, items: Sequence[Item], unread: Sequence[sources.Unread]) -> list[Outcome]:
-        """What became of every item, and of what could not be looked into."""
+    def all(
+        self, items: Sequence[Item], unread: Sequence[sources.Unread], stop: Callable[[], None] = lambda: None
+    ) -> list[Outcome]:
+        """What became of every item, and of what could not be looked into. `stop` ends what looking at an item waits for."""
         self._know(items)
         outcomes = [Outcome(failure.uri, "failed", str(failure.cause)) for failure in unread]
-        for outcome in self._ingest(items):
+        for outcome in self._ingest(items, stop):
             outcomes.append(outcome)
             if self._progress:
                 self._progress(len(outcomes) - len(unread), len(items), outcome)
@@ -186,12 +188,12 @@ class _Run:
             found = (self._memory.document(item.uri, scope=self._scope) for item in items)
             self.known = {stored.uri: stored.metadata for stored in found if stored}
 
-    def _ingest(self, items: Sequence[Item]) -> Iterator[Outcome]:
+    def _ingest(self, items: Sequence[Item], stop: Callable[[], None]) -> Iterator[Outcome]:
         """Remember some documents at a time: they share a pass through the embedder and a transaction."""
         waiting: list[Document] = []
         noted: _Changes = {}
         since = time.monotonic()
-        with Reading() as reading:
+        with Reading(stop=stop) as reading:
             for item, read in reading.each(items, self._wanted):
                 looked = self._seen.pop(item.uri, None)
                 seen = looked or Seen(None)

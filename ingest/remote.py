@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from ingest import readers
 from ingest.sources import Seen, Unread
 from ragbot.errors import InputError, ReadError
 from ragbot.memory import Memory
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from ingest.feeds import Entry
     from ingest.web import Fetched, Web
 
-WEB_DIGEST, ETAG, LAST_MODIFIED = "web_sha256", "etag", "last_modified"
+WEB_DIGEST, ETAG, LAST_MODIFIED, WEB_URL = "web_sha256", "etag", "last_modified", "web_url"
+"""Noted of each document that came from the web: what was sent, how its server marked it, and where that was."""
 FULL = 500
 """Characters from which on what a feed gives of an entry is taken for the whole of it."""
 
@@ -39,13 +41,13 @@ class Page:
 
     def look(self, known: Mapping[str, str]) -> Seen:
         """Fetches it, if it has changed since what is `known` of it."""
-        got = self.fetched or self.remote.fetch(self.url, etag=known.get(ETAG, ""), last_modified=known.get(LAST_MODIFIED, ""))
+        got = self.fetched or self.remote.fetch(self.url, known)
         if got.status == "gone":
             return Seen(None, gone="its server says that it is gone")
         if got.status == "unchanged" or got.path is None:
             return Seen(None)
         digest = hashlib.sha256(got.path.read_bytes()).hexdigest()
-        noted = {WEB_DIGEST: digest, ETAG: got.etag, LAST_MODIFIED: got.last_modified}
+        noted = {WEB_DIGEST: digest, **_marked(got)}
         if known.get(WEB_DIGEST) == digest:
             got.path.unlink(missing_ok=True)
             return Seen(None, noted)
@@ -56,14 +58,16 @@ class Page:
 class FeedEntry:
     """An entry that its feed gives in full."""
 
+    named: ClassVar[bool] = False
     uri: str
-    named: bool
     folder: Path
     entry: Entry
 
     def look(self, known: Mapping[str, str]) -> Seen:
         """Compares what the feed says of it."""
-        page = f"<html><head><title>{html.escape(self.entry.title)}</title></head><body>{self.entry.html}</body></html>"
+        title, author = html.escape(self.entry.title), html.escape(self.entry.author)
+        head = f"<title>{title}</title>" + (f'<meta name="author" content="{author}">' if author else "")
+        page = f"<html><head>{head}</head><body>{self.entry.html}</body></html>"
         digest = hashlib.sha256(page.encode()).hexdigest()
         if known.get(WEB_DIGEST) == digest:
             return Seen(None)
@@ -90,12 +94,20 @@ class Remote:
         self._marks: dict[str, str] = {}
         self._stack = ExitStack()
         self._lock = threading.Lock()
+        self._stopped = False
 
     def __enter__(self) -> Remote:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
         self._stack.close()
+
+    def stop(self) -> None:
+        """Has every fetch fail from now on, the one under way and those that wait for it: threads that fetch end soon."""
+        self._stopped = True
+        if web := self.__dict__.get("web"):  # else whoever opens it sees that we have stopped
+            web.stop()
 
     @cached_property
     def web(self) -> Web:
@@ -109,10 +121,18 @@ class Remote:
         """Where what feeds give lies until it is read."""
         return Path(self._stack.enter_context(TemporaryDirectory(prefix="ragbot-")))
 
-    def fetch(self, url: str, *, etag: str = "", last_modified: str = "") -> Fetched:
-        """What lies at an address; one after the other, whichever threads ask."""
+    def fetch(self, url: str, known: Mapping[str, str]) -> Fetched:
+        """What lies at an address, if it is not what is `known` of it; one after the other, whichever threads ask."""
         with self._lock:
-            return self.web.fetch(url, etag=etag, last_modified=last_modified)
+            web = self.web
+            if self._stopped:
+                raise ReadError(f"{_shown(url)}: fetching was stopped")
+            try:
+                return web.fetch(
+                    url, etag=known.get(ETAG, ""), last_modified=known.get(LAST_MODIFIED, ""), at=known.get(WEB_URL, "")
+                )
+            except InputError as cause:  # a malformed link of a feed, which is no mistake of ours
+                raise ReadError(str(cause)) from cause
 
     def find(self, urls: Sequence[str]) -> tuple[list[Page | FeedEntry], list[Unread]]:
         """The pages at `urls`, and the entries of those that are feeds."""
@@ -137,24 +157,33 @@ class Remote:
 
         uri = address(url)
         key = f"feed:{self._scope}:{uri}"
-        known: dict[str, str] = json.loads(self._memory.marks(key).get(key, "{}"))
-        if not known and self._memory.document(uri, scope=self._scope):
+        mark = json.loads(self._memory.marks(key).get(key, "{}"))
+        if not mark and self._memory.document(uri, scope=self._scope):
             return [Page(uri, url, True, self)]
-        got = self.fetch(url, **known)
-        if known and got.status == "unchanged":
-            return []
+        got = self.fetch(url, mark if mark.get("reader") == readers.READER_VERSION else {})
+        if got.status == "unchanged":  # but its pages may have changed; those that were retired or forgotten stay so
+            return [Page(page, page, False, self) for page in mark["pages"] if self._memory.document(page, scope=self._scope)]
         if got.path is None or not feeds.is_feed(got.path, got.suffix):
             return [Page(uri, url, True, self, got)]
-        self._marks[key] = json.dumps({"etag": got.etag, "last_modified": got.last_modified})
-        feed = feeds.entries(got.path.read_bytes(), got.url)
+        found = [self._entry(entry, got.url) for entry in feeds.read(got.path.read_bytes(), got.url)]
         got.path.unlink(missing_ok=True)
-        return [self._entry(entry) for entry in feed.entries]
+        pages = [item.uri for item in found if isinstance(item, Page)]
+        self._marks[key] = json.dumps({**_marked(got), "reader": readers.READER_VERSION, "pages": pages})
+        return found
 
-    def _entry(self, entry: Entry) -> Page | FeedEntry:
-        uri = _shown(entry.url)
-        if len(entry.html) >= FULL or "#" in entry.url:
-            return FeedEntry(entry.url if "#" in entry.url else uri, False, self.folder, entry)
-        return Page(uri, entry.url, False, self)
+    def _entry(self, entry: Entry, feed: str) -> Page | FeedEntry:
+        """What an entry of the feed at `feed` stands for. A feed speaks for its own site alone, and knows no passwords."""
+        link, _, part = entry.url.partition("#")
+        uri = _shown(link)
+        own = uri.split("/")[:3] == feed.split("/")[:3]  # scheme, host and port
+        if own and (part or len(entry.html) >= FULL):
+            return FeedEntry(f"{uri}#{part}" if part else uri, self.folder, entry)
+        return Page(uri, uri, False, self)
+
+
+def _marked(got: Fetched) -> dict[str, str]:
+    """What tells its server next time which version is known."""
+    return {ETAG: got.etag, LAST_MODIFIED: got.last_modified, WEB_URL: got.url}
 
 
 def _shown(url: str) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gzip
 import socket
+import threading
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate, parsedate_to_datetime
 
 import httpcore2
 import pytest
@@ -13,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from weblib import Site, make_certificate
 
-from ingest.remote import is_url
+from ingest import pipeline
+from ingest.remote import Remote, is_url
 from ingest.web import Web, address, fetching
 from ingest.web.network import is_public
 from ragbot import __version__
@@ -86,7 +90,7 @@ def test_a_page_lies_in_a_file_until_the_fetcher_is_closed(site):
         assert got.path.name == "hours.html"
     assert not got.path.exists()
     assert (got.url, got.status, got.suffix) == (f"{site.url}/a/hours.html?x=1", "new", ".html")
-    assert (got.etag, got.last_modified, got.charset) == ('"1"', "yesterday", "utf-8")
+    assert (got.etag, got.last_modified) == ('"1"', "yesterday")
     sent = site.asked[-1][1]
     assert sent["User-Agent"] == f"ragbot/{__version__}" and sent["Host"] == f"127.0.0.1:{site.port}"
     assert "If-None-Match" not in sent and "Authorization" not in sent and "Cookie" not in sent
@@ -106,6 +110,34 @@ def test_what_has_not_changed_is_not_sent_again(site, web):
     assert (again.status, again.path) == ("unchanged", None)
     assert site.asked[-1][1]["If-None-Match"] == '"1"'
     assert "304" in refusal(web, site.url), "it was not asked whether it had changed"
+
+
+def dated(text, seconds):
+    """A page as servers send it: not to those who have it, nor to those who have a later one (RFC 9110, 13.1.3)."""
+    date = formatdate(seconds, usegmt=True)
+
+    def page(handler):
+        since = handler.headers["If-Modified-Since"]
+        if since and parsedate_to_datetime(since).timestamp() >= seconds:
+            return handler.answer(304, {}, b"")
+        handler.answer(200, {"Content-Type": "text/plain", "Last-Modified": date}, text.encode())
+
+    return page
+
+
+def test_conditions_go_where_their_page_was_and_nowhere_else(site, memory):
+    site.pages |= {"/v2": dated("The lab opens at nine.", 1_700_000_000), "/v1": dated("The lab opens at ten.", 1_600_000_000)}
+    url = site.put("/latest", "", 302, location="/v2")
+
+    def sync():
+        return [outcome.status for outcome in pipeline.sync(memory, url, private=True)]
+
+    assert [sync(), sync()] == [["added"], ["unchanged"]]
+    site.put("/latest", "", 302, location="/v1")
+    assert sync() == ["updated"] and "ten" in memory.recall("lab opens")[0].chunk.text
+    assert sync() == ["unchanged"]
+    asked = [path for path, headers in site.asked if "If-Modified-Since" in headers]
+    assert asked == ["/v2", "/v1"]
 
 
 @pytest.mark.parametrize("status", [404, 410])
@@ -150,7 +182,7 @@ def test_a_file_is_called_after_the_address(site, web):
 def test_text_in_the_encoding_that_the_server_names_is_written_as_utf8(site, web):
     page = f"<meta charset=big5><p>{CHINESE}</p>"
     got = web.fetch(site.put("/a", page.encode("gb18030"), content_type="text/html; charset=GB2312"))
-    assert got.charset == "gb2312" and got.path.read_text("utf-8-sig") == page
+    assert got.path.read_text("utf-8-sig") == page
     wrong = page.encode("gb18030") + b"\xff"
     assert web.fetch(site.put("/b", wrong, content_type="text/html; charset=gbk")).path.read_bytes() == wrong
     utf8 = "<p>café</p>".encode()
@@ -237,6 +269,38 @@ def test_the_limit_of_time_is_one_for_all_redirects(site):
     with Web(private=True, seconds=1) as web:
         assert "no whole answer within 1 s" in refusal(web, f"{site.url}/x")
     assert len(site.paths()) < 5
+
+
+@pytest.mark.parametrize("where", ["head", "body", "robots", "handshake", "delay", "queue"])
+def test_what_is_under_way_can_be_stopped(site, memory, where):
+    reached, over = threading.Event(), threading.Event()
+
+    def hang(handler):
+        if where == "body":
+            handler.send_response(200)
+            handler.end_headers()
+            handler.flush_headers()
+        reached.set()
+        over.wait(EVER)
+
+    site.put("/", "first")
+    site.put("/robots.txt", f"User-agent: *\nCrawl-delay: {fetching.MOST_PAUSE_S:g}" if where == "delay" else "")
+    site.pages["/robots.txt" if where == "robots" else "/hung"] = hang
+    silent = socket.create_server(("127.0.0.1", 0))
+    url = f"https://127.0.0.1:{silent.getsockname()[1]}/" if where == "handshake" else f"{site.url}/hung"
+    with Remote(memory, "everyone", private=True) as remote, ThreadPoolExecutor(3) as threads:
+        if where == "delay":
+            remote.fetch(site.url, {})
+        waiting = [threads.submit(remote.fetch, url, {}) for _ in range(3 if where == "queue" else 1)]
+        time.sleep(0.5) if where in ("handshake", "delay") else reached.wait(EVER)
+        begun = time.monotonic()
+        remote.stop()
+        assert all(isinstance(fetch.exception(EVER), ReadError) for fetch in waiting)
+        assert time.monotonic() - begun < fetching.MOST_PAUSE_S / 2
+        with pytest.raises(ReadError, match="stopped"):
+            remote.fetch(site.url, {})
+    over.set()
+    silent.close()
 
 
 def test_each_page_has_the_whole_time(site):
@@ -457,7 +521,7 @@ def test_of_large_robots_the_beginning_counts(site):
 
 def test_a_delay_is_kept_within_reason(site, web, monkeypatch):
     slept = []
-    monkeypatch.setattr(fetching.time, "sleep", slept.append)
+    monkeypatch.setattr(web._clock.stopped, "wait", slept.append)
     site.put("/robots.txt", "User-agent: *\nCrawl-delay: 4000")
     site.put("/", "x")
     web.fetch(site.url)

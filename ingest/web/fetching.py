@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import ssl
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
@@ -43,7 +43,10 @@ _ENCODINGS = b"gzip, deflate"
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What a server answered. `path` lies in the fetcher's own folder and goes with it."""
+    """What a server answered. `path` lies in the fetcher's own folder and goes with it.
+
+    Text in an encoding that the server names rightly is UTF-8 with its mark in the file.
+    """
 
     url: str
     """Where it was in the end, after redirects."""
@@ -54,8 +57,6 @@ class Fetched:
     """From the type that the server names, else from the address; "" if neither tells."""
     etag: str = ""
     last_modified: str = ""
-    charset: str = ""
-    """What the server said the text was encoded in. If that was right and not UTF-8, the file is UTF-8 with its mark now."""
 
 
 @dataclass(slots=True)
@@ -100,30 +101,36 @@ class Web:
         self._pool.close()
         self._folder.cleanup()
 
-    def fetch(self, url: str, *, etag: str = "", last_modified: str = "") -> Fetched:
+    def stop(self) -> None:
+        """Has every fetch fail from now on, from any thread: the one under way at once, but for one that is still connecting."""
+        self._clock.stop()
+
+    def fetch(self, url: str, *, etag: str = "", last_modified: str = "", at: str = "") -> Fetched:
         """What lies at `url`; unchanged if it still is what the server marked with `etag` or `last_modified`.
 
+        `at` is where that was, after redirects: nobody else is asked whether it has changed, as their marks mean other pages.
         A name and password in `url` are given to its own server and to nobody else.
         Raises InputError if `url` is none, else a ReadError that names it: UnsupportedError for another scheme, LockedError
         for what is not ours to fetch, EmptyError if the server has nothing to send.
         """
         asked = parsed(url)
-        known = {"If-None-Match": etag, "If-Modified-Since": last_modified}
-        conditions = [(key.encode(), value.encode()) for key, value in known.items() if value]
+        marks = {"If-None-Match": etag, "If-Modified-Since": last_modified}
+        conditions = [(key.encode(), value.encode()) for key, value in marks.items() if value]
         trail = [clean(asked)]
         self._clock.start()
         try:
-            return self._followed(trail, conditions, asked)
+            return self._followed(trail, {at or str(trail[0]): conditions}, asked)
         except Failure as failure:
             where = shown(asked) if len(trail) == 1 else f"{shown(asked)} (redirected to {shown(trail[-1])})"
             raise failure.kind(f"{where}: {failure.cause}; {failure.mend}") from failure.__cause__
 
-    def _followed(self, trail: list[httpx2.URL], conditions: list[tuple[bytes, bytes]], asked: httpx2.URL) -> Fetched:
-        """The answer at the end of the redirects; `trail` grows with each."""
+    def _followed(self, trail: list[httpx2.URL], known: Mapping[str, list[tuple[bytes, bytes]]], asked: httpx2.URL) -> Fetched:
+        """The answer at the end of the redirects; `trail` grows with each. `known` has the conditions for an address."""
         while True:
             here = trail[-1]
             self._admit(here)
             own = credentials(asked) if origin(here) == origin(asked) else []
+            conditions = known.get(str(here), [])
             with self._answer(here, [*conditions, *own]) as response:
                 target = _redirected(response, here)
                 if target is None:
@@ -151,7 +158,7 @@ class Web:
         format = named(suffix)
         if charset and (suffix == ".xml" or (format and format.textual)):
             _to_utf8(path, charset)
-        return Fetched(str(url), "new", path, suffix, etag, last_modified, charset)
+        return Fetched(str(url), "new", path, suffix, etag, last_modified)
 
     def _saved(self, response: httpx2.Response, name: str) -> Path:
         path = Path(self._folder.name, str(next(self._numbers)), name)
@@ -182,7 +189,7 @@ class Web:
         delay = min(site.rules.crawl_delay(TOKEN) or 0.0, MOST_PAUSE_S)
         pause = site.asked_at + delay - time.monotonic()
         if site.asked_at and pause > 0:
-            time.sleep(pause)
+            self._clock.stopped.wait(pause)
             self._clock.ends_at += pause
         site.asked_at = time.monotonic()
 

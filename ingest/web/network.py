@@ -6,12 +6,14 @@ they reach.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpcore2
 
@@ -36,6 +38,9 @@ class Clock:
 
     seconds: float
     ends_at: float = 0.0
+    stopped: threading.Event = field(default_factory=threading.Event)
+    line: socket.socket | None = None
+    """The connection that is used now, or was last."""
 
     def start(self) -> None:
         self.ends_at = time.monotonic() + self.seconds
@@ -43,9 +48,16 @@ class Clock:
     def left(self) -> float:
         """Seconds. Raises what a server raises that does not answer, if there are none."""
         left = self.ends_at - time.monotonic()
-        if left <= 0:
+        if left <= 0 or self.stopped.is_set():
             raise httpcore2.ReadTimeout
         return left
+
+    def stop(self) -> None:
+        """End the time of this fetch and of all to come, from any thread, and the read or write under way."""
+        self.stopped.set()
+        if self.line:
+            with contextlib.suppress(OSError):  # it was closed
+                self.line.shutdown(socket.SHUT_RDWR)
 
 
 class Network(httpcore2.NetworkBackend):
@@ -71,7 +83,7 @@ class Network(httpcore2.NetworkBackend):
                 if left == 1:
                     raise
             else:
-                return _Timed(stream, self._clock)
+                return _Timed(stream, self._clock, stream.get_extra_info("socket").dup())
         raise httpcore2.ConnectError
 
     def _allowed(self, host: str, port: int) -> list[str]:
@@ -89,24 +101,39 @@ class Network(httpcore2.NetworkBackend):
 
 
 class _Timed(httpcore2.NetworkStream):
-    """A connection that ends with the fetch: a server that sends a byte now and then would else hold it for ever."""
+    """A connection that ends with the fetch: a server that sends a byte now and then would else hold it for ever.
 
-    def __init__(self, inner: httpcore2.NetworkStream, clock: Clock) -> None:
-        self._inner, self._clock = inner, clock
+    `line` is a second handle of its socket, by which another thread can end it, before and after TLS.
+    """
+
+    def __init__(self, inner: httpcore2.NetworkStream, clock: Clock, line: socket.socket) -> None:
+        self._inner, self._clock, self._line = inner, clock, line
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, self._clock.left())
+        got = self._inner.read(max_bytes, self._left())
+        self._clock.left()  # what `stop` cut off looks as if the server had come to its end
+        return got
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, self._clock.left())
+        self._inner.write(buffer, self._left())
 
     def close(self) -> None:
         self._inner.close()
+        self._line.close()
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.NetworkStream:
-        return _Timed(self._inner.start_tls(ssl_context, server_hostname, self._clock.left()), self._clock)
+        try:
+            secure = self._inner.start_tls(ssl_context, server_hostname, self._left())
+        except BaseException:
+            self.close()
+            raise
+        return _Timed(secure, self._clock, self._line)
+
+    def _left(self) -> float:
+        self._clock.line = self._line  # before the time is asked for: whoever stops the clock in between finds it
+        return self._clock.left()
 
     def get_extra_info(self, info: str) -> object:
         return self._inner.get_extra_info(info)
