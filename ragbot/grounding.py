@@ -174,7 +174,7 @@ def _units(hit: Hit) -> list[tuple[Span, str]]:
     asked: Span | None = None
     for span in sentences(text):
         words = text[span.start : span.end]
-        if words.startswith("#") and "\n" not in words:
+        if words.startswith("#") and " |" not in words and "\n" not in words:
             context = f"{base} > {words.lstrip('# ')}" if base else words.lstrip("# ")
             asked = None
             continue

@@ -265,7 +265,7 @@ class Memory:
         pool, found, worded = max(k, POOL), dict[int, Chunk](), functools.cache(duplicates.wording)
         while True:
             ranked = self._ranked(query, vector, pool, only)
-            kept = duplicates.folded(_read_in_turn(ranked, 3 * k, read, found), k, worded)
+            kept = duplicates.folded(_read_in_turn(ranked, 2 * k, read, found), k, worded)
             if len(kept) == k or len(ranked) < pool or pool >= MOST:
                 return [Hit(found[one.id], one.score, one.why, tuple(found[copy.id] for copy in also)) for one, also in kept]
             pool = min(10 * pool, MOST)  # the same passage, over and over: there is more behind it
@@ -380,19 +380,20 @@ def _read_in_turn(
 
 def drafts_of(document: Document) -> list[Draft]:
     """The passages of a document as the store takes them."""
-    drafts = []
+    drafts, line, counted = list[Draft](), 1, 0
     kind = document.metadata.get("content_type", "")
     code, rows = kind.startswith("text/x-"), bool(RECORDS.search(kind))
     for passage in chunking.passages(document.text, document.pages, code=code, rows=rows):
         text = document.text[passage.start : passage.end]
         embedded = chunking.embedded(document.title, passage.heading, text)
+        line, counted = line + document.text.count("\n", counted, passage.start), passage.start
         drafts.append(
             Draft(
                 text=text,
                 start=passage.start,
                 end=passage.end,
                 page=passage.page,
-                line=document.text.count("\n", 0, passage.start) + 1 if document.lines and not document.pages else 0,
+                line=line if document.lines and not document.pages else 0,
                 heading=passage.heading,
                 embedded=embedded,
                 sha256=hashlib.sha256(embedded.encode("utf-8", "replace")).hexdigest(),

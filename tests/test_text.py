@@ -53,6 +53,16 @@ def test_an_edited_paragraph_changes_the_passages_around_it_only(heading):
     assert len(after - before) <= 10
 
 
+def test_an_edited_sentence_changes_the_passages_around_it_only():
+    """In a paragraph, a list and a table that are too long."""
+    for join, form in ((" ", "{}"), ("\n", "- {}"), ("\n", "a | {}")):
+        lines = [form.format(f"Sentence {n} speaks of thing {n * 7 % 31} in many words.") for n in range(600)]
+        text = "# Heading\n" + join.join(lines)
+        edited = "# Heading\n" + join.join([*lines[:50], form.format("This one is new."), *lines[50:200], *lines[201:]])
+        before, after = ({(p.heading, t[p.start : p.end]) for p in passages(t)} for t in (text, edited))
+        assert len(before) > 40 and len(after - before) <= 8
+
+
 def test_headings_stay_with_what_follows_and_are_known_below():
     text = "# Fees\n\n## Adults\n\nAdults pay 9.\n\n## Children\n\nChildren pay 4."
     found = passages(text)
@@ -72,6 +82,97 @@ def test_a_fence_that_was_never_closed_turns_nothing_inside_out():
     assert [part for part in parts if not part.startswith("```")] == ["One.", "Two.", "Three."] and len(parts) == 5
     text = "One.\n\n```sh\nmake\n\nTwo.\n\nThree."
     assert [text[start:end] for start, end in chunks._paragraphs(text, ())] == ["One.", "```sh\nmake", "Two.", "Three."]
+
+
+def headings(text, pages=()):
+    return [p.heading for p in passages(text, pages)]
+
+
+SENTENCES = " ".join(f"This is sentence number {n} of a long paragraph." for n in range(40))
+
+
+@pytest.mark.parametrize("gap", ["\n", "\n\n"])
+def test_a_heading_is_known_below_with_and_without_a_blank_line(gap):
+    text = f"# Alpha\n\n## Beta{gap}{SENTENCES}"
+    assert set(headings(text)[1:]) == {"Alpha > Beta"}
+    assert parts(text)[0].startswith(f"# Alpha\n\n## Beta{gap}This")
+
+
+def test_a_heading_stands_before_its_code():
+    text = "# Alpha\n```sh\n" + "# not one\nmake it\n" * 60 + "```\n## Beta\nIt is made.\n\n" + SENTENCES
+    assert set(headings(text)) == {"", "Alpha", "Alpha > Beta"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Title\n=====", "Title"),
+        ("Sub\n---", "Sub"),
+        ("Title\n=====\n\nWords.\n\nSub\n-----", "Title > Sub"),
+        ("Title\n=====\nSub\n---", "Title > Sub"),
+        ("# Title\nSub\n---", "Title > Sub"),
+        ("标题\n======", "标题"),
+        ("1. Title\n========", "1. Title"),
+        ("=======\n Title\n=======\n\nOne\n===\n\nTwo\n---\n\nThree\n~~~~~\n\nFour\n^^^^", "Title > One > Two > Three > Four"),
+        ("Title\n*****\n\nOne\n===\n\nTwo\n---\n\nThree\n---------", "Title > One > Three"),
+        ("Name | Price\n-----\nBolt | 3", ""),
+        ("| Name\n------", ""),
+        ("---\ntitle: A page\n\ndate: today\n---", ""),
+        ("- An item\n---------", ""),
+        ("1. An item\n---", ""),
+        ("> Quoted\n--------", ""),
+        ("The end of it.\n---", ""),
+        ("Two lines\nof a text\n---------", ""),
+        ("Ana\n--\nAna Smith", ""),
+        ("Too long\n~~~~", ""),
+        ("=====\n=====", ""),
+        ("Bolt     3\n----------", ""),
+        ("    Title\n    -----", ""),
+    ],
+)
+def test_headings_by_the_line_below_them(text, expected):
+    assert headings(f"{text}\n\n{SENTENCES}")[-1] == expected
+
+
+def test_tildes_below_a_title_open_no_fence():
+    text = f"One\n===\n\nTwo\n---\n\nThree\n~~~~~\n\nWords.\n\nFour\n----\n\n{SENTENCES}"
+    assert headings(text)[-1] == "One > Four"
+    text = "Run this:\n~~~\n# not one\n\nmake\n~~~\n\n" + SENTENCES
+    assert set(headings(text)) == {""}
+
+
+def test_a_cell_is_no_heading():
+    rows = [f"{number} | part {number} | Use it with care. Wear goggles." for number in range(40)]
+    for header in ("# | Name | Rule", "# of parts | Name | Rule"):
+        text = "\n".join(["# Parts\n", header, *rows])
+        assert set(headings(text)[1:]) == {f"Parts > {header}"}
+    text = "\n".join(["# Parts\n", "No | Name | Rule", "## 1 | Bolt | Wear goggles.", *rows])
+    assert set(headings(text)[1:]) == {"Parts > No | Name | Rule"}
+    assert headings(f"# Bolts | Parts\n{SENTENCES}")[-1] == "Bolts | Parts"
+    assert {p.heading for p in passages("# Stock\n\n# comment\nName: Bolt\n```\n" + "\nName: Nut" * 200, rows=True)} == {
+        "",
+        "Stock",
+    }
+
+
+def test_a_comment_in_indented_code_is_no_heading():
+    text = f"Title\n=====\n\n.. code::\n\n   # comment\n   make\n\n{SENTENCES}"
+    assert set(headings(text)) == {"", "Title"}
+    assert headings(f" # Title\n\n{SENTENCES}")[-1] == "Title"
+
+
+def test_headings_are_short_and_without_the_signs_after_them():
+    assert headings("Hello\n\n# x" + " " * 30_000 + "y ##\n\n" + SENTENCES)[-1] == "x y"
+    assert len(headings(f"# {'word ' * 1000}\n\n{SENTENCES}")[-1]) <= 200
+
+
+def test_a_heading_at_the_end_of_a_page_stays_on_it():
+    text = "Words.\n\n# Heading\n\nMore words."
+    assert [(p.page, text[p.start : p.end]) for p in passages(text, [0, text.index("More")])] == [
+        (1, "Words."),
+        (1, "# Heading"),
+        (2, "More words."),
+    ]
 
 
 def test_chinese_is_cut_at_sentences():
@@ -99,6 +200,16 @@ def test_sentences_are_in_order_and_lose_no_letter(text):
         ("It costs 3.50 euros. Version 2.0 is out.", ["It costs 3.50 euros.", "Version 2.0 is out."]),
         ("In the U.S. patents last 20 years.", ["In the U.S. patents last 20 years."]),
         ("# Title\nText follows here.", ["# Title", "Text follows here."]),
+        ("Title\n=====\ntext follows here.", ["Title", "text follows here."]),
+        ("Hello " + "." * 30_000 + "x", ["Hello " + "." * 30_000 + "x"]),
+        ("请先使用我们提供的\nPython 程序登记，\nThen 关门。", ["请先使用我们提供的\nPython 程序登记，\nThen 关门。"]),
+        ("请阅读《手册》\nA 章。", ["请阅读《手册》\nA 章。"]),
+        ("口号是《加油！》，凡是《你好！李焕英》都看。好。", ["口号是《加油！》，凡是《你好！李焕英》都看。", "好。"]),
+        ("他说：“快跑！！”，然后就跑了。【完。】好。", ["他说：“快跑！！”，然后就跑了。", "【完。】", "好。"]),
+        ('他说："走。"好。', ['他说："走。"', "好。"]),
+        ("没有写完的《书名。好。", ["没有写完的《书名。好。"]),
+        ("没有写完的《书名" + "很长" * 30 + "。好。", ["没有写完的《书名" + "很长" * 30 + "。", "好。"]),
+        ("步骤如下\n1、安装\n（2）登记\n三、关门\n　　4、离开", ["步骤如下", "1、安装", "（2）登记", "三、关门", "4、离开"]),
         ("", []),
     ],
 )
@@ -201,6 +312,42 @@ def test_a_row_longer_than_a_passage_stays_whole():
     assert [part for part in parts(text) if row in part]
 
 
+LONG_ROWS = [f"tool {number} | Use it with care. Wear goggles. Never leave it alone. | Room {number}" for number in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "path"),
+    [
+        (["## Tools", "Tool | Rules | Room"], [], "Tools > Tool | Rules | Room"),
+        (["Tools", "=====", "Tool | Rules | Room"], [], "Tools > Tool | Rules | Room"),
+        (["Table 1: the tools", "of the shop", "Tool | Rules | Room"], [], "Tool | Rules | Room"),
+        (["Tool | Rules | Room", "Hand tools"], [], "Tool | Rules | Room"),
+        (["Tool | Rules | Room", "Hand tools |", "Small ones |"], [], "Tool | Rules | Room"),
+        (["Tool | Rules | Room"], ["Hand tools |", "Small ones |"], "Tool | Rules | Room"),
+    ],
+)
+def test_rows_are_never_cut_whatever_stands_around_them(before, after, path):
+    lines = [*before, *LONG_ROWS, *after]
+    text = "\n".join(lines)
+    assert [line for part in parts(text) for line in part.split("\n")] == lines
+    assert set(headings(text)[1:]) == {path}
+
+
+def test_what_stands_after_a_table_is_not_of_it():
+    text = "\n".join(["Tool | Rules | Room", *LONG_ROWS, SENTENCES])
+    found = {
+        p.heading for p in passages(text) if "sentence number" in text[p.start : p.end] and " | " not in text[p.start : p.end]
+    }
+    assert found == {""}
+    again = "\n".join(["Tool | Rules | Room", *LONG_ROWS, "The other tools", "of the shop", *LONG_ROWS])
+    assert set(headings(again)[1:]) == {"Tool | Rules | Room", ""}, "the first row of the second table may be no header"
+
+
+def test_a_bar_in_a_sentence_makes_no_row_of_it():
+    text = SENTENCES.replace("number 20", "number 20 | 21")
+    assert all(part.endswith(".") for part in parts(text)) and max(map(len, parts(text))) <= chunks.MAX_LENGTH
+
+
 def test_items_of_a_long_list_stay_whole():
     items = [f"- Item {number} is about something. It says more in a second sentence, and is done." for number in range(40)]
     text = "\n".join(items)
@@ -208,11 +355,24 @@ def test_items_of_a_long_list_stay_whole():
     assert [line for part in parts(text) for line in part.split("\n")] == items
 
 
+@pytest.mark.parametrize("sign", ["{}、", "（{}）", "({})", "　　{}、"])
+def test_items_of_a_chinese_list_stay_whole(sign):
+    items = [sign.format(number) + "安装之前请先阅读说明书。然后检查零件。最后把电源线插好。" for number in range(1, 30)]
+    text = "\n".join(items)
+    assert len(parts(text)) > 3
+    assert [line.strip() for part in parts(text) for line in part.split("\n")] == [item.strip() for item in items]
+
+
 def test_chinese_sentences_are_never_cut():
     sentence = "实验室的窑炉每周四晚上点火，" * 24 + "请提前一天向管理员登记。"
     text = sentence * 5
     assert all(part.endswith("。") for part in parts(text)) and "".join(parts(text)) == text
     assert max(map(len, parts(text))) > chunks.MAX_LENGTH // 3, "a long one is a passage of its own"
+    longest = "第一条" + "，".join(["甲方应当在收到通知之后履行其全部义务"] * 60) + "。"
+    assert chunks.MOST_WHOLE * 2 // 3 < chunks._length(longest, 0, len(longest)) <= chunks.MOST_WHOLE
+    assert longest in parts(f"前言很短。{longest}结束了。")
+    mixed = "请在 " + " ".join(f"https://example.com/very/long/address/{n}/index.html" for n in range(20)) + " 下载所有的文件。"
+    assert mixed in parts(f"前言。{mixed}结束。")
 
 
 def test_hard_wrapped_lines_are_cut_between_sentences():

@@ -10,6 +10,14 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ragbot.text.tokens import CJK
+
+ITEM = r"[-*+•·–][ \t]|\d{1,3}(?:[.)][ \t]|、)|[（(]\d{1,3}[)）]|[（(]?[一二三四五六七八九十]{1,3}[、)）]"
+"""What an item of a list begins with, as a pattern."""
+CJK_STOPS = "。！？"
+CLOSERS = "\"'”’」』)）》〉】"
+"""What may stand between a stop and the end of its sentence."""
+
 
 class Span(NamedTuple):
     """`text[start:end]`, in characters."""
@@ -18,11 +26,16 @@ class Span(NamedTuple):
     end: int
 
 
-_STARTS_ITEM = re.compile(
-    r"[ \t]*(?:[-*+•·–][ \t]|\d{1,3}[.)][ \t]|#{1,6}[ \t]|\||>|```|[（(]?[一二三四五六七八九十]{1,3}[、)）])"
-)
+_STARTS_ITEM = re.compile(rf"[ \t\u3000]*(?:{ITEM}|#{{1,6}}[ \t]|\||>|```)")
 _ENDS_LINE = re.compile(r"[.!?:;。！？：；…|]['\"”’)\]]*[ \t]*$")
-_STOP = re.compile(r"[.!?…]+['\"”’)\]*_]*(?=\s)|[。！？]+[”’」』）]*")
+_RULE = re.compile(r"[ \t]*([=~^\"*+_-])\1{2,}\s*$")
+"""A line that is drawn under a heading, or between two parts."""
+_GOES_ON = re.compile(rf"[{CJK}，、》〉】）」』,-]$")
+_STOP = re.compile(
+    r"[《〈][^《》〈〉]{0,60}(?:[》〉]|\Z)"  # a title: what it ends with ends no sentence
+    r"|(?P<stop>(?<![.!?…])[.!?…]+['\"”’)\]*_]*(?=\s)"
+    rf"|(?<![{CJK_STOPS}])[{CJK_STOPS}]++[{CLOSERS}]*+(?![，、；：—,;:]))"
+)
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(\[.])(?:[A-Za-z]|e\.g|i\.e|etc|vs|cf|no|nos|dr|mr|mrs|ms|prof|st|jr|sr|inc|ltd|co|fig|approx|dept|tel|a\.m|p\.m)\.$",
     re.IGNORECASE,
@@ -57,16 +70,20 @@ def _breaks(line: str, following: str) -> bool:
     bare = line.strip()
     if not bare or not following.strip() or bare.startswith(("#", "|")):
         return True
+    if _RULE.match(bare) or _RULE.match(following):
+        return True
     if _STARTS_ITEM.match(following) or _ENDS_LINE.search(line.rstrip("\r\n")):
         return True
     if " | " in bare:
         return True
-    return len(bare) < _SHORT_LINE and following.lstrip()[:1].isupper() and not bare.endswith((",", "-"))
+    return len(bare) < _SHORT_LINE and following.lstrip()[:1].isupper() and not _GOES_ON.search(bare)
 
 
 def _split(text: str, block: Span) -> Iterator[Span]:
     start = block.start
     for stop in _STOP.finditer(text, block.start, block.end):
+        if not stop["stop"]:
+            continue
         before = text[max(start, stop.start() - 8) : stop.end()]
         if stop.group().startswith(".") and (_ABBREVIATION.search(before) or _ITEM_NUMBER.fullmatch(text, start, stop.end())):
             continue
