@@ -69,7 +69,7 @@ OWNERS = {
     "python_calamine": "ingest.readers",
     "lxml": "ingest.readers",
     "bs4": "ingest.readers",
-    "charset_normalizer": "ingest.readers",
+    "chardet": "ingest.readers",
     "httpx2": "ingest.web",
     "httpcore2": "ingest.web",
     "protego": "ingest.web",

@@ -124,10 +124,13 @@ def test_answers_are_json_and_errors_keep_their_kind(tmp_path):
 
 def test_a_process_is_replaced_after_many_files(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "RENEWED", 2)
+    started, real = [], reading._Process
+    monkeypatch.setattr(reading, "_Process", lambda: started.append(real()) or started[-1])
     paths = texts(tmp_path, **{f"n{number}": f"Number {number}." for number in range(5)})
     with Reading(1) as many:
         got = [document.text for _, document in many.each(paths, lambda path: Request(path, path.name, "everyone"))]
-        assert len(many._all) == 3
+        assert len(started) == 3 and many._all == started[2:]
+        assert all(process._process.returncode is not None for process in started[:2])
     assert got == [f"Number {number}." for number in range(5)]
 
 

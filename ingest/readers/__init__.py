@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ingest.readers import sniff
 from ingest.readers.characters import clean
+from ingest.readers.damage import refuse_long
 from ingest.readers.formats import FORMATS, Extract, Format, Source, all_names, named
 from ingest.readers.titles import one_line
 from ragbot.errors import BrokenError, EmptyError, LockedError, ReadError, UnsupportedError
@@ -20,8 +21,13 @@ from ragbot.types import EVERYONE, Document
 SUFFIXES: frozenset[str] = frozenset(suffix for format in FORMATS for suffix in format.suffixes)
 """The suffixes, lower case, of the files that a walk through a folder picks up."""
 
-READER_VERSION = "2"
+READER_VERSION = "3"
 """Changed whenever the same file would give another text, so that files are read again."""
+
+_VERBATIM = ("plain", "markdown", "code")
+"""Readers of texts that are kept as they are, so that the size of a file tells how long they are."""
+_WIDEST = 4
+"""Bytes that a letter takes at most, in any encoding."""
 
 __all__ = ["READER_VERSION", "SUFFIXES", "read"]
 
@@ -38,11 +44,12 @@ def read(
     """The document that a file holds. `suffix` stands for the one of its name; `alive` is called with each page.
 
     Raises a ReadError, which names the file by `uri`: UnsupportedError for another type,
-    EmptyError without any text, BrokenError if damaged or misnamed, LockedError if the
-    password is missing or wrong, or the file is not ours to open.
+    EmptyError without any text, BrokenError if damaged, misnamed or too long, LockedError if
+    the password is missing or wrong, or the file is not ours to open.
     """
     format, source = _open(path, uri, password, path.suffix.lower() if suffix is None else suffix, alive)
     extract = _reader(format)(source)
+    refuse_long(uri, len(extract.text))
     if not extract.text.strip():
         raise EmptyError(f"{uri}: holds no text; check that it is the file you mean")
     return Document(
@@ -74,7 +81,9 @@ def _open(path: Path, uri: str, password: str | None, suffix: str, alive: Callab
             raise ReadError(f"{uri}: not a file; give a file, or a folder to sync")
         with path.open("rb") as file:
             found = sniff.sniff(file, suffix)
-            empty = file.seek(0, 2) == 0
+            size = file.seek(0, 2)
+            if found.format and found.format.module in _VERBATIM:
+                refuse_long(uri, size // _WIDEST)
             file.seek(0)
             data = file.read() if found.format or named(suffix) else b""
     except FileNotFoundError as cause:
@@ -83,7 +92,7 @@ def _open(path: Path, uri: str, password: str | None, suffix: str, alive: Callab
         raise LockedError(f"{uri}: no permission to read it; change its mode or owner") from cause
     except OSError as cause:
         raise ReadError(f"{uri}: cannot be read ({cause.strerror or cause}); try again") from cause
-    if empty:
+    if size == 0:
         raise EmptyError(f"{uri}: is empty (0 bytes); check that it was saved or fetched whole")
     return _agreed(uri, suffix, found, data), Source(uri, data, password, alive)
 

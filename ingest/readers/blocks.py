@@ -43,11 +43,16 @@ def write_pages(pages: Iterable[Iterable[Block]]) -> tuple[str, tuple[int, ...]]
 
 
 def table(rows: Iterable[Sequence[str]]) -> Block | None:
-    """A table with one line a row. Empty rows and columns are left out; None if nothing is left."""
+    """A table with one line a row. Empty rows and columns are left out; None if nothing is left.
+
+    A row with a single cell in it ends with a bar, by which it is known for a row.
+    """
     full = [[" ".join(cell.split()) for cell in row] for row in rows]
     full = [row for row in full if any(row)]
     used = sorted({at for row in full for at, cell in enumerate(row) if cell})
-    lines = (" | ".join(row[at] if at < len(row) else "" for at in used).rstrip(" |") for row in full)
+    lines = [" | ".join(row[at] if at < len(row) else "" for at in used).rstrip(" |") for row in full]
+    if len(used) > 1:
+        lines = [line if " | " in line else f"{line} |" for line in lines]
     return Block("table", "\n".join(lines)) if full else None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
+from collections.abc import Sequence
 
 _MARKS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -17,11 +18,12 @@ _MARKS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 # The encodings that people still have files in; without this list rare code pages win by accident.
-_MULTIBYTE = ("gb18030", "big5", "cp932", "euc_jp", "cp949")
-_LEGACY = [
-    *_MULTIBYTE,
-    *("cp1252", "cp1251", "koi8_r", "cp1250", "iso8859_2", "cp1253", "cp1254", "cp1255", "cp1256"),
-]
+_CODE_PAGES = (
+    *("gb18030", "big5hkscs", "cp932", "euc_jis_2004", "cp949"),
+    *("cp1252", "cp1251", "cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874"),
+    *("koi8_r", "koi8_u", "cp866", "cp850", "cp852", "mac_roman"),
+)
+_ISO = ("iso8859_2", "iso8859_5")
 # Web pages name the smaller set and mean the larger one (WHATWG Encoding Standard).
 LARGER = {
     "ascii": "cp1252",
@@ -32,22 +34,30 @@ LARGER = {
     "euc_kr": "cp949",
     "big5": "big5hkscs",
 }
+_WIDE = ("utf-16", "utf-32")
 
 _LINE_ENDS = re.compile("\r\n?")
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f]")
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f]+")
 _ODD = re.compile("[\x00-\x08\x0b\x0e-\x19\x1c-\x1f]")  # form feed, escape and end-of-file do occur in text
-_KANA = re.compile("[\u3040-\u30ff]")
+_HIGH_CONTROLS = re.compile(b"[\x80-\x9f]")
 _SAMPLE_BYTES = 1 << 16
 
 
 def clean(text: str) -> str:
-    """Lines end in a newline; control characters and lone surrogates are gone."""
-    text = _CONTROLS.sub("", _LINE_ENDS.sub("\n", text))
+    """Lines end in a newline; control characters and lone surrogates are gone, without joining two words."""
+    text = _CONTROLS.sub(_instead, _LINE_ENDS.sub("\n", text))
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:  # surrogates: the round trip joins pairs and drops the rest
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
     return text
+
+
+def _instead(controls: re.Match[str]) -> str:
+    """A space between two words for the end of a page and its like. No newline: lines are counted for citations."""
+    start, end = controls.span()
+    before, after = controls.string[start - 1 : start], controls.string[end : end + 1]
+    return " " if before.strip() and after.strip() and any(map(str.isspace, controls[0])) else ""
 
 
 def peek(head: bytes) -> str | None:
@@ -68,10 +78,8 @@ def peek(head: bytes) -> str | None:
 def decode(data: bytes, declared: str = "") -> str:
     """The text of a file: by its byte order mark, else as declared, else as UTF-8, else by likelihood."""
     text = _by_mark(data)
-    if text is None and declared:
-        text = _strictly(data, _known(declared))
-    if text is None:
-        text = _strictly(data, "utf-8")
+    for meant in (*_meant(declared, data), "utf-8"):
+        text = _strictly(data, meant) if text is None else text
     if text is None or "\0" in text:
         codec = _wide(data)
         text = data.decode(codec, "replace") if codec else text
@@ -91,12 +99,17 @@ def _marked(data: bytes) -> str | None:
     return next((codec for mark, codec in _MARKS if data.startswith(mark)), None)
 
 
-def _known(declared: str) -> str:
+def _meant(declared: str, data: bytes) -> Sequence[str]:
+    """What may be meant by the name of an encoding, the likeliest first."""
     try:
         name = codecs.lookup(declared.strip()).name
     except (LookupError, ValueError):
-        return "utf-8"
-    return LARGER.get(name, name)
+        return ()
+    if name == "ascii":  # said by programs that know no better; were it true, it would be UTF-8 too
+        return "utf-8", LARGER[name]
+    if name.startswith(_WIDE) and 0 not in data:  # then its letters are single bytes (WHATWG HTML, 13.2.3.2)
+        return ()
+    return (LARGER.get(name, name),)
 
 
 def _strictly(data: bytes, codec: str) -> str | None:
@@ -125,17 +138,20 @@ def _assigned(text: str) -> float:
 
 
 def _wide(data: bytes) -> str | None:
-    """UTF-32 or UTF-16 without a byte order mark, told by where its zero bytes stand."""
+    """UTF-32 or UTF-16 without a byte order mark, told by where its bytes vary: the high ones of a script are few."""
     head = data[:_SAMPLE_BYTES]
-    even, odd = head[::2].count(0), head[1::2].count(0)
-    if len(data) % 2 or not even + odd:
+    if len(data) % 2 or 0 not in head:
         return None
-    likely = "utf-16-le" if odd > even else "utf-16-be"  # the high byte of ASCII is zero
+    likely = "utf-16-le" if _varies(head[1::2]) < _varies(head[::2]) else "utf-16-be"
     for codec in [*["utf-32-le", "utf-32-be"] * (len(data) % 4 == 0), likely]:
         text = _begins(head, codec)
         if text and _assigned(text) > 0.99:
             return codec
     return None
+
+
+def _varies(half: bytes) -> tuple[int, int]:
+    return len(set(half)), -half.count(0)
 
 
 def _nearly_utf8(data: bytes) -> str | None:
@@ -161,13 +177,8 @@ def _telling_lines(data: bytes) -> bytes:
 
 
 def _likely_codec(sample: bytes) -> str:
-    import charset_normalizer
+    import chardet
 
-    japanese = _strictly(sample, "euc_jp")
-    if japanese and len(_KANA.findall(japanese)) > 0.2 * sum(char > "\x7f" for char in japanese):
-        return "euc_jp"  # its kana are rare signs in the other East Asian sets
-    best = charset_normalizer.from_bytes(sample, cp_isolation=_LEGACY).best()
-    codec = best.encoding if best else "cp1252"
-    foreign = sum(byte > 0x7F for byte in sample)
-    western = codec not in _MULTIBYTE and foreign < 0.03 * len(sample)
-    return "cp1252" if western else codec  # a few accents are too few to tell; this is the common case
+    # Where ISO 8859 has control characters, which no text holds, the code pages have letters.
+    likely = _CODE_PAGES if _HIGH_CONTROLS.search(sample) else (*_CODE_PAGES, *_ISO)
+    return chardet.detect(sample, include_encodings=likely, compat_names=False)["encoding"] or "cp1252"

@@ -24,7 +24,9 @@ from ingest.readers.blocks import Block
 from ingest.readers.damage import broken
 from ingest.readers.formats import Extract, Source
 from ingest.readers.titles import sensible
+from ragbot.errors import BrokenError
 
+_STRICT = b"http://purl.oclc.org/ooxml/"
 _HEADING_LONGEST = 200
 
 _W = f"{{{nsmap['w']}}}"
@@ -35,7 +37,7 @@ _WRAPPERS = {_W + name for name in ("sdt", "sdtContent", "customXml", "smartTag"
     _MC + "AlternateContent",
     _MC + "Choice",
 }
-_OUTSIDE = {_W + name for name in ("pPr", "rPr", "sdtPr", "del", "moveFrom", "txbxContent")} | {_MC + "Fallback"}
+_OUTSIDE = {_W + name for name in ("pPr", "rPr", "sdtPr", "del", "moveFrom", "txbxContent", "rt")} | {_MC + "Fallback"}
 _SIGNS = {_W + "tab": "\t", _W + "ptab": "\t", _W + "br": "\n", _W + "cr": "\n", _W + "noBreakHyphen": "-"}
 _NOTES = {_W + "footnoteReference": "", _W + "endnoteReference": "e"}
 
@@ -53,7 +55,10 @@ _Styles = Mapping[str, _Style]
 
 def extract(source: Source) -> Extract:
     """The text of the body, then the notes."""
-    Archive(source).refuse_entities()
+    archive = Archive(source)
+    archive.refuse_entities()
+    if _STRICT in archive.read("_rels/.rels"):
+        raise BrokenError(f"{source.name}: is Strict Open XML, which is not read; save it as a Word document (.docx)")
     try:
         word = docx.Document(io.BytesIO(source.data))
         styles = _styles(word.styles.element)

@@ -15,6 +15,7 @@ from lxml.etree import _Element as Element  # type: ignore[import-untyped]
 from ingest.readers import html, markup
 from ingest.readers.archive import Archive
 from ingest.readers.characters import decode
+from ingest.readers.damage import refuse_long
 from ingest.readers.formats import Extract, Source
 from ingest.readers.titles import one_line, sensible
 from ragbot.errors import BrokenError, EmptyError, LockedError, ReadError
@@ -30,9 +31,9 @@ def extract(source: Source) -> Extract:
     archive = Archive(source)
     place = _package_place(archive, source.name)
     package = markup.parse(archive.read(place), source.name)
-    chapters = list(_chapters(package, posixpath.dirname(place)))
+    chapters = list(dict.fromkeys(_chapters(package, posixpath.dirname(place))))  # each once, however often it is named
     _refuse_locked(archive, chapters, source.name)
-    texts, failed = [], []
+    texts, failed, letters = [], [], 0
     for number, chapter in enumerate(chapters, 1):
         source.alive()
         try:
@@ -41,6 +42,9 @@ def extract(source: Source) -> Extract:
             continue
         except ReadError:
             failed.append(number)
+        else:
+            letters += len(texts[-1])
+            refuse_long(source.name, letters)
     if len(failed) == len(chapters):
         raise BrokenError(f"{source.name}: damaged (none of its {len(chapters)} chapters can be read); export it anew")
     title, author = (one_line("; ".join(_said(package, name))) for name in ("title", "creator"))

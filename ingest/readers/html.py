@@ -6,7 +6,9 @@ Styles are only asked whether they hide something. Element names are those of th
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from bs4 import BeautifulSoup
 from bs4.dammit import EncodingDetector
@@ -27,11 +29,13 @@ _BREAKING = frozenset(
     "table tbody td tfoot th thead tr ul".split()
 ).union(_HEADINGS)
 _FURNITURE = frozenset(
-    "head script style noscript template nav aside iframe object embed svg canvas audio video button input "
-    "select textarea datalist option annotation annotation-xml".split()
+    "head script style noscript template nav iframe object embed svg canvas audio video input "
+    "select textarea datalist option annotation annotation-xml rt rp rtc".split()
 )
+"""What is never content, or no words of the text: the last three are the glosses over Chinese and Japanese."""
 _FURNITURE_ROLES = frozenset("navigation complementary search menu menubar".split())
 _SECTIONS = ("article", "main", "section")
+_NAMING = (*_HEADINGS, "dt", "summary", "th")
 _MENU_NAME = re.compile(
     r"(?<![a-z])(?:menu|navbar|navigation|navbox|dropdown|sidebar|breadcrumbs?|catlinks|toc)(?![a-z])",
     re.IGNORECASE,
@@ -105,7 +109,16 @@ def _is_furniture(tag: Tag) -> bool:
     if tag.name in {"html", "body"}:  # some pages hide these until a script has run
         return False
     named = tag.name in _FURNITURE or tag.get("role") in _FURNITURE_ROLES
-    return named or _is_hidden(tag) or _is_link_menu(tag) or _is_permalink(tag)
+    aside = tag.name == "aside" and tag.find_parent(_SECTIONS) is None
+    return named or aside or _is_control(tag) or _is_hidden(tag) or _is_link_menu(tag) or _is_permalink(tag)
+
+
+def _is_control(tag: Tag) -> bool:
+    """Whether it is a button by itself, and not a heading that unfolds, nor among the words of a text."""
+    if tag.name != "button" or tag.find_parent(_NAMING):
+        return False
+    words = any(_is_text(node) and node.strip() for node in (tag.previous_sibling, tag.next_sibling))
+    return not words or tag.find_parent("pre") is not None
 
 
 def _is_hidden(tag: Tag) -> bool:
@@ -115,9 +128,9 @@ def _is_hidden(tag: Tag) -> bool:
 
 
 def _is_link_menu(tag: Tag) -> bool:
-    """A block that is called a menu and is nearly all links; a restaurant's menu is not."""
-    called = f"{tag.get('id')} {tag.get('class')}"
-    if tag.name not in {"div", "ul", "ol", "section", "table"} or not _MENU_NAME.search(called):
+    """A block that is called a menu, or stands aside, and is nearly all links; a restaurant's menu is not."""
+    called = tag.name in {"div", "ul", "ol", "section", "table"} and _MENU_NAME.search(f"{tag.get('id')} {tag.get('class')}")
+    if not called and tag.name != "aside":
         return False
     linked = sum(_length(link) for link in tag.find_all("a"))
     return linked > 0.8 * _length(tag)
@@ -125,15 +138,23 @@ def _is_link_menu(tag: Tag) -> bool:
 
 def _is_permalink(tag: Tag) -> bool:
     """The sign beside a heading that links to the heading itself."""
-    return tag.name == "a" and bool(tag.find_parent(_HEADINGS)) and bool(_PERMALINK.fullmatch(tag.get_text()))
+    return tag.name in {"a", "button"} and bool(tag.find_parent(_HEADINGS)) and bool(_PERMALINK.fullmatch(tag.get_text()))
 
 
 def _main(soup: BeautifulSoup) -> Tag:
-    """The part that is marked as the main one, if at least half of the text is in it."""
+    """The part that is marked as the main one, if at least half of the text is in it; of several articles, what holds all."""
     whole: Tag = soup.body or soup
-    marked = soup.select("main, article, [role=main]")
+    marked = [*soup.select("main, [role=main]"), *_around([tag for tag in soup("article") if not tag.find_parent("article")])]
     largest = max(marked, key=_length, default=whole)
     return largest if _length(largest) >= 0.5 * _length(whole) else whole
+
+
+def _around(tags: Sequence[Tag]) -> list[Tag]:
+    """The one tag, or the innermost that holds them all."""
+    if len(tags) < 2:
+        return list(tags)
+    shared = set.intersection(*({id(above) for above in tag.parents} for tag in tags))
+    return [next(above for above in tags[0].parents if id(above) in shared)]
 
 
 def _length(tag: Tag) -> int:
@@ -205,10 +226,15 @@ def _blocks(root: Tag) -> list[Block]:
             flow.close(node.name)
         elif isinstance(node, Tag):
             _enter(node, flow, todo)
-        elif isinstance(node, NavigableString) and not isinstance(node, PreformattedString):
+        elif _is_text(node):
             flow.words.append(_SPACE.sub(" ", node))
     flow.end()
     return flow.done
+
+
+def _is_text(node: PageElement | None) -> TypeGuard[NavigableString]:
+    """Whether it is words, and not a comment or its like."""
+    return isinstance(node, NavigableString) and not isinstance(node, PreformattedString)
 
 
 def _enter(tag: Tag, flow: _Flow, todo: list[PageElement | _Close]) -> None:

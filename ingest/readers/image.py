@@ -52,8 +52,19 @@ def _refuse_bomb(name: str, image: Image.Image, frames: int) -> None:
 
 def _picture(frame: Image.Image) -> ocr.Picture:
     upright = ImageOps.exif_transpose(frame)
+    if upright.mode.startswith(("I", "F")):
+        upright = _in_bytes(upright)
     upright.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
     if upright.mode in {"RGBA", "LA", "P"}:  # what can be seen through lies on white paper
         layer = upright.convert("RGBA")
         upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
     return np.ascontiguousarray(np.asarray(upright.convert("RGB"))[:, :, ::-1])
+
+
+def _in_bytes(image: Image.Image) -> Image.Image:
+    """A picture of 16 bits or of fractions, from its darkest to its lightest: conversion would cut off what is above 255."""
+    values = np.array(image, np.float32)
+    np.nan_to_num(values, copy=False, posinf=0, neginf=0)
+    values -= values.min()
+    values *= 255 / (values.max() or 1)
+    return Image.fromarray(values.astype(np.uint8))

@@ -1,4 +1,4 @@
-"""EML and MHTML: who wrote to whom and when, then what: plain text if there is some, else the web page.
+"""EML and MHTML: who wrote to whom and when, then what: plain text if it says it, else the web page.
 
 Messages that are attached are read too; other attachments are named, not read. The parts are told apart by
 the old policy of `email`, which takes everything; the new one, which raises on some, only reads headers.
@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 _LONGEST_HEADER = 10_000
 _DEEPEST = 20
+_REPORTS = frozenset({"message/delivery-status", "message/disposition-notification", "message/feedback-report"})
+_NOTICE = 500
+"""Letters up to which a plain text may be but the notice that there is a web page to look at."""
 _GAP = "\n\n"
 
 
@@ -59,22 +62,54 @@ def _part(part: Message, name: str, depth: int) -> Iterator[str]:
         yield "Attached message:"
         for message in inner:
             yield from _message(message, name, depth + 1)
+    elif inner is not None and kind in _REPORTS:
+        yield _GAP.join("\n".join(_decoded(f"{key}: {value}") for key, value in one.raw_items()) for one in inner).strip()
     elif inner is not None:
-        for one in _chosen(kind, inner):
-            yield from _part(one, name, depth + 1)
-    elif part.get_content_disposition() == "attachment" or part.get_filename() or kind not in {"text/plain", "text/html"}:
-        yield _attachment(part, kind)
+        chosen = _chosen(kind, inner, name)
+        for one in inner:
+            if one in chosen:
+                yield from _part(one, name, depth + 1)
+            else:
+                yield from (_attachment(file) for file in one.walk() if _is_attached(file))
+    elif not kind.startswith("text/") or part.get_filename() or _is_attached(part):
+        yield _attachment(part)
     else:
         yield _page(part, name) if kind == "text/html" else _text(part).strip()
 
 
-def _chosen(kind: str, parts: Sequence[Message]) -> Sequence[Message]:
+def _chosen(kind: str, parts: Sequence[Message], name: str) -> Sequence[Message]:
     """Of alternatives the plain text, else the last, which says most; of a page with its pictures, the page."""
     if kind == "multipart/alternative":
         plain = [part for part in parts if part.get_content_type() == "text/plain" and _text(part).strip()]
-        rich = [part for part in parts if part.get_content_type() == "text/html" or part.is_multipart()]
-        return (plain or rich[-1:] or parts)[:1]
+        rich = [part for part in parts if part.get_content_type() == "text/html" or part.is_multipart()][-1:]
+        if plain and rich and _is_notice(_text(plain[0]), rich[0], name):
+            return rich
+        return (plain or rich or parts)[:1]
     return parts[:1] if kind == "multipart/related" else parts
+
+
+def _is_notice(plain: str, rich: Message, name: str) -> bool:
+    """Whether a plain text is short, and a page beside it says something else, at not much less length."""
+    pages = [part for part in rich.walk() if part.get_content_type() == "text/html" and not _is_attached(part)]
+    if len(plain) > _NOTICE or not pages:
+        return False
+    try:
+        said, shown = _pieces(plain), _pieces(_page(pages[0], name))
+    except ReadError:
+        return False
+    return len(shown & said) < 0.5 * len(shown) and len(shown) > 0.5 * len(said)
+
+
+def _pieces(text: str) -> set[str]:
+    """Three letters each: what texts share however their lines are broken, and in languages without spaces too."""
+    letters = "".join(text.split())
+    return {letters[at : at + 3] for at in range(len(letters) - 2)}
+
+
+def _is_attached(part: Message) -> bool:
+    """Whether a part is a file of its own, and not one that a page shows, which it refers to by number or place."""
+    shown = "Content-ID" in part or "Content-Location" in part
+    return part.get_content_disposition() == "attachment" or bool(part.get_filename()) and not shown
 
 
 def _bytes(part: Message) -> bytes:
@@ -91,9 +126,9 @@ def _page(part: Message, name: str) -> str:
     return html.extract(Source(name, f"<!doctype html>{_text(part)}".encode("utf-8-sig"))).text
 
 
-def _attachment(part: Message, kind: str) -> str:
+def _attachment(part: Message) -> str:
     called = _decoded(part.get_filename() or "") or "without a name"
-    return f"Attachment: {called} ({kind}, {len(_bytes(part)):,} bytes)"
+    return f"Attachment: {called} ({part.get_content_type()}, {len(_bytes(part)):,} bytes)"
 
 
 def _header(message: Message, name: str) -> str:

@@ -6,12 +6,15 @@ import re
 
 from ingest.readers.characters import decode
 from ingest.readers.formats import Extract, Source
+from ingest.readers.titles import one_line
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*$", re.DOTALL | re.MULTILINE)
-_FRONT_TITLE = re.compile(r"^title:[ \t]*(['\"]?)(.+?)\1[ \t]*$", re.MULTILINE)
+_FRONT_TITLE = re.compile(r"^title:(.*)$", re.MULTILINE)
 _FENCED = re.compile(r"^ {0,3}(`{3,}|~{3,}).*?(?:^ {0,3}\1|\Z)", re.DOTALL | re.MULTILINE)
-_TOP_HEADING = re.compile(r"^ {0,3}#[ \t]+(.+?)(?:[ \t]+#+)?[ \t]*$|^(\S.*)\n=+[ \t]*$", re.MULTILINE)
-_ATTRIBUTES = re.compile(r"[ \t]*\{[^{}]*\}$")
+_TOP_HEADING = re.compile(r"^ {0,3}#[ \t]+(\S.*)$|^(\S.*)\n=+[ \t]*$", re.MULTILINE)
+_QUOTED = re.compile(r"(['\"])(.+)\1")
+_CLOSING = re.compile(r" #+$")
+_ATTRIBUTES = re.compile(r" ?\{[^{}]*\}$")
 
 
 def extract(source: Source) -> Extract:
@@ -26,6 +29,9 @@ def _title(text: str) -> str:
     body = _FENCED.sub("", text[front.end() :] if front else text)
     heading = _TOP_HEADING.search(body)
     if heading:
-        return _ATTRIBUTES.sub("", heading[1] or heading[2])
+        line = one_line(heading[1] or heading[2])  # first of all: where spaces do not run on, no pattern takes long
+        return _ATTRIBUTES.sub("", _CLOSING.sub("", line) if heading[1] else line)
     said = _FRONT_TITLE.search(front[1]) if front else None
-    return said[2] if said else ""
+    title = said[1].strip() if said else ""
+    quoted = _QUOTED.fullmatch(title)
+    return quoted[2] if quoted else title

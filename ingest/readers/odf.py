@@ -22,7 +22,7 @@ OFFICE, TEXT, TABLE, DRAW, STYLE = (f"{{{_NAMES}{name}:1.0}}" for name in ("offi
 _META, _DC = f"{{{_NAMES}meta:1.0}}", "{http://purl.org/dc/elements/1.1/}"
 _ENCRYPTED = f"{{{_NAMES}manifest:1.0}}encryption-data"
 _SIGNS = {TEXT + "tab": "\t", TEXT + "line-break": "\n"}
-_OUTSIDE = frozenset({TEXT + "note", TEXT + "tracked-changes", TEXT + "ruby-text", DRAW + "frame", OFFICE + "annotation"})
+_OUTSIDE = frozenset({TEXT + "note", TEXT + "tracked-changes", TEXT + "ruby-text", OFFICE + "annotation"})
 _MOST_SPACES = 100
 _ROW_GROUPS = {TABLE + name for name in ("table-header-rows", "table-rows", "table-row-group")}
 
@@ -76,9 +76,14 @@ def _words(element: Element) -> Iterator[str]:
             yield " " * number(child, TEXT + "c", _MOST_SPACES)
         elif child.tag == TEXT + "note":
             yield f"[^{citation(child)}]"
-        elif child.tag not in _OUTSIDE and isinstance(child.tag, str):
+        elif isinstance(child.tag, str) and child.tag not in _OUTSIDE and not is_drawn(child):
             yield from _words(child)
         yield _collapsed(child.tail)
+
+
+def is_drawn(element: Element) -> bool:
+    """Whether it is a frame or a shape, whose words are not those of the paragraph that it hangs on."""
+    return isinstance(element.tag, str) and element.tag.startswith(DRAW)
 
 
 def citation(note: Element) -> str:

@@ -6,9 +6,6 @@ taken here: it makes up to 100 million cells of one that says that it repeats (d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
-
 from lxml.etree import _Element as Element  # type: ignore[import-untyped]
 
 from ingest.readers import blocks, odf, rows
@@ -16,13 +13,16 @@ from ingest.readers.blocks import Block
 from ingest.readers.damage import broken
 from ingest.readers.formats import Extract, Source
 from ingest.readers.odf import OFFICE, STYLE, TABLE, TEXT
-from ingest.readers.sheets import sheet_blocks
+from ingest.readers.sheets import MOST_AREA, sheet_blocks
 from ragbot.errors import ReadError
 
 _CELL, _PARAGRAPH, _DATE = TABLE + "table-cell", TEXT + "p", OFFICE + "date-value"
 _CELLS = {_CELL, TABLE + "covered-table-cell"}
 _ROWS_REPEATED, _COLUMNS_REPEATED = TABLE + "number-rows-repeated", TABLE + "number-columns-repeated"
-_MOST_ROWS, _MOST_COLUMNS = 1 << 20, 1 << 14
+_MOST_COLUMNS = 1 << 14
+_MOST_REPEATS = 1_000
+"""How often a row that repeats is written: what says the same more often says nothing more, and is one hit in any case."""
+_ROWS_AT_ONCE = 1_000
 
 
 def extract(source: Source) -> Extract:
@@ -51,23 +51,38 @@ def _hidden_styles(content: Element) -> frozenset[str]:
 
 
 def _page(table: Element, source: Source, tally: rows.Tally) -> list[Block]:
-    source.alive()
     lines: list[list[str]] = []
-    for row in odf.rows(table):
-        line = list(islice(_line(row), _MOST_COLUMNS))
-        while line and not line[-1]:  # the sheet's empty rest
-            line.pop()
-        repeats = odf.number(row, _ROWS_REPEATED, _MOST_ROWS) if line else 0
+    area = 0
+    for number, row in enumerate(odf.rows(table)):
+        if number % _ROWS_AT_ONCE == 0:
+            source.alive()
+        line = _line(row)
+        repeats = odf.number(row, _ROWS_REPEATED, _MOST_REPEATS) if line else 0
         tally.add(line, repeats)
+        area += len(line) * repeats
+        if area > MOST_AREA:
+            raise rows.too_large(source.name)
         lines += [line] * repeats
     return sheet_blocks(table.get(f"{TABLE}name") or "", lines)
 
 
-def _line(row: Element) -> Iterator[str]:
+def _line(row: Element) -> list[str]:
+    """The cells up to the last filled one. Empty ones, which mostly are the sheet's endless rest, are made once one follows."""
+    line: list[str] = []
+    empty = 0
     for cell in row:
-        if cell.tag in _CELLS:
-            shown = _shown(cell) if cell.tag == _CELL and len(cell) else ""
-            yield from [shown] * odf.number(cell, _COLUMNS_REPEATED, _MOST_COLUMNS)
+        if cell.tag not in _CELLS:
+            continue
+        shown = _shown(cell) if cell.tag == _CELL and len(cell) else ""
+        repeats = odf.number(cell, _COLUMNS_REPEATED, _MOST_COLUMNS)
+        if shown:
+            line += [""] * empty + [shown] * repeats
+            empty = 0
+        else:
+            empty += repeats
+        if len(line) + empty >= _MOST_COLUMNS:
+            break
+    return line[:_MOST_COLUMNS]
 
 
 def _shown(cell: Element) -> str:

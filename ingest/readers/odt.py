@@ -13,7 +13,7 @@ from ingest.readers import blocks, odf
 from ingest.readers.blocks import Block
 from ingest.readers.damage import broken
 from ingest.readers.formats import Extract, Source
-from ingest.readers.odf import DRAW, STYLE, TABLE, TEXT
+from ingest.readers.odf import STYLE, TABLE, TEXT
 from ragbot.errors import ReadError
 
 _WRAPPERS = {TEXT + name for name in ("section", "index-body", "bibliography", "numbered-paragraph")}
@@ -57,8 +57,8 @@ def _blocks(parent: Element, parents: _Parents, depth: int = 0) -> Iterator[Bloc
                     yield from _blocks(item, parents, depth + 1)
         elif child.tag == TABLE + "table":
             yield from _table(child, parents)
-        elif child.tag == DRAW + "frame":
-            yield from _boxes(child, parents)
+        elif odf.is_drawn(child):
+            yield from _blocks(child, parents)
         elif child.tag in _WRAPPERS and child.get(f"{TEXT}display") != "none":
             yield from _blocks(child, parents, depth)
 
@@ -78,9 +78,9 @@ def _paragraph(paragraph: Element, parents: _Parents, depth: int) -> Iterator[Bl
 
 
 def _boxes(element: Element, parents: _Parents) -> Iterator[Block]:
-    """The text boxes that hang on a paragraph, outermost first; notes come at the end."""
+    """The text boxes and shapes that hang on a paragraph, outermost first; notes come at the end."""
     for child in element:
-        if child.tag == DRAW + "text-box":
+        if odf.is_drawn(child):
             yield from _blocks(child, parents)
         elif child.tag != TEXT + "note":
             yield from _boxes(child, parents)

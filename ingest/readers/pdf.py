@@ -19,7 +19,7 @@ import pypdfium2.raw
 from pypdf.generic import NameObject
 
 from ingest.readers.characters import clean
-from ingest.readers.damage import broken
+from ingest.readers.damage import broken, refuse_long
 from ingest.readers.formats import Extract, Source
 from ingest.readers.titles import first_line, one_line, sensible
 from ragbot.errors import BrokenError, EmptyError, LockedError
@@ -37,9 +37,14 @@ _SCANNED = 16
 """A page with fewer letters than this is looked at as a picture: scans carry a number or a stamp at most."""
 _UNMAPPED = re.compile(r"(?:/[A-Za-z]{1,8}\d{1,5}(?!\w)){2,}|/g\d+|(?:\(cid:\d+\))+")
 _UNKNOWN = frozenset({"Cn", "Co", "Cc", "Cs"})
-_HYPHENATED = re.compile(r"(?<![\w-])([^\W\d_]{2,})[-\xad]\n([^\W\d_]{2,})(\S*)(?: ?\n| |$)?")
+_CUT = re.compile(r"(?<![\w-])([\w-]*[^\W\d_])[-\xad]\n(\w+)(\S*)(?: ?\n| |$)?")
+"""A word that goes on in the next line. A digit before the hyphen is none: some reports write a minus behind a number."""
 _HYPHEN_SIGN = re.compile("\ufffe\n?")
-_COMPOUND = re.compile(r"[^\W\d_]+-[^\W\d_]+")
+"""What PDFium writes for a hyphen and the line end after it."""
+_WORD = re.compile(r"(?<![-\xad]\n)\b[^\W\d_]+\b(?![-\xad]\n)")
+_COMPOUND = re.compile(r"(?<!\w)(\w+)-(?=(\w+))")
+_ALSO = frozenset({"and", "or", "und", "oder"})
+_LONGEST_PREFIX = 3
 _RUN_TOGETHER = re.compile(r"[A-Za-z]{20,}")
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 
@@ -53,7 +58,12 @@ def extract(source: Source) -> Extract:
     if count > MOST_PAGES:
         raise BrokenError(f"{source.name}: has {count:,} pages, more than the {MOST_PAGES:,} that are read; split it")
     pages = _Pages(source, file)
-    found = [pages.read(number) for number in range(count)]
+    found: list[tuple[str, bool]] = []
+    letters = 0
+    for number in range(count):
+        found.append(pages.read(number))
+        letters += len(found[-1][0])
+        refuse_long(source.name, letters)  # many pages may be one and the same object of the file
     failed = tuple(number for number, (_, lost) in enumerate(found, 1) if lost)
     texts = _with_headings(_dehyphenated([text for text, _ in found]), file)
     if extras := "\n".join([*pages.form(), *_attachments(file)]):
@@ -119,10 +129,19 @@ class _Pages:
             return self._by_pypdf(number) or ("", True)
         if _runs_together(text) or _RIGHT_TO_LEFT.search(text):
             text, lost = self._by_pypdf(number) or (text, lost)
-        if (lost or _letters(text) < _SCANNED) and (seen := clean(_looked_at(page))):
-            text, lost = (seen, False) if _letters(seen) > _letters(text) else (text, lost)
+        if lost or _letters(text) < _SCANNED:
+            text, lost = self._seen(number, page, text, lost)
         page.close()
         return text, lost
+
+    def _seen(self, number: int, page: pypdfium2.PdfPage, text: str, lost: bool) -> tuple[str, bool]:
+        """What recognition makes out on a page, if that is more than its text."""
+        try:
+            seen = clean(_looked_at(page))
+        except Exception as damage:  # of PDFium, OpenCV or OpenVINO
+            log.info("page %d cannot be looked at: %s", number + 1, damage)
+            return text, True
+        return (seen, False) if _letters(seen) > _letters(text) else (text, lost)
 
     def form(self) -> Iterator[str]:
         """What was filled in, a line for each field."""
@@ -135,7 +154,7 @@ class _Pages:
             return
         for name, field in fields.items():
             value = field.value
-            said = str(value).removeprefix("/") if isinstance(value, NameObject) else one_line(clean(str(value or "")))
+            said = str(value).removeprefix("/") if isinstance(value, NameObject) else " ".join(clean(str(value or "")).split())
             if said and said != "Off":
                 yield f"{one_line(clean(name))}: {said}"
 
@@ -155,11 +174,16 @@ class _Pages:
 
 
 def _by_pdfium(page: pypdfium2.PdfPage) -> str:
+    turned = page.get_rotation()
+    if turned:  # in a page that is shown turned by 90°, PDFium reads lines that were written upright from the last to the first
+        page.set_rotation(0)
     text_page = page.get_textpage()
     try:
-        return _HYPHEN_SIGN.sub("", clean(text_page.get_text_range(errors="ignore")))
+        return _HYPHEN_SIGN.sub("-\n", clean(text_page.get_text_range(errors="ignore")))
     finally:
         text_page.close()
+        if turned:
+            page.set_rotation(turned)
 
 
 def _looked_at(page: pypdfium2.PdfPage) -> str:
@@ -194,18 +218,35 @@ def _garbled(line: str) -> bool:
 
 
 def _dehyphenated(texts: Sequence[str]) -> list[str]:
-    """Words that a line end cut in two are whole again, and the line ends after them."""
-    compounds = {word.lower() for text in texts for word in _COMPOUND.findall(text)}
+    """Words that a line end cut in two are whole again, and the line ends after them.
 
-    def whole(match: re.Match[str]) -> str:
-        left, right, rest = match[1], match[2], match[3]
-        if not (left[-1].islower() and right[0].islower()):
-            return match[0]
-        hyphen = "-" if f"{left}-{right}".lower() in compounds else ""
+    Whether the hyphen is the word's own, the rest of the text may tell, or its form. What tells nothing was cut by the
+    typesetter.
+    """
+    if not any(_CUT.search(text) for text in texts):
+        return list(texts)
+    words = {word.lower() for text in texts for word in _WORD.findall(text)}
+    compounds = {(left.lower(), right.lower()) for text in texts for left, right in _COMPOUND.findall(text)}
+
+    def hyphen(left: str, right: str, rest: str) -> str:
+        last, first = left.rpartition("-")[2].lower(), right.lower()
+        if (last, first) in compounds:
+            return "-"
+        if last + first in words:
+            return ""
+        if first in _ALSO:  # "two- and three-dimensional"
+            return "- "
+        sides = left[-1] + right[0]
+        alike = (sides.islower() or sides.isupper()) and sides.isalpha()  # scripts without capitals hyphenate nothing
+        formed = not alike or "-" in left or rest.startswith("-") or 1 in (len(left), len(right))
+        return "-" if formed or len(last) > _LONGEST_PREFIX and {last, first} <= words else ""
+
+    def joined(match: re.Match[str]) -> str:
+        left, right, rest = match.groups()
         end = "\n" if match.end() < len(match.string) else ""
-        return f"{left}{hyphen}{right}{rest}{end}"
+        return f"{left}{hyphen(left, right, rest)}{right}{rest}{end}"
 
-    return [_HYPHENATED.sub(whole, text) for text in texts]
+    return [_CUT.sub(joined, text) for text in texts]
 
 
 def _offsets(texts: Sequence[str]) -> tuple[int, ...]:
@@ -219,14 +260,16 @@ def _offsets(texts: Sequence[str]) -> tuple[int, ...]:
 def _with_headings(texts: Sequence[str], file: pypdfium2.PdfDocument) -> list[str]:
     """Marks the lines that the outline of the file calls headings."""
     lines = [text.split("\n") for text in texts]
+    plain = [list(page) for page in lines]  # those that are no headings yet
     try:
         for entry in file.get_toc(max_depth=6):
             at, title = _target(entry), one_line(clean(entry.get_title()))
             if at is None or not 0 <= at < len(lines) or not title:
                 continue
-            found = next((number for number, line in enumerate(lines[at]) if _same(line, title)), None)
+            found = next((number for number, line in enumerate(plain[at]) if _same(line, title)), None)
             if found is not None:
-                lines[at][found] = f"{'#' * min(entry.level + 1, 6)} {lines[at][found].strip()}"
+                lines[at][found] = f"{'#' * min(entry.level + 1, 6)} {plain[at][found].strip()}"
+                plain[at][found] = ""
     except pypdfium2.PdfiumError as damage:
         log.info("the outline is unreadable: %s", damage)
     return ["\n".join(page) for page in lines]

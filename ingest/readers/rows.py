@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
+from ingest.readers.damage import refuse_long
 from ragbot.errors import BrokenError
 
 MOST_CELLS = 1_000_000
-MOST_LETTERS = 100_000_000
 """What a workbook or a CSV file may hold: more is a database, which is not what passages are made for."""
 
 _VALUE = re.compile(r"[-+−]?[\d\s.,:/%()€$£¥–-]+|true|false|.*(?:@|://).*", re.IGNORECASE | re.DOTALL)
@@ -34,22 +35,35 @@ class Tally:
         """Count a row. Raises BrokenError if the file has more than is read."""
         self.cells += sum(map(bool, row)) * times
         self.letters += sum(map(len, row)) * times
-        if self.cells > MOST_CELLS or self.letters > MOST_LETTERS:
+        refuse_long(self.name, self.letters)
+        if self.cells > MOST_CELLS:
             raise too_large(self.name)
 
 
 def too_large(name: str) -> BrokenError:
     """The refusal of a file with too many cells."""
-    return BrokenError(f"{name}: has more than {MOST_CELLS:,} cells or {MOST_LETTERS:,} letters; split it")
+    return BrokenError(f"{name}: has more than {MOST_CELLS:,} cells; split it")
 
 
 def written(rows: Sequence[Row]) -> Iterator[str]:
-    """One line for each row. Below a header a value stands with the name of its column, else cells are joined by " | "."""
+    """One line for each row, "" for an empty one, below which a further table may begin.
+
+    Below a header a value stands with the name of its column, else cells are joined by " | ".
+    """
     header = header_at(rows)
     names = [] if header is None else [_flat(cell) for cell in rows[header]]
+    below_gap = False
     for number, row in enumerate(rows):
         cells = [_flat(cell) for cell in row]
-        yield _named(names, cells) if header is not None and number > header else " | ".join(cells).strip(" |")
+        filled = [cell for cell in cells if cell]
+        if header is None or number <= header or below_gap and len(filled) < 2:  # also the title of a further table
+            yield " | ".join(cells).strip(" |")
+        elif below_gap and _names_another(filled, rows[number + 1 : number + 1 + _PREVIEW]):
+            names = cells
+            yield " | ".join(cells).strip(" |")
+        else:
+            yield _named(names, cells)
+        below_gap = not filled or below_gap and len(filled) < 2
 
 
 def header_at(rows: Sequence[Row]) -> int | None:
@@ -62,6 +76,12 @@ def header_at(rows: Sequence[Row]) -> int | None:
         widest = max((sum(bool(cell.strip()) for cell in other) for other in below), default=0)
         return number if widest and widest <= len(filled) + 1 and _are_names(filled) else None
     return None
+
+
+def _names_another(filled: Sequence[str], below: Sequence[Row]) -> bool:
+    """Whether a row below an empty one names the columns of a further table: names, with values under them."""
+    table = list(takewhile(any, below))
+    return _are_names(filled) and any(_VALUE.fullmatch(cell.strip()) for row in table for cell in row if cell.strip())
 
 
 def _are_names(cells: Sequence[str]) -> bool:

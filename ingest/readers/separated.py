@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 
 from ingest.readers import rows
@@ -16,6 +17,10 @@ from ingest.readers.formats import Extract, Source
 
 _DELIMITERS = "\t;|,"  # among equals the comma is last: it may stand in numbers
 _SAMPLE_LINES = 200
+_MOST_STRAYS = 20
+"""With more stray quotes than these, quotes are letters in all that follows: each costs a look for its end."""
+_END = "\0"
+"""A line that no text holds, since `decode` takes it out."""
 
 
 def extract(source: Source) -> Extract:
@@ -34,11 +39,32 @@ def extract(source: Source) -> Extract:
 
 
 def _records(lines: Sequence[str], delimiter: str) -> list[list[str]] | None:
-    """The records; None if they cannot be told apart."""
+    """The records; None if they cannot be told apart.
+
+    A cell in quotes may span lines. Where its quotes are not as programs write them, or never close, the first may be
+    a stray one, which would swallow the records after it: a line that leaves it open is read with quotes as letters.
+    """
+    read = partial(csv.reader, delimiter=delimiter, skipinitialspace=True)
+    records: list[list[str]] = []
+    at = strays = 0
     try:
-        return list(csv.reader((line + "\n" for line in lines), delimiter=delimiter, skipinitialspace=True))
+        while at < len(lines):
+            first, reader = at, read((f"{lines[n]}\n" for n in range(at, len(lines))), strict=True)
+            try:
+                for record in reader:
+                    records.append(record)
+                    at = first + reader.line_num
+            except csv.Error:
+                alone = list(read([f"{lines[at]}\n", _END]))
+                if alone[-1] != [_END]:
+                    alone, strays = list(read([f"{lines[at]}\n"], quoting=csv.QUOTE_NONE)), strays + 1
+                if strays == _MOST_STRAYS:
+                    read = partial(read, quoting=csv.QUOTE_NONE)
+                records.append(alone[0])
+                at += 1
     except csv.Error:  # a cell longer than csv takes
         return None
+    return records
 
 
 def _delimiter(lines: Sequence[str]) -> str:

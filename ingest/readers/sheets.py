@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +24,15 @@ from ingest.readers.formats import Extract, Source
 from ingest.readers.titles import sensible
 from ragbot.errors import BrokenError, LockedError, ReadError
 
-_MOST_AREA = 10_000_000
+MOST_AREA = 10_000_000
 """calamine keeps a sheet as a full rectangle, so that two cells far apart would take all memory."""
 _BOOK, _RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
 _STYLES, _STRINGS, _CORE = "xl/styles.xml", "xl/sharedstrings.xml", "docprops/core.xml"
 _PACKAGE = "_rels/.rels"
-_PLACE = re.compile(rb"""\br\s*=\s*["']([A-Za-z]{0,3})(\d{1,7})["'](?:\s+s="(\d+)")?""")
+_MOST_ROWS, _MOST_COLUMNS = 1 << 20, 1 << 14
+_PLACE = re.compile(r"([A-Za-z]{0,3})([0-9]{1,7})")
+_MOST_EXACT = 2.0**53
+"""Up to here a float holds every whole number."""
 _PERCENT_FORMATS = frozenset({"9", "10"})  # ECMA-376, part 1, 18.8.30
 _QUOTED = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')
 
@@ -71,22 +75,22 @@ def _visible(workbook: CalamineWorkbook, source: Source) -> Iterator[CalamineShe
 
 
 def _page(sheet: CalamineSheet, book: _Book, tally: rows.Tally) -> list[Block]:
-    if sheet.height * sheet.width > _MOST_AREA:
+    if sheet.height * sheet.width > MOST_AREA:
         raise rows.too_large(tally.name)
     top, left = sheet.start or (0, 0)
     percents = book.percents.get(sheet.name, frozenset())
-    lines = []
+    lines: list[list[str]] = []
     for number, row in enumerate(sheet.iter_rows(), top):
         texts = [_text(value, (number, column) in percents) for column, value in enumerate(row, left)]
         tally.add(texts)
-        if any(texts):
+        if any(texts) or lines and any(lines[-1]):
             lines.append(texts)
     return sheet_blocks(sheet.name, lines)
 
 
 def sheet_blocks(name: str, lines: Sequence[Sequence[str]]) -> list[Block]:
     """A sheet as blocks; none if it is empty."""
-    written = "\n".join(rows.written(lines))
+    written = "\n".join(filter(None, rows.written(lines)))
     return [Block("heading", name), Block("table", written)] if written else []
 
 
@@ -95,8 +99,10 @@ def _text(value: _Value, percent: bool) -> str:
     match value:
         case bool():
             return "TRUE" if value else "FALSE"
-        case int() | float():
-            return f"{value * 100:.12g}%" if percent else f"{value + 0:.15g}"  # + 0: no minus before a zero
+        case int() | float() if percent:
+            return f"{value * 100:.12g}%"
+        case int() | float():  # + 0: no minus before a zero; a long whole number is the number of a card or an account
+            return str(int(value)) if 1e15 <= abs(value) < _MOST_EXACT else f"{value + 0:.15g}"
         case datetime.datetime() if not (value.hour or value.minute or value.second):
             return value.date().isoformat()
         case datetime.datetime():
@@ -142,7 +148,7 @@ def _sheets(book: Element, relations: Element) -> Iterator[tuple[str, str]]:
         yield sheet.get("name") or "", target.lstrip("/") if inside else f"xl/{target}"
 
 
-def _percent_styles(data: bytes, name: str) -> frozenset[bytes]:
+def _percent_styles(data: bytes, name: str) -> frozenset[str]:
     """The numbers, as written in a cell, of the styles that show percentages."""
     if not data:
         return frozenset()
@@ -153,30 +159,72 @@ def _percent_styles(data: bytes, name: str) -> frozenset[bytes]:
         if "%" in _QUOTED.sub("", entry.get("formatCode") or "")
     }
     styles = enumerate(root.iterfind("{*}cellXfs/{*}xf"))
-    return frozenset(str(number).encode() for number, style in styles if style.get("numFmtId") in formats)
+    return frozenset(str(number) for number, style in styles if style.get("numFmtId") in formats)
 
 
-def _scanned(data: bytes, styles: frozenset[bytes], name: str, sheet: str) -> _Places:
+class _Walk:
+    """Goes over the cells of a sheet as calamine does; those that do not say where they are follow the one before."""
+
+    def __init__(self, styles: frozenset[str]) -> None:
+        self._styles = styles
+        self._row, self._column = -1, 0
+        self._rows: set[int] = set()
+        self._columns: set[int] = set()
+        self.percents: set[tuple[int, int]] = set()
+        self.lost = False
+        """Whether a cell says that it is where no sheet reaches."""
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        """Called by the parser with each element."""
+        kind = tag.rpartition("}")[2]
+        if kind == "row":
+            row, _ = self._place(attributes, (self._row + 1, 0))
+            self._row, self._column = row, 0
+        elif kind == "c":
+            row, column = self._place(attributes, (max(self._row, 0), self._column))
+            self._column = column + 1
+            if row >= _MOST_ROWS or column >= _MOST_COLUMNS:
+                self.lost = True
+                return
+            self._rows.add(row)
+            self._columns.add(column)
+            if attributes.get("s") in self._styles:
+                self.percents.add((row, column))
+
+    def close(self) -> None:
+        """Called by the parser at the end."""
+
+    def _place(self, attributes: Mapping[str, str], following: tuple[int, int]) -> tuple[int, int]:
+        said = attributes.get("r")
+        if not said:
+            return following
+        place = _PLACE.fullmatch(said)
+        if not place:
+            self.lost = True
+            return following
+        return int(place[2]) - 1, _column(place[1])
+
+    @property
+    def area(self) -> int:
+        """Of the smallest rectangle that holds all cells."""
+        sides = (max(numbers) - min(numbers) + 1 if numbers else 0 for numbers in (self._rows, self._columns))
+        return math.prod(sides)
+
+
+def _scanned(data: bytes, styles: frozenset[str], name: str, sheet: str) -> _Places:
     """The places of the percentages of a sheet. Raises BrokenError if its places span too large a rectangle."""
-    percents, columns = set(), {b""}
-    least, most = 1 << 30, 0
-    for letters, digits, style in _PLACE.findall(data):
-        row = int(digits)
-        least, most = min(least, row), max(most, row)
-        columns.add(letters)
-        if style in styles:
-            percents.add((row - 1, _column(letters)))
-    numbers = [_column(letters) for letters in columns - {b""}] or [0]
-    if max(most - least + 1, 1) * (max(numbers) - min(numbers) + 1) > _MOST_AREA:
+    walk = _Walk(styles)
+    markup.walk(data, walk, name)
+    if walk.lost or walk.area > MOST_AREA:
         raise BrokenError(f"{name}: the cells of its sheet {sheet!r} lie too far apart; delete what is empty between them")
-    return frozenset(percents)
+    return frozenset(walk.percents)
 
 
-def _column(letters: bytes) -> int:
+def _column(letters: str) -> int:
     """The number, from 0, of a column: A is 0, Z is 25, AA is 26."""
     number = 0
     for letter in letters.upper():
-        number = number * 26 + letter - 64
+        number = number * 26 + ord(letter) - 64
     return number - 1
 
 

@@ -182,9 +182,9 @@ def _called(format: Format) -> str:
 
 
 def _in_picture(head: bytes) -> Found | None:
+    """Words may begin as a picture does ("BMW", "GIF89a is"), but only pictures have zeros among their first sizes."""
     found = _in_binary(head)
-    words_at_start = head.startswith(b"BM") and head[6:10] != bytes(4)  # zero in a bitmap, letters in a text
-    return found if found.format and not words_at_start else None
+    return found if found.format and 0 in head[:20] else None
 
 
 def _in_binary(head: bytes) -> Found:
