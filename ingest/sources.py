@@ -96,7 +96,10 @@ def find(paths: Sequence[Path], home: Path) -> tuple[list[Found], list[Unread]]:
     """
     found: dict[str, Found] = {}
     unread: list[Unread] = []
+    own = Path(os.path.realpath(home))
     for path, named in ((one, not is_pattern(given)) for given in paths for one in _expanded(given)):
+        if not named and Path(os.path.realpath(path)).is_relative_to(own):
+            continue
         uri = uri_of(path, home)
         if os.path.isdir(path):
             files, failures = _walk(path, home)

@@ -5,10 +5,11 @@ import threading
 
 import pytest
 from fakes import FakeEmbedder
+from sqlalchemy import event
 
 from ragbot import Memory, config, grounding, prompt, ranking
 from ragbot.errors import ConfigError, HomeError
-from ragbot.store import engine, statements
+from ragbot.store import Store, engine, statements
 from ragbot.store.rows import moment
 from ragbot.text.claims import says_no_more
 from ragbot.types import Chunk, Citation, Hit, Remembered
@@ -109,6 +110,26 @@ def test_the_durable_pragmas_are_in_force(tmp_path):
             for name in ("journal_mode", "synchronous", "secure_delete")
         }
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "secure_delete": 1}
+
+
+@pytest.mark.parametrize("at", ["BEGIN", "COMMIT"])
+def test_ctrl_c_in_the_middle_of_a_statement_stays_ctrl_c(tmp_path, at):
+    store = Store.open(tmp_path / "home")
+
+    def interrupted(_cursor, statement, _parameters, _context):
+        if statement.startswith(at):
+            raise KeyboardInterrupt
+
+    event.listen(store._engine, "do_execute", interrupted)
+    try:
+        for transaction in (store.writing, *((store.reading,) if at == "BEGIN" else ())):
+            with pytest.raises(KeyboardInterrupt), transaction():
+                pass
+    finally:
+        event.remove(store._engine, "do_execute", interrupted)
+    with store.writing() as writer:
+        assert writer.counts()[0] == 0
+    store.close()
 
 
 def test_a_home_that_another_process_is_just_making_is_waited_for(tmp_path):

@@ -147,6 +147,16 @@ def test_what_is_in_a_folder_that_a_pattern_matches_is_retired(memory, tmp_path)
     assert statuses(pipeline.sync(memory, pattern)) == {"docs/deep/a.md": "retired", "docs/deep/b.md": "unchanged"}
 
 
+def test_a_pattern_that_matches_the_home_does_not_read_it(memory, tmp_path):
+    put(tmp_path, a="About a.")
+    (memory.home / "ragbot.toml").write_text("passages = 5\n")
+    for pattern in ("*", "**/*", "**/*.toml"):
+        found = statuses(pipeline.sync(memory, tmp_path / pattern)) if pattern != "**/*.toml" else {}
+        assert set(found) <= {"a.md"}
+    (outcome,) = pipeline.add(memory, [memory.home / "ragbot.toml"])
+    assert outcome.status == "added", "named, it is meant"
+
+
 def test_two_names_that_cannot_be_told_apart_are_named(memory, tmp_path):
     folder = put(tmp_path / "docs", a="About a.")
     for name in (b"no\xe9.md", b"no\xe8.md"):

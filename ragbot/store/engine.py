@@ -93,7 +93,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
         except DatabaseError as cause:
             raise _read_error(cause, engine) from cause
         finally:
-            connection.exec_driver_sql("ROLLBACK")
+            _end(connection)
 
 
 @contextmanager
@@ -145,6 +145,8 @@ def _read_error(cause: DatabaseError, engine: Engine) -> Exception:
 
 def _end(connection: Connection) -> None:
     """Roll back, unless it is over: committed, or rolled back by SQLite itself, as on a full disk."""
+    if connection.invalidated:  # Ctrl-C in the middle of a statement: SQLAlchemy has closed the connection, which rolls back
+        return
     driver = connection.connection.driver_connection
     if driver is not None and driver.in_transaction:
         connection.exec_driver_sql("ROLLBACK")
