@@ -335,8 +335,12 @@ def _report(outcomes: list[Outcome], as_json: bool) -> None:
                 say_error(outcome.reason)
             elif outcome.status == "skipped":
                 note(f"skipped: {outcome.reason}")
-            elif outcome.reason:
-                note(f"{outcome.status}: {outcome.uri} ({outcome.reason})")
+        changed = [outcome for outcome in outcomes if outcome.status in ("added", "updated", "retired")]
+        for outcome in changed[:SHOWN]:
+            reason = f"  ({outcome.reason})" if outcome.reason else ""
+            say(f"{outcome.status:<9} {one_line(outcome.uri + reason)}")
+        if len(changed) > SHOWN:
+            note(f"… and {len(changed) - SHOWN} more (--json lists all)")
         added = sum(outcome.chunks.added for outcome in outcomes)
         embedded = sum(outcome.chunks.embedded for outcome in outcomes)
         retired = sum(outcome.chunks.retired for outcome in outcomes)

@@ -150,7 +150,22 @@ def test_addresses(tmp_path):
 
 def test_ingest_from_add_to_forget(run, files):
     code, out, _ = run("add", files)
-    assert (code, out.splitlines()[0]) == (0, "2 added, 0 failed")
+    assert (code, out.splitlines()) == (
+        0,
+        [
+            "added     handbook/hours.md",
+            "added     handbook/sub/cards.txt",
+            "2 added, 0 failed",
+            "passages: 3 new (3 embedded), 0 retired",
+        ],
+    )
+    (files / "sub" / "cards.txt").rename(files / "sub" / "passes.txt")
+    assert run("sync", files)[1].splitlines()[:2] == [
+        "added     handbook/sub/passes.txt",
+        "retired   handbook/sub/cards.txt  (no longer there)",
+    ]
+    (files / "sub" / "passes.txt").rename(files / "sub" / "cards.txt")
+    run("sync", files)
     code, out, _ = run("status")
     assert code == 0
     assert "2 documents, 3 passages" in out
