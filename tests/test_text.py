@@ -75,6 +75,13 @@ def test_a_hash_in_code_is_no_heading():
     assert all("comment" not in p.heading for p in passages(text))
 
 
+def test_an_indented_fence_is_one():
+    text = '=== "New"\n\n    ```sh\n    make\n\n    make test\n    ```\n\nOne.\n\n=== "Old"\n\n    ```sh\n    run\n    ```'
+    text += "\n\nTwo. And three."
+    parts = [text[start:end] for start, end in chunks._paragraphs(text, ())]
+    assert [part for part in parts if "```" not in part] == ['=== "New"', "One.", '=== "Old"', "Two. And three."]
+
+
 def test_a_fence_that_was_never_closed_turns_nothing_inside_out():
     """The next one that opens has words after it, so it cannot be the end of this one."""
     text = "One.\n\n```sh\nmake\n\n```Python\nx = 1\n\ny = 2\n```\n\nTwo.\n\n```Python\nz = 3\n\nw = 4\n```\n\nThree."

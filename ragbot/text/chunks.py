@@ -167,11 +167,16 @@ def _paragraphs(text: str, pages: Sequence[int], *, rows: bool = False) -> Itera
                 yield from _at_headings(text, *block.span())
 
 
+def _line_of(text: str, at: int) -> int:
+    """Where the line begins: a block begins behind its indent."""
+    return text.rfind("\n", 0, at) + 1
+
+
 def _open_fence(text: str, start: int, end: int, fence: str) -> str:
     """The fence open at `end`, if `fence` is at `start`; "" for none. With words after it, it closes none (CommonMark)."""
     if not fence and (title := _underlined(text, start, end)):  # perhaps with tildes
         start = title.end()
-    for found in _FENCE.finditer(text, start, end):
+    for found in _FENCE.finditer(text, _line_of(text, start), end):
         if not fence:
             fence = found[1]
         elif found[1].startswith(fence) and not found[2].strip():
@@ -256,7 +261,7 @@ def _fitting(text: str, start: int, end: int, *, rows: bool) -> Iterator[tuple[i
     """The paragraph itself, or of one that is too long its rows, items or sentences; with a row, the first of its table."""
     if _length(text, start, end) <= MAX_LENGTH:
         yield start, end, ""
-    elif _FENCE.match(text, start, end):
+    elif _FENCE.match(text, _line_of(text, start), end):
         yield from ((*piece, "") for piece in _pieces(text, start, end))
     elif rows:
         yield from _rows(text, start, end, header=all(table for *_, table in _stretches(text, start, end)))
