@@ -212,3 +212,13 @@ def test_why_a_mail_was_not_delivered(tmp_path: Path) -> None:
 def test_mail_that_says_ascii_and_is_not(tmp_path: Path) -> None:
     said = "Content-Type: text/plain; charset=us-ascii\nContent-Transfer-Encoding: 8bit\n\nDas Café öffnet um neun."
     assert body(tmp_path, said) == "Das Café öffnet um neun."
+
+
+@pytest.mark.parametrize("text", ["La clé est à gauche du guichet.", "As crianças não estão com o João."])
+def test_no_word_is_half_latin_and_half_cyrillic(text: str) -> None:
+    assert decode(text.encode("cp1252")) == text
+
+
+def test_words_of_two_alphabets_may_stand_beside_each_other() -> None:
+    text = "Ключ USB-C лежит в столе у Ivan."
+    assert decode(text.encode("cp1251")) == text

@@ -35,6 +35,9 @@ LARGER = {
     "big5": "big5hkscs",
 }
 _WIDE = ("utf-16", "utf-32")
+_LATIN = ("cp1252", "cp1250", "cp1254", "cp1257", "cp850", "cp852", "mac_roman")
+_OTHER_ALPHABET = re.compile("[\u0370-\u06ff\u0e00-\u0e7f]")  # Greek, Cyrillic, Hebrew, Arabic, Thai
+_TWO_ALPHABETS = re.compile("(?<=[A-Za-z])[\u0370-\u06ff\u0e00-\u0e7f]|[\u0370-\u06ff\u0e00-\u0e7f](?=[A-Za-z])")
 
 _LINE_ENDS = re.compile("\r\n?")
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f]+")
@@ -177,8 +180,15 @@ def _telling_lines(data: bytes) -> bytes:
 
 
 def _likely_codec(sample: bytes) -> str:
+    # Where ISO 8859 has control characters, which no text holds, the code pages have letters.
+    found = _detected(sample, _CODE_PAGES if _HIGH_CONTROLS.search(sample) else (*_CODE_PAGES, *_ISO))
+    text = sample.decode(found, "replace")
+    other = len(_OTHER_ALPHABET.findall(text))
+    # A short text may be anything; but no word is half Latin and half Cyrillic, as "clй" for "clé" would be.
+    return _detected(sample, _LATIN) if other and 3 * len(_TWO_ALPHABETS.findall(text)) >= other else found
+
+
+def _detected(sample: bytes, among: Sequence[str]) -> str:
     import chardet
 
-    # Where ISO 8859 has control characters, which no text holds, the code pages have letters.
-    likely = _CODE_PAGES if _HIGH_CONTROLS.search(sample) else (*_CODE_PAGES, *_ISO)
-    return chardet.detect(sample, include_encodings=likely, compat_names=False)["encoding"] or "cp1252"
+    return chardet.detect(sample, include_encodings=among, compat_names=False)["encoding"] or "cp1252"
