@@ -339,3 +339,11 @@ def test_entities_are_found_wherever_they_are_declared(tmp_path: Path, start: st
 def test_a_document_type_without_entities_is_read(tmp_path: Path) -> None:
     data = '<?xml version="1.0"?><!-- x --><!DOCTYPE a [<!ELEMENT a ANY><!-- <!ENTITY y "yy"> -->]><a><b>words</b></a>'
     assert get(tmp_path, "a.xml", data).text == "b: words"
+
+
+@pytest.mark.parametrize("said", ['epub:type="footnote"', 'epub:type="endnote"', 'role="doc-footnote"'])
+def test_the_notes_of_a_book_are_kept(tmp_path: Path, said: str) -> None:
+    body = f"<p>Moss grows.</p><aside {said}><p>Measured by Grimmer.</p></aside><aside><p>Read more.</p></aside>"
+    chapter = f'<html xmlns="http://www.w3.org/1999/xhtml" xmlns:epub="http://www.idpf.org/2007/ops"><body>{body}</body></html>'
+    text = get(tmp_path, "a.html", f"<!DOCTYPE html>{chapter}").text
+    assert "Measured by Grimmer." in text and "Read more." not in text

@@ -109,8 +109,13 @@ def _is_furniture(tag: Tag) -> bool:
     if tag.name in {"html", "body"}:  # some pages hide these until a script has run
         return False
     named = tag.name in _FURNITURE or tag.get("role") in _FURNITURE_ROLES
-    aside = tag.name == "aside" and tag.find_parent(_SECTIONS) is None
+    aside = tag.name == "aside" and tag.find_parent(_SECTIONS) is None and not _is_note(tag)
     return named or aside or _is_control(tag) or _is_hidden(tag) or _is_link_menu(tag) or _is_permalink(tag)
+
+
+def _is_note(tag: Tag) -> bool:
+    """A note of a book (EPUB Structural Semantics, DPUB-ARIA)."""
+    return "note" in f"{tag.get('epub:type', '')} {tag.get('role', '')}"
 
 
 def _is_control(tag: Tag) -> bool:
