@@ -347,3 +347,36 @@ def test_the_notes_of_a_book_are_kept(tmp_path: Path, said: str) -> None:
     chapter = f'<html xmlns="http://www.w3.org/1999/xhtml" xmlns:epub="http://www.idpf.org/2007/ops"><body>{body}</body></html>'
     text = get(tmp_path, "a.html", f"<!DOCTYPE html>{chapter}").text
     assert "Measured by Grimmer." in text and "Read more." not in text
+
+
+# What stands turned, or further down
+
+
+def test_a_page_that_is_shown_turned_is_read_from_its_first_line(tmp_path: Path) -> None:
+    made = FPDF()
+    made.set_font("Helvetica", size=12)
+    made.add_page()
+    made.multi_cell(0, 8, "The lease runs for nine years.\nIt was signed in May.\nThe walnut tree must stay.")
+    writer = pypdf.PdfWriter(clone_from=io.BytesIO(bytes(made.output())))
+    writer.pages[0].rotate(90)
+    out = io.BytesIO()
+    writer.write(out)
+    text = get(tmp_path, "a.pdf", out.getvalue()).text
+    assert text.split("\n") == ["The lease runs for nine years.", "It was signed in May.", "The walnut tree must stay."]
+
+
+def test_the_number_of_a_card_keeps_its_digits() -> None:
+    assert sheets._text(4111111111111111.0, False) == "4111111111111111"
+    assert sheets._text(1.5e20, False) == "1.5e+20" and sheets._text(0.1 + 0.2, False) == "0.3"
+
+
+def test_a_further_table_has_names_of_its_own(tmp_path: Path) -> None:
+    text = "Fruit,Price\nQuince,3\nPear,4\n\nIn the cellar\nVegetable,Stock\nKohlrabi,40"
+    found = get(tmp_path, "a.csv", text).text.split("\n")
+    assert found[-3:] == ["In the cellar", "Vegetable | Stock", "Vegetable: Kohlrabi; Stock: 40"]
+    assert "Fruit: Pear; Price: 4" in found
+
+
+def test_an_empty_row_alone_begins_no_table(tmp_path: Path) -> None:
+    text = "Name,Room\nAna,Kitchen\n\nBen,Cellar\nIda,Attic\n"
+    assert "Name: Ben; Room: Cellar" in get(tmp_path, "a.csv", text).text
