@@ -109,7 +109,7 @@ def find(paths: Sequence[Path], home: Path) -> tuple[list[Found], list[Unread]]:
             for file in files:
                 inner = uri_of(file, home)
                 other = found.setdefault(inner, Found(file, inner, named=False)).path
-                if os.path.abspath(other) != os.path.abspath(file):
+                if other is not file and os.path.abspath(other) != os.path.abspath(file):
                     unread.append(Unread(inner, ReadError(f"{inner}: two files there cannot be told apart by name; rename one")))
         elif (cause := _no_file(path)) is None:
             found[uri] = Found(path, uri, named)
