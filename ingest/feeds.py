@@ -90,23 +90,14 @@ def read(data: bytes, base: str) -> tuple[Entry, ...]:
 
 def main() -> None:
     """Read a feed from standard input, behind a line with its address, and answer on standard output, all in JSON."""
-    _limit()
+    worker.limit_memory()
+    worker.limit_time(MOST_SECONDS)
     base = json.loads(sys.stdin.buffer.readline())
     try:
         answer: dict[str, Any] = {"entries": [asdict(entry) for entry in entries(sys.stdin.buffer.read(), base)]}
     except ReadError as cause:
         answer = {"error": type(cause).__name__, "message": str(cause)}
     sys.stdout.write(json.dumps(answer))
-
-
-def _limit() -> None:
-    """Limits memory, and time for where nobody is left to kill this process. What is limited more already stays so."""
-    if sys.platform == "linux":
-        import resource
-
-        for kind, most in ((resource.RLIMIT_DATA, worker.MOST_BYTES), (resource.RLIMIT_CPU, MOST_SECONDS)):
-            if not 0 <= resource.getrlimit(kind)[1] < most:  # -1: without limit
-                resource.setrlimit(kind, (most, most))
 
 
 def entries(data: bytes, base: str) -> tuple[Entry, ...]:

@@ -175,7 +175,7 @@ class _Run:
             Outcome(uri, "retired", "no longer there", Remembered(retired=count))
             for uri, count in zip(gone, retired, strict=True)
         ]
-        unseen = [(uri, paths[uri]) for uri in paths.keys() - set(gone) if not os.path.isfile(paths[uri])]
+        unseen = [(uri, paths[uri]) for uri in sorted(paths.keys() - set(gone)) if not os.path.isfile(paths[uri])]
         why = "cannot be looked at, or is a link to nothing; its document was kept"
         return outcomes + [Outcome(uri, "failed", f"{path}: {why}") for uri, path in unseen]
 
@@ -233,7 +233,7 @@ class _Run:
         return {**noted, READER: readers.READER_VERSION}
 
     def _changed_note(self, uri: str, new: Mapping[str, str]) -> _Changes:
-        """Nothing if that changes nothing."""
+        """What is noted of a document, with what is `new` put in; empty if that is all there already."""
         known = self.known.get(uri, {})
         noted = {**known, **{key: value for key, value in new.items() if value}}
         return {uri: (known, noted)} if known and noted != known else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import watchfiles
@@ -19,6 +19,9 @@ TOGETHER_MS, STEP_MS = 400, 50
 """Changes are taken together for at most so long, and once nothing has changed for a step: editors save in several moves."""
 LOOK_MS = 1_000
 """How often it is looked whether the folders are still there, and whether what failed can be done now."""
+
+_Places = dict[Path, tuple[int, int] | None]
+_Changed = set[tuple[watchfiles.Change, str]]
 
 
 def watch(
@@ -40,14 +43,16 @@ def watch(
         if not folder.is_dir():
             raise ReadError(f"{folder}: is not a folder; only folders can be watched")
     work = _Work(memory, folders, report, scope, password)
-    there, changes = _places(folders), _changes(folders, memory.home)
+    there = _places(folders)
+    changes = _changes(there, memory.home)
     next(changes)  # from here on no change is missed
     work.sync()
     memory.warm()
     ready()
-    while _follow(changes, folders, there, work):
-        work.unsynced = list(folders)
-        there, changes = _places(folders), _changes(folders, memory.home)
+    while _follow(changes, there, work):
+        there = _places(folders)
+        work.unsynced = [folder for folder, place in there.items() if place]
+        changes = _changes(there, memory.home)
 
 
 class _Work:
@@ -97,7 +102,9 @@ class _Work:
         )
 
 
-def _changes(folders: Sequence[Path], home: Path) -> Iterator[set[tuple[watchfiles.Change, str]]]:
+def _changes(there: _Places, home: Path) -> Iterator[_Changed]:
+    """The changes in those folders that are there."""
+    folders = [folder for folder, place in there.items() if place]
     return watchfiles.watch(
         *folders,
         watch_filter=lambda _, path: _wanted(path, folders, home),
@@ -108,11 +115,9 @@ def _changes(folders: Sequence[Path], home: Path) -> Iterator[set[tuple[watchfil
     )
 
 
-def _follow(
-    changes: Iterator[set[tuple[watchfiles.Change, str]]], folders: Sequence[Path], there: Sequence[object], work: _Work
-) -> bool:
-    """Do what there is to do. True when a folder is another one than was watched, or is back: nobody watches that one yet."""
-    away: set[Path] = set()
+def _follow(changes: Iterator[_Changed], there: _Places, work: _Work) -> bool:
+    """Do what there is to do. True when a folder is back, or is another one than was `there`: nobody watches that one yet."""
+    away = {folder for folder, place in there.items() if not place}
     while True:
         try:
             changed = next(changes)
@@ -122,26 +127,27 @@ def _follow(
             time.sleep(LOOK_MS / 1_000)
             return True
         work.changed |= {Path(path) for _, path in changed}
-        now = _places(folders)
-        missing = {folder for folder, place in zip(folders, now, strict=True) if place is None}
+        now = _places(there)
+        missing = {folder for folder, place in now.items() if not place}
         for folder in sorted(missing - away):
             work.report(Outcome(str(folder), "failed", f"{folder}: is not there; its documents are kept, and it is waited for"))
-        if away - missing or not missing and now != there:
+        if any(place and (folder in away or place != there[folder]) for folder, place in now.items()):
             return True
         away = missing
+        work.unsynced = [folder for folder in work.unsynced if folder not in missing]
         work.do()
 
 
-def _places(folders: Sequence[Path]) -> list[tuple[int, int] | None]:
+def _places(folders: Iterable[Path]) -> _Places:
     """On which device and where there each folder lies; None if it is not there."""
-    found: list[tuple[int, int] | None] = []
+    found: _Places = {}
     for folder in folders:
         try:
             seen = os.stat(folder)
         except OSError:
-            found.append(None)
+            found[folder] = None
         else:
-            found.append((seen.st_dev, seen.st_ino))
+            found[folder] = (seen.st_dev, seen.st_ino)
     return found
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeEmbedder, FakeGenerator
+from weblib import Site
 
 import ragbot.spaces
 from ragbot import Chat, Memory
@@ -86,3 +87,11 @@ def reachable():
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def site():
+    """A web server on the loopback interface."""
+    made = Site()
+    yield made
+    made.close()

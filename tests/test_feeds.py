@@ -225,13 +225,6 @@ LONG = "<description>" + "The kiln is fired on Thursday. " * 30 + "</description
 
 
 @pytest.fixture
-def site():
-    made = Site()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def sync(memory):
     def sync_(url):
         return {outcome.uri: outcome.status for outcome in pipeline.sync(memory, url, private=True)}

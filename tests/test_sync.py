@@ -7,10 +7,10 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from weblib import Site
 
 from ingest import pipeline, sources, watching
 from ingest.reading import Reading
@@ -282,22 +282,31 @@ def test_what_nobody_may_look_at_is_not_retired(memory, tmp_path, monkeypatch, a
 # Watching
 
 
-@pytest.fixture
-def watched(memory, tmp_path):
-    """A folder that is watched in a thread, until the test ends; and what was reported."""
-    folder = put(tmp_path / "docs", a="The lab opens at nine.")
+@contextmanager
+def watching_of(memory, folders):
+    """Folders that are watched in a thread; gives what is reported."""
     reported, ready, stop = [], threading.Event(), threading.Event()
     real = watching.watchfiles.watch
     patch = pytest.MonkeyPatch()
     patch.setattr(watching.watchfiles, "watch", lambda *args, **kwargs: real(*args, stop_event=stop, **kwargs))
-    thread = threading.Thread(target=watching.watch, args=(memory, [folder], reported.append), kwargs={"ready": ready.set})
+    thread = threading.Thread(target=watching.watch, args=(memory, folders, reported.append), kwargs={"ready": ready.set})
     thread.start()
-    assert ready.wait(30)
-    yield folder, reported
-    stop.set()
-    thread.join(30)
-    patch.undo()
-    assert not thread.is_alive()
+    try:
+        assert ready.wait(30)
+        yield reported
+    finally:
+        stop.set()
+        thread.join(30)
+        patch.undo()
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def watched(memory, tmp_path):
+    """A folder that is watched until the test ends; and what was reported."""
+    folder = put(tmp_path / "docs", a="The lab opens at nine.")
+    with watching_of(memory, [folder]) as reported:
+        yield folder, reported
 
 
 def soon(condition):
@@ -365,6 +374,22 @@ def test_a_folder_that_comes_back_is_watched_again(memory, watched, tmp_path):
     assert soon(lambda: found(memory, "cellar", "cold"))
     put(folder, d="The door is blue.")
     assert soon(lambda: found(memory, "door", "blue"))
+
+
+def test_a_folder_that_comes_back_does_not_wait_for_another(memory, tmp_path):
+    first, second = put(tmp_path / "first", a="The lab opens at nine."), put(tmp_path / "second", b="The hall is green.")
+    with watching_of(memory, [first, second]) as reported:
+        first.rename(tmp_path / "away1")
+        second.rename(tmp_path / "away2")
+        assert soon(lambda: [o.reason.endswith("it is waited for") for o in reported].count(True) == 2)
+        put(second, c="The cellar is cold.")
+        assert soon(lambda: found(memory, "cellar", "cold"))
+        put(second, d="The door is blue.")
+        assert soon(lambda: found(memory, "door", "blue"))
+        put(first, e="The kiln is hot.")
+        assert soon(lambda: found(memory, "kiln", "hot"))
+        assert [o.reason for o in reported if "trying again" in o.reason] == []
+        assert [o.reason.endswith("it is waited for") for o in reported].count(True) == 2
 
 
 def test_links_are_as_in_a_sync(memory, watched, tmp_path):
@@ -474,13 +499,6 @@ def test_copies_do_not_crowd_a_recall_and_each_can_be_cited(memory):
 
 
 # Pages and feeds
-
-
-@pytest.fixture
-def site():
-    made = Site()
-    yield made
-    made.close()
 
 
 def html(title, *paragraphs):

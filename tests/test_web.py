@@ -29,13 +29,6 @@ EVER = 60  # seconds that nothing here takes, on the slowest machine
 
 
 @pytest.fixture
-def site():
-    made = Site()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def web():
     with Web(private=True, seconds=EVER) as opened:
         yield opened

@@ -58,6 +58,11 @@ class Archive:
             if name.lower().endswith(_XML):
                 markup.refuse_entities(self._head(name), self._name)
 
+    def refuse_strict(self, instead: str) -> None:
+        """Raises BrokenError if it is an Office file of the Strict kind (ISO/IEC 29500), which our parsers do not know."""
+        if b"http://purl.oclc.org/ooxml/" in self.read("_rels/.rels"):
+            raise BrokenError(f"{self._name}: is Strict Open XML, which is not read; save it as {instead}")
+
     def _head(self, name: str) -> bytes:
         try:
             with self._zip.open(name) as member:

@@ -24,9 +24,7 @@ from ingest.readers.blocks import Block
 from ingest.readers.damage import broken
 from ingest.readers.formats import Extract, Source
 from ingest.readers.titles import sensible
-from ragbot.errors import BrokenError
 
-_STRICT = b"http://purl.oclc.org/ooxml/"
 _HEADING_LONGEST = 200
 
 _W = f"{{{nsmap['w']}}}"
@@ -57,8 +55,7 @@ def extract(source: Source) -> Extract:
     """The text of the body, then the notes."""
     archive = Archive(source)
     archive.refuse_entities()
-    if _STRICT in archive.read("_rels/.rels"):
-        raise BrokenError(f"{source.name}: is Strict Open XML, which is not read; save it as a Word document (.docx)")
+    archive.refuse_strict("a Word document (.docx)")
     try:
         word = docx.Document(io.BytesIO(source.data))
         styles = _styles(word.styles.element)

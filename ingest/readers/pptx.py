@@ -24,9 +24,8 @@ from ingest.readers.blocks import Block
 from ingest.readers.damage import broken
 from ingest.readers.formats import Extract, Source
 from ingest.readers.titles import sensible
-from ragbot.errors import BrokenError, ReadError
+from ragbot.errors import ReadError
 
-_STRICT = b"http://purl.oclc.org/ooxml/"
 _TITLES = frozenset({"title", "ctrTitle"})
 _FURNITURE = frozenset({"dt", "ftr", "hdr", "sldNum", "sldImg"})
 _LISTS = frozenset({"", "body", "obj"})
@@ -40,8 +39,7 @@ def extract(source: Source) -> Extract:
     """The slides, in their order."""
     archive = Archive(source)
     archive.refuse_entities()
-    if _STRICT in archive.read("_rels/.rels"):
-        raise BrokenError(f"{source.name}: is Strict Open XML, which is not read; save it as a PowerPoint presentation (.pptx)")
+    archive.refuse_strict("a PowerPoint presentation (.pptx)")
     try:
         show = pptx.Presentation(io.BytesIO(source.data))
         pages = [list(_slide(slide, source)) for slide in show.slides]

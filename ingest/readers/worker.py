@@ -45,9 +45,9 @@ def main() -> None:
     answers = _own_output()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asked, who then ends this
     threading.Thread(target=_end_with_asker, daemon=True).start()
-    _limit_memory()
+    limit_memory()
     for line in sys.stdin.buffer:
-        _limit_time()
+        limit_time(MOST_SECONDS)
         _limit_silence(MOST_SILENCE)
         answer = _read(json.loads(line), answers)
         _say(answers, json.dumps(answer, ensure_ascii=False).encode("utf-8", "surrogatepass"))
@@ -119,7 +119,8 @@ def _end_with_asker() -> None:
     os._exit(1)
 
 
-def _limit_memory() -> None:
+def limit_memory() -> None:
+    """Leave this process MOST_BYTES of memory of its own."""
     if sys.platform == "linux":  # elsewhere the limit does not count what is mapped
         import resource
 
@@ -127,12 +128,13 @@ def _limit_memory() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
-def _limit_time() -> None:
+def limit_time(seconds: int) -> None:
+    """Leave this process so much more processor time: the last resort where nobody is left to kill it."""
     if sys.platform != "win32":
         import resource
 
         used = resource.getrusage(resource.RUSAGE_SELF)
-        most = _allowed(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + MOST_SECONDS)
+        most = _allowed(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + seconds)
         resource.setrlimit(resource.RLIMIT_CPU, (most, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 

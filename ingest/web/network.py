@@ -124,11 +124,10 @@ class _Timed(httpcore2.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.NetworkStream:
-        try:
+        with contextlib.ExitStack() as unless_done:
+            unless_done.callback(self.close)
             secure = self._inner.start_tls(ssl_context, server_hostname, self._left())
-        except BaseException:
-            self.close()
-            raise
+            unless_done.pop_all()
         return _Timed(secure, self._clock, self._line)
 
     def _left(self) -> float:
