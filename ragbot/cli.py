@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ragbot import cli_eval
 from ragbot.errors import InputError, NotFoundError
 from ragbot.terminal import Home, Json, app, note, one_line, reporting, say, say_json, waiting
 from ragbot.types import EVERYONE, LOCAL, Chunk, Turn
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ragbot.chat import Chat
 
 cli = app("Ask a memory that keeps learning. Fill it with `ingest add PATH`.")
+cli.add_typer(cli_eval.cli, name="eval")
 
 Session = Annotated[str, typer.Option("--session", metavar="NAME", help="Which conversation this belongs to.")]
 ChatScope = Annotated[str, typer.Option("--scope", metavar="NAME", help="Whose conversation this is; others never see it.")]
@@ -79,6 +81,7 @@ def recall(
     until: Annotated[
         str | None, typer.Option("--until", metavar="TIME", help="Only what began to hold before then.", show_default=False)
     ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say of each why it is in its place.")] = False,
     home: Home = None,
     scope: ChatScope = LOCAL,
     as_json: Json = False,
@@ -102,8 +105,10 @@ def recall(
             say_json([asdict(hit) for hit in hits])
             return
         for hit in hits:
-            say(f"{hit.score:.2f}  {one_line(place(hit.chunk))}  ({hit.why})")
+            say(f"{hit.score:.2f}  {one_line(place(hit.chunk))}")
             say(f"      {' '.join(hit.chunk.text.split())[:300]}")
+            for reason in hit.why.split("\n") if explain else ():
+                say(f"      · {one_line(reason)}")
             if hit.also:
                 say(f"      the same in {one_line(', '.join(dict.fromkeys(map(place, hit.also))))}")
         if not hits:

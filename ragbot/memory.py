@@ -7,10 +7,7 @@ any process has committed since the last one; nothing waits for a job or a resta
 from __future__ import annotations
 
 import contextlib
-import functools
-import hashlib
 import os
-import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -21,10 +18,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ragbot import config as configs
-from ragbot import ranking
+from ragbot.drafting import drafts_of
 from ragbot.errors import BusyError, InputError, NotFoundError
 from ragbot.index import builder
 from ragbot.index import manifest as manifests
@@ -32,32 +28,22 @@ from ragbot.index.builder import Builder
 from ragbot.index.columns import Filter
 from ragbot.index.view import Replaced, View
 from ragbot.models.embedder import Embedder
+from ragbot.recalling import MOST, Asked, Recall
 from ragbot.spaces import Progress, Spaces
-from ragbot.store import Draft, Raced, Store, Stored, Writer
+from ragbot.store import Draft, Raced, Reader, Store, Stored, Writer
 from ragbot.store.rows import micros
 from ragbot.text import chunks as chunking
-from ragbot.text import duplicates, questions, storable
-from ragbot.text.tokens import has_cjk, has_words, sought
-from ragbot.types import EVERYONE, Checked, Chunk, Citation, Document, Forgotten, Hit, Refreshed, Remembered
+from ragbot.text import history as histories
+from ragbot.text import storable
+from ragbot.text.tokens import has_words
+from ragbot.types import EVERYONE, Checked, Chunk, Citation, Document, Forgotten, Hit, Part, Refreshed, Remembered, Space
 from ragbot.upkeep import Told, Upkeep
 
-Vector = NDArray[np.float32]
-Read = Callable[[Sequence[int]], Mapping[int, Chunk]]
-"""Chunks by id, as far as they may be seen."""
-
-POOL = 100
-"""How many candidates each part of a recall puts forward."""
-MOST = 10_000
-"""How many passages one recall may give, and how many candidates each part of it may put forward where copies fill the pool."""
-MOST_READ = 500
-"""How many passages are read at a time in search of one that is no copy."""
 GROUP_DOCUMENTS, GROUP_PASSAGES = 256, 256
 """What shares a pass through the embedder and a transaction."""
 SETTLED = 65_536
 """A merge of more passages than this is left to the background and to `refresh`."""
 TRIES = 20
-RECORDS = re.compile("csv|tab-separated|jsonl|spreadsheet|ms-excel")
-"""Content types of which a line is a record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +54,11 @@ class _Prepared:
     drafts: Sequence[Draft] | None
 
 
+class _Moved(Exception):
+    """Another embedding space answers by now."""
+
+
+_Seen = TypeVar("_Seen")
 _One = TypeVar("_One", bound="_Prepared | tuple[Document, InputError]")
 
 
@@ -226,13 +217,14 @@ class Memory:
         uris: Collection[str] = (),
         since: datetime | None = None,
         until: datetime | None = None,
+        part: Part | None = None,
     ) -> list[Hit]:
         """The k passages that fit `query` best, best first, of those that `scopes` may see.
 
         Passages that say the same in the same words are one hit, with others in `Hit.also`: not all
         of them, but those that were met in search of k hits, at most `duplicates.MOST_COPIES`.
-        `as_of` asks what was current then. `history` is (role, text), oldest first; a question
-        that leans on it is completed from it. `kinds`, `uris` (* stands for anything), and when
+        `as_of` asks what was current then. `history` is (role, text), oldest first: what the
+        question leans on. `part` asks one part of recall alone. `kinds`, `uris` (* stands for anything), and when
         they began to hold (from `since`, before `until`) narrow what is searched. All of it is of one moment of the database.
         Raises InputError for an empty query, or a k out of range.
         """
@@ -241,7 +233,7 @@ class Memory:
         if not isinstance(k, Integral) or isinstance(k, bool) or not 1 <= k <= MOST:
             raise InputError(f"k is {k}; it takes a whole number from 1 to {MOST}")
         scopes, kinds, uris = _names(scopes), _names(kinds), _names(uris)
-        wanted = storable(questions.standalone(query, history))
+        said = histories.asked(storable(query), [(role, storable(text)) for role, text in history])
         moments = [None if at is None else micros(at) for at in (as_of, since, until)]
         for _ in range(TRIES):
             with self.store.reading() as reader:
@@ -249,32 +241,52 @@ class Memory:
             if space is None:
                 return []
             # Before the snapshot: a model that loads or computes must hold up no one else.
-            vector = self._spaces.embedder_of(space).encode_query(wanted)
+            vector = np.zeros(space.dim, np.float32) if part == "lexical" else self._spaces.mixed(space, said)
+            asked = Asked(said[0].text, vector, histories.words(said))
+
+            def look(reader: Reader, asked: Asked = asked) -> list[Hit]:
+                documents = frozenset(reader.documents_like(uris)) if uris else None
+                only = Filter(frozenset(scopes), moments[0], frozenset(kinds), documents, moments[1], moments[2])
+                found = Recall(self._view, asked, only, part)
+                return found.hits(k, lambda ids: reader.chunks(ids, scopes, moments[0]))
+
+            with contextlib.suppress(_Moved):
+                return self._seen(space, look)
+        raise BusyError(f"{self.home}: its embedding model kept changing; try again")
+
+    def _seen(self, space: Space, look: Callable[[Reader], _Seen]) -> _Seen:
+        """What `look` finds in a snapshot, with the view level with it. Raises _Moved if another space answers now."""
+        for _ in range(TRIES):
             with self._lock:
                 manifest = manifests.read(self.home, space.id)
                 with contextlib.suppress(Replaced), self.store.reading() as reader:
                     if reader.active_space() != space:
-                        continue
+                        raise _Moved
                     self._view.follow(reader, manifest)
-                    documents = frozenset(reader.documents_like(uris)) if uris else None
-                    only = Filter(frozenset(scopes), moments[0], frozenset(kinds), documents, moments[1], moments[2])
-                    return self._hits(wanted, vector, k, only, lambda ids: reader.chunks(ids, scopes, moments[0]))
-        raise BusyError(f"{self.home}: its index or embedding model kept changing; try again")
+                    return look(reader)
+        raise BusyError(f"{self.home}: its index kept changing; try again")
 
-    def _hits(self, query: str, vector: Vector, k: int, only: Filter, read: Read) -> list[Hit]:
-        pool, found, worded = max(k, POOL), dict[int, Chunk](), functools.cache(duplicates.wording)
-        while True:
-            ranked = self._ranked(query, vector, pool, only)
-            kept = duplicates.folded(_read_in_turn(ranked, 2 * k, read, found), k, worded)
-            if len(kept) == k or len(ranked) < pool or pool >= MOST:
-                return [Hit(found[one.id], one.score, one.why, tuple(found[copy.id] for copy in also)) for one, also in kept]
-            pool = min(10 * pool, MOST)  # the same passage, over and over: there is more behind it
+    def around(self, chunk: Chunk, reach: int = 1, *, scopes: Collection[str] = (EVERYONE,)) -> list[Chunk]:
+        """What stands up to `reach` places before and after a passage, in order, without itself.
 
-    def _ranked(self, query: str, vector: Vector, pool: int, only: Filter) -> list[ranking.Ranked]:
-        dense = self._view.nearest(vector, pool, only)
-        lexical = self._view.words(sought(query), pool, only)
-        weight = ranking.WORDS_WEIGHT_CJK if has_cjk(query) else ranking.WORDS_WEIGHT
-        return ranking.fuse(dense, lexical, weight)
+        Of a document its current passages; of a turn what was said beside it, two turns on either
+        side at most. Nothing where `scopes` may not see it.
+        """
+        scopes = _names(scopes)
+        if chunk.scope not in scopes:
+            return []
+        with self.store.reading() as reader:
+            if chunk.kind != "turn":
+                return reader.chunks_beside(chunk, reach)
+            space = reader.active_space()
+
+        def look(reader: Reader) -> list[Chunk]:
+            beside = self._view.beside(np.array([chunk.id]), Filter(frozenset([chunk.scope])))[0]
+            near = beside[max(0, len(beside) // 2 - reach) : len(beside) // 2 + reach]
+            found = reader.chunks(near.tolist(), scopes)
+            return [found[id] for id in sorted(found)]
+
+        return self._seen(space, look) if space else []
 
     def document(self, uri: str, *, scope: str = EVERYONE) -> Stored | None:
         """What is known of a current document; None if there is none."""
@@ -365,41 +377,6 @@ class Memory:
     def restore(self, source: str | Path) -> None:
         """Replace all that is known here by what the backup in the folder `source` holds, in one transaction."""
         self._upkeep.restore(Path(source))
-
-
-def _read_in_turn(
-    ranked: Sequence[ranking.Ranked], few: int, read: Read, found: dict[int, Chunk]
-) -> Iterator[tuple[ranking.Ranked, str, str]]:
-    """What was ranked, with heading and text, as far as it may be seen; more at a time as more is asked for, none twice."""
-    at = 0
-    while some := ranked[at : at + few]:
-        found |= read([one.id for one in some if one.id not in found])
-        yield from ((one, found[one.id].heading, found[one.id].text) for one in some if one.id in found)
-        at, few = at + few, min(2 * few, MOST_READ)
-
-
-def drafts_of(document: Document) -> list[Draft]:
-    """The passages of a document as the store takes them."""
-    drafts, line, counted = list[Draft](), 1, 0
-    kind = document.metadata.get("content_type", "")
-    code, rows = kind.startswith("text/x-"), bool(RECORDS.search(kind))
-    for passage in chunking.passages(document.text, document.pages, code=code, rows=rows):
-        text = document.text[passage.start : passage.end]
-        embedded = chunking.embedded(document.title, passage.heading, text)
-        line, counted = line + document.text.count("\n", counted, passage.start), passage.start
-        drafts.append(
-            Draft(
-                text=text,
-                start=passage.start,
-                end=passage.end,
-                page=passage.page,
-                line=line if document.lines and not document.pages else 0,
-                heading=passage.heading,
-                embedded=embedded,
-                sha256=hashlib.sha256(embedded.encode("utf-8", "replace")).hexdigest(),
-            )
-        )
-    return drafts
 
 
 def _listed(documents: Document | Iterable[Document]) -> Iterable[Document]:

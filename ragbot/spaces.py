@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Collection, Sequence
 
@@ -12,6 +13,7 @@ from ragbot.errors import ModelError
 from ragbot.models.embedder import Embedder, open_embedder
 from ragbot.store import Draft, Store
 from ragbot.text import chunks as chunking
+from ragbot.text.history import Said
 from ragbot.types import Space
 
 Progress = Callable[[int], None]
@@ -20,6 +22,8 @@ Vector = NDArray[np.float32]
 
 BATCH = 256
 """How many chunks are embedded for one transaction."""
+REMEMBERED = 256
+"""Vectors of questions that are kept: the next question leans on the last one."""
 
 
 class Spaces:
@@ -30,6 +34,7 @@ class Spaces:
         self._configured = configured
         self._embedders: dict[str, Embedder] = {}
         self._lock = threading.RLock()
+        self._query_vector = functools.lru_cache(REMEMBERED)(self._encode_query)
 
     def active(self) -> Space:
         """The space that answers; a new home takes the one of its configured embedder."""
@@ -60,6 +65,16 @@ class Spaces:
                 f"was {space.revision}); put the old one back, or run `ingest refresh --model {space.model}`"
             )
         return embedder
+
+    def _encode_query(self, space: Space, text: str) -> Vector:
+        return self.embedder_of(space).encode_query(text)
+
+    def mixed(self, space: Space, said: Sequence[Said]) -> Vector:
+        """The unit vector of a question with what it leans on."""
+        vectors = [one.meaning * self._query_vector(space, one.text) for one in said if one.meaning]
+        vector: Vector = np.sum(vectors, axis=0, dtype=np.float32)
+        length = float(np.linalg.norm(vector))
+        return vector / np.float32(length) if len(vectors) > 1 and length else vector
 
     def vectors(
         self, documents: Collection[tuple[str, str]] | None, drafts: Sequence[Draft], progress: Progress | None = None

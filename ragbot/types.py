@@ -13,6 +13,8 @@ from typing import Literal
 
 Kind = Literal["file", "turn", "correction"]
 Role = Literal["system", "user", "assistant"]
+Part = Literal["dense", "lexical", "fused", "reranked"]
+"""A part of recall that can be asked alone."""
 
 EVERYONE = "everyone"
 """The scope that every reader may see."""
@@ -108,6 +110,7 @@ class Hit:
     chunk: Chunk
     score: float
     why: str
+    """Its reasons, one a line: which part found it, by which words and sentence, what stands beside it, when it was said."""
     also: tuple[Chunk, ...] = ()
     """Other chunks that say the same in the same words, best first: copies, and what every page repeats."""
 

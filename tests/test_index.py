@@ -156,7 +156,7 @@ def test_bm25_is_that_of_the_book():
     passages = [["gift", "card", "card"], ["gift", "shop"], ["lab"]]
     made = segment_of(clustered(3))
     made.words = postings.build(passages)
-    (first, score), *rest = words.search([made], ["card", "lab"], 5, EVERYONE)
+    (first, score), *rest = words.Query([made], {"card": 1, "lab": 1}, EVERYONE).best(5)
     idf = np.log(1 + (3 - 1 + 0.5) / (1 + 0.5))
     assert first == 3
     assert score == pytest.approx(idf * 2.2 * 1 / (1 + 1.2 * (0.25 + 0.75 * 1 / 2)), abs=1e-5)
@@ -188,14 +188,14 @@ def test_looking_frequent_words_up_changes_nothing(monkeypatch):
     looked_up, look_up = [], words._Search._look_up
     monkeypatch.setattr(words._Search, "_look_up", lambda self, *a: (looked_up.append(a), look_up(self, *a)))
     for n in range(200):
-        query = [f"w{rank}" for rank in rng.integers(1, 60, 4)] + ["w1", "w2"]
+        query = dict.fromkeys([f"w{rank}" for rank in rng.integers(1, 60, 4)] + ["w1", "w2"], 1.0)
         wanted = Filter(frozenset(["ana"] if n % 2 else ["everyone", "ana"]))
         monkeypatch.setattr(words, "LOOKED_UP", 10**9)
         before = len(looked_up)
-        plain = words.search([made], query, 1 + n % 20, wanted)
+        plain = words.Query([made], query, wanted).best(1 + n % 20)
         assert len(looked_up) == before
         monkeypatch.setattr(words, "LOOKED_UP", 0)
-        assert words.search([made], query, 1 + n % 20, wanted) == plain
+        assert words.Query([made], query, wanted).best(1 + n % 20) == plain
     assert len(looked_up) > 100
 
 
@@ -215,7 +215,7 @@ def test_chinese_is_found_by_its_words_sealed_or_not(memory, open_memory):
     for _ in range(2):
         assert open_memory()._view is not memory._view
         memory.recall("图书馆")
-        assert [id for id, _ in memory._view.words(content("图书馆几点开门"), 5, EVERYONE)] == [1]
+        assert [id for id, _ in memory._view.words(dict.fromkeys(content("图书馆几点开门"), 1.0), EVERYONE).best(5)] == [1]
         memory.refresh()
 
 
@@ -227,7 +227,7 @@ def test_short_words_of_scripts_without_spaces_are_found(memory, tiny, words):
     memory.remember(Document(f"{n}.md", text) for n, text in enumerate(texts))
     for _ in range(2):
         memory.recall(words)
-        (first, _), *_ = memory._view.words(sought(words), 5, EVERYONE)
+        (first, _), *_ = memory._view.words(dict.fromkeys(sought(words), 1.0), EVERYONE).best(5)
         assert words[0] in texts[first - 1]
         assert words[:2] in texts[first - 1] or words.startswith("茶")
         memory.refresh()

@@ -21,11 +21,14 @@ ROOMS = {
     "ragbot.prompt": 1,
     "ingest.readers": 1,
     "ragbot.spaces": 2,
+    "ragbot.recalling": 2,
+    "ragbot.drafting": 2,
     "ragbot.upkeep": 3,
     "ragbot.memory": 4,
     "ragbot.grounding": 4,
     "ragbot.chat": 5,
     "ragbot.terminal": 5,
+    "ragbot.evaluate": 5,
     "ingest.reading": 2,
     "ingest.sources": 4,
     "ingest.web": 4,
@@ -36,6 +39,7 @@ ROOMS = {
     "ingest.watching": 7,
     "ingest.jobs": 5,
     "ingest.cli_jobs": 6,
+    "ragbot.cli_eval": 6,
     "ragbot.cli": 8,
     "ingest.cli": 8,
 }
@@ -74,9 +78,24 @@ OWNERS = {
     "httpcore2": "ingest.web",
     "protego": "ingest.web",
     "feedparser": "ingest.feeds",
+    "ir_measures": "ragbot.evaluate",
+    "matplotlib": "ragbot.evaluate",
 }
-DOORS = {"typer": ("ragbot.cli", "ragbot.terminal", "ingest.cli", "ingest.cli_jobs"), "rich": ("ragbot.terminal", "ingest.cli")}
-HEAVY = {"torch", "transformers", "sentence_transformers", "openvino", "openvino_genai", "langchain", "langchain_text_splitters"}
+DOORS = {
+    "typer": ("ragbot.cli", "ragbot.cli_eval", "ragbot.terminal", "ingest.cli", "ingest.cli_jobs"),
+    "rich": ("ragbot.terminal", "ingest.cli"),
+}
+HEAVY = {
+    "ir_measures",
+    "matplotlib",
+    "torch",
+    "transformers",
+    "sentence_transformers",
+    "openvino",
+    "openvino_genai",
+    "langchain",
+    "langchain_text_splitters",
+}
 
 
 def module(file: Path) -> str:

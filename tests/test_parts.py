@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 
+import numpy as np
 import pytest
 from fakes import FakeEmbedder
 from sqlalchemy import event
@@ -178,22 +179,39 @@ def test_what_runs_all_the_time_goes_by_its_index(tmp_path, statement, index):
 # Ranking
 
 
+def fused(dense, lexical, beside=None):
+    """Passages 1 to n with their (cosine, BM25); `beside` is by id."""
+    cosines, bm25 = dict(dense), dict(lexical)
+    ids = np.array(sorted({*cosines, *bm25}), np.int64)
+    rows = np.array([(beside or {}).get(id, [-1] * 4) for id in ids.tolist()], np.int64)
+    columns = (np.array([of.get(id, 0.0) for id in ids.tolist()], np.float32) for of in (cosines, bm25))
+    return ranking.fuse(dense, lexical, ids, rows, ranking.Measured(ids, *columns))
+
+
 def test_fusing_keeps_what_only_one_part_found():
-    fused = ranking.fuse([(1, 0.9), (2, 0.5)], [(3, 8.0), (2, 4.0)])
-    assert [r.id for r in fused] == [1, 3, 2]
-    assert fused[0].why == "meaning 0.90 (place 1)"
-    assert fused[1].why == "words 8.0 (place 1)"
-    assert fused[2].why == "meaning 0.50 (place 2), words 4.0 (place 2)"
+    found = fused([(1, 0.9), (2, 0.5)], [(3, 8.0), (2, 4.0)])
+    assert [r.id for r in found] == [1, 2, 3]
+    assert [(r.dense_rank, r.lexical_rank) for r in found] == [(1, None), (2, 2), (None, 1)]
+    assert [r.score for r in found] == pytest.approx([0.9, 0.5 + 0.4 * 4 / 8, 0.4])
 
 
 def test_ties_go_to_the_newer_chunk():
-    assert [r.id for r in ranking.fuse([(1, 0.5), (2, 0.5)], [])] == [2, 1]
+    assert [r.id for r in fused([(1, 0.5), (2, 0.5)], [])] == [2, 1]
 
 
 def test_weak_words_add_little():
-    strong, weak = ranking.fuse([(1, 0.5)], [(1, 5.0)])[0], ranking.fuse([(1, 0.5)], [(1, 0.001)])[0]
-    assert strong.score == pytest.approx(0.75)
+    strong, weak = fused([(1, 0.5)], [(1, 5.0)])[0], fused([(1, 0.5)], [(1, 0.001)])[0]
+    assert strong.score == pytest.approx(0.9)
     assert weak.score == pytest.approx(0.5, abs=0.001)
+
+
+def test_a_turn_takes_part_of_its_score_from_the_turns_beside_it():
+    dense, lexical = [(1, 0.2), (2, 0.2), (3, 0.2)], [(1, 6.0)]
+    alone, near = fused(dense, lexical), fused(dense, lexical, {2: [-1, 1, 3, -1]})
+    assert [r.id for r in alone] == [1, 3, 2]
+    assert [r.id for r in near] == [1, 2, 3]
+    assert next(r for r in near if r.id == 2).beside == pytest.approx(0.4 * 0.4)
+    assert {r.beside for r in near if r.id != 2} == {0.0}
 
 
 # Prompts

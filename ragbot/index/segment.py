@@ -30,8 +30,9 @@ ENOUGH = 0.7
 class Shown:
     """The rows that one filter shows."""
 
-    def __init__(self, mask: NDArray[np.bool_]) -> None:
+    def __init__(self, mask: NDArray[np.bool_], lengths: NDArray[np.uint32]) -> None:
         self.mask = mask
+        self._lengths = lengths
         self.count = int(np.count_nonzero(mask))
 
     def hide(self, rows: Ints) -> None:
@@ -39,11 +40,21 @@ class Shown:
         self.mask[rows] = False
         self.count = int(np.count_nonzero(self.mask))
         self.__dict__.pop("rows", None)
+        self.__dict__.pop("tokens", None)
 
     @cached_property
     def rows(self) -> Ints:
         """The rows themselves."""
         return np.flatnonzero(self.mask)
+
+    @cached_property
+    def tokens(self) -> int:
+        """How many tokens they have together."""
+        return int(self._lengths[self.mask].sum(dtype=np.int64))
+
+    def holding(self, rows: NDArray[np.uint32]) -> int:
+        """How many of these rows are shown."""
+        return len(rows) if self.count == len(self.mask) else int(np.count_nonzero(self.mask[rows]))
 
 
 class Segment:
@@ -62,7 +73,7 @@ class Segment:
         """Whether all of it was retired when it was sealed: only searches of the past look here."""
         self.erased = columns.scope == BLANK
         self.current = (columns.retired_at == FOREVER) & ~self.erased
-        """Which rows hold now. What words weigh is counted over these, wherever they lie."""
+        """Which rows hold now."""
         self._shown: OrderedDict[Filter, Shown] = OrderedDict()
 
     def __len__(self) -> int:
@@ -98,18 +109,12 @@ class Segment:
     def _hide(self, rows: Ints) -> None:
         rows = rows[(self.columns.retired_at[rows] != FOREVER) | self.erased[rows]]
         self.current[rows] = False
-        self.__dict__.pop("tokens", None)
         self.__dict__.pop("holding", None)
         for wanted in list(self._shown):
             if wanted.as_of is None:
                 self._shown[wanted].hide(rows)
             else:
                 del self._shown[wanted]
-
-    @cached_property
-    def tokens(self) -> int:
-        """How many tokens the current passages have together."""
-        return int(self.words.lengths[self.current].sum(dtype=np.int64))
 
     @cached_property
     def holding(self) -> int:
@@ -120,7 +125,7 @@ class Segment:
         """The rows that a filter shows."""
         found = self._shown.get(wanted)
         if found is None:
-            found = Shown(self.columns.shown(wanted) & ~self.erased)
+            found = Shown(self.columns.shown(wanted) & ~self.erased, self.words.lengths)
             self._shown[wanted] = found
             if len(self._shown) > FILTERS:
                 self._shown.popitem(last=False)
@@ -148,6 +153,11 @@ class Segment:
             keep = np.concatenate([above, first])
             rows, scores = rows[keep], scores[keep]
         return self.columns.ids[rows], scores
+
+    def cosines(self, query: Vectors, ids: Ints) -> tuple[NDArray[np.bool_], Vectors]:
+        """Which of the ids are here, and the cosines of these."""
+        rows, here = self.rows_of(ids)
+        return here, self._scores(query, rows)
 
     def _proposed(self, query: Vectors, k: int, shown: Shown, graph: Graph) -> tuple[Ints, Vectors] | None:
         """Rows near the query, with their cosines: what the graph finds, and what it never finds.

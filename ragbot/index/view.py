@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from ragbot.index import files, merging, postings, sealed, words
+from ragbot.index import beside, files, merging, postings, sealed, words
 from ragbot.index import manifest as manifests
 from ragbot.index.columns import FOREVER, Columns, Filter, Ints
 from ragbot.index.graph import Stop, Stopped, Vectors
@@ -216,9 +216,21 @@ class View:
         ids, scores = (np.concatenate(column) for column in zip(*parts, strict=True))
         return best(ids, scores, k)
 
-    def words(self, tokens: Sequence[str], k: int, wanted: Filter) -> list[tuple[int, float]]:
-        """The k best (id, BM25) for any of the tokens, best first, ties by id."""
-        return words.search(self._searched(wanted), tokens, k, wanted)
+    def cosines(self, query: Vectors, ids: Ints) -> Vectors:
+        """(n,): how near each of these passages is."""
+        found = np.full(len(ids), -1, np.float32)
+        for segment in self.segments:
+            here, cosines = segment.cosines(query, ids)
+            found[here] = cosines
+        return found
+
+    def words(self, asked: Mapping[str, float], wanted: Filter) -> words.Query:
+        """A search for tokens, each with how often it counts as asked."""
+        return words.Query(self._searched(wanted), asked, wanted)
+
+    def beside(self, ids: Ints, wanted: Filter) -> Ints:
+        """The turns beside each passage: see `index.beside`."""
+        return beside.beside(self._searched(wanted), ids, wanted)
 
     def _searched(self, wanted: Filter) -> list[Segment]:
         return [segment for segment in self.segments if wanted.as_of is not None or not segment.past]

@@ -1,12 +1,12 @@
 """BM25 (Robertson and Zaragoza 2009) over segments, as if they were one.
 
-What a word weighs is counted over the current passages alone, so that a score does not depend on
-what is sealed, merged or retired.
+What a word weighs is counted over the passages that a search shows, and over no other: a score does not depend
+on what is sealed, merged or retired, nor on what others told in scopes of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,32 +25,48 @@ EDGE = np.float32(1e-4)
 """More than what rounding can move a score."""
 
 
-def search(segments: Sequence[Segment], tokens: Sequence[str], k: int, wanted: Filter) -> list[tuple[int, float]]:
-    """The k best (id, BM25) for any of the tokens, best first; ties by id. Only what `wanted` shows."""
-    n = sum(segment.holding for segment in segments)
-    mean = max(1.0, sum(segment.tokens for segment in segments) / max(1, n))
-    terms = [term(token) for token in dict.fromkeys(tokens)]
-    found = [[segment.words.of(one) for one in terms] for segment in segments]
-    weights = []
-    for at in range(len(terms)):
-        holding = sum(_holding(s, of[at][0]) for s, of in zip(segments, found, strict=True))
-        weights.append(float(np.log1p((n - holding + 0.5) / (holding + 0.5))))
-    # The rarest first, in all segments alike: sums depend on their order.
-    order = sorted(range(len(terms)), key=lambda at: (-weights[at], at))
-    parts = []
-    for segment, of in zip(segments, found, strict=True):
-        asked = [_Asked(*of[at], np.float32(weights[at] * (K1 + 1))) for at in order if len(of[at][0])]
-        if asked and segment.shown(wanted).count:
-            parts.append(_Search(segment, k, wanted, mean).best(asked))
-    if not parts:
-        return []
-    ids, scores = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return best(ids, scores, k)
+class Query:
+    """Words that are looked for among the passages that `wanted` shows.
 
+    `words` says how often each counts as asked: once for a word of the question, less for one of what was said before.
+    """
 
-def _holding(segment: Segment, rows: NDArray[np.uint32]) -> int:
-    """How many current passages are among the rows."""
-    return len(rows) if segment.holding == len(segment) else int(np.count_nonzero(segment.current[rows]))
+    def __init__(self, segments: Sequence[Segment], words: Mapping[str, float], wanted: Filter) -> None:
+        self._segments, self._wanted = segments, wanted
+        shown = [segment.shown(wanted) for segment in segments]
+        n = sum(one.count for one in shown)
+        self._mean = max(1.0, sum(one.tokens for one in shown) / max(1, n))
+        found = [[segment.words.of(term(word)) for word in words] for segment in segments]
+        self.weights: dict[str, float] = {}
+        """What a word counts, by its rarity."""
+        for at, (word, often) in enumerate(words.items()):
+            holding = sum(one.holding(of[at][0]) for one, of in zip(shown, found, strict=True))
+            self.weights[word] = often * float(np.log1p((n - holding + 0.5) / (holding + 0.5)))
+        weights = list(self.weights.values())
+        # The rarest first, in all segments alike: sums depend on their order.
+        order = sorted(range(len(weights)), key=lambda at: (-weights[at], at))
+        self._asked = [[_Asked(*of[at], np.float32(weights[at] * (K1 + 1))) for at in order if len(of[at][0])] for of in found]
+
+    def best(self, k: int) -> list[tuple[int, float]]:
+        """The k best (id, BM25), best first; ties by id."""
+        parts = [
+            _Search(segment, k, self._wanted, self._mean).best(asked)
+            for segment, asked in zip(self._segments, self._asked, strict=True)
+            if asked and segment.shown(self._wanted).count
+        ]
+        if not parts:
+            return []
+        ids, scores = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return best(ids, scores, k)
+
+    def scores(self, ids: Ints) -> Scores:
+        """(n,): the BM25 of each of these passages; 0 for one that holds none of the words, or is not shown."""
+        found = np.zeros(len(ids), np.float32)
+        for segment, asked in zip(self._segments, self._asked, strict=True):
+            rows, here = segment.rows_of(ids)
+            if len(rows):
+                found[here] = _Search(segment, len(rows), self._wanted, self._mean).of(asked, rows)
+        return found
 
 
 class _Asked(NamedTuple):
@@ -89,6 +105,14 @@ class _Search:
                     return self._cut(rows)
             self._scores[one.rows] += self._of(one, one.rows, one.counts)
         return self._cut(self._scored())
+
+    def of(self, asked: Sequence[_Asked], rows: Ints) -> Scores:
+        """The scores of some rows, in their order."""
+        order = np.sort(rows)
+        for one in asked:
+            self._look_up(one, order)
+        scores: Scores = np.where(self._shown[rows], np.round(self._scores[rows], 5), np.float32(0))
+        return scores
 
     def _scored(self) -> Ints:
         return np.flatnonzero((self._scores > 0) & self._shown)

@@ -154,6 +154,14 @@ class Reader:
         which = select(s.chunks).where(c.scope == scope, c.uri == uri, c.retired_at.is_(None)).order_by(c.ord)
         return [rows.chunk(row) for row in self._connection.execute(which)]
 
+    def chunks_beside(self, chunk: Chunk, reach: int) -> list[Chunk]:
+        """The current chunks of the same document up to `reach` places away, in order, without itself."""
+        c, d = s.chunks.c, s.documents.c
+        document = select(d.id).where(d.scope == chunk.scope, d.uri == chunk.uri).scalar_subquery()
+        near = and_(c.ord.between(chunk.ord - reach, chunk.ord + reach), c.ord != chunk.ord)
+        which = select(s.chunks).where(c.document_id == document, c.retired_at.is_(None), near).order_by(c.ord)
+        return [rows.chunk(row) for row in self._connection.execute(which)]
+
     def documents_like(self, patterns: Collection[str]) -> set[int]:
         """Ids of documents whose uri is one of `patterns`, in which * stands for anything."""
         exact = s.documents.c.uri.in_([pattern for pattern in patterns if "*" not in pattern])

@@ -62,6 +62,11 @@ def tokens(text: str) -> list[str]:
     return found
 
 
+def written(text: str) -> list[tuple[str, str]]:
+    """Every token of `text` with the word that it stands for, in order."""
+    return [(token, word) for word in _WORD.findall(_folded(text)) for token in _token(word)]
+
+
 def content(text: str) -> list[str]:
     """The tokens of `text` that say what it is about, in order."""
     return _telling(text, lambda run: [token for part in _CJK_STOP.split(run) if part for token in _token(part)])

@@ -1,0 +1,149 @@
+"""The `ragbot eval` commands: retrieval."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+import typer
+
+from ragbot.errors import InputError
+from ragbot.terminal import Json, app, progress, reporting, say, say_error, say_json
+from ragbot.types import Part
+
+if TYPE_CHECKING:
+    from ragbot.evaluate.comparing import Comparison
+    from ragbot.evaluate.retrieval import Plan
+    from ragbot.evaluate.runs import Run
+
+cli = app("Measure how good the memory is, on sets of judged questions.")
+
+PARTS: tuple[Part, ...] = get_args(Part)
+DEEPEST = 1000
+"""The largest cutoff; one recall may give 10,000 passages."""
+
+
+@cli.callback()
+def eval_() -> None:
+    """Measure how good the memory is, on sets of judged questions."""
+
+
+@cli.command()
+def retrieval(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the set lies: in BEIR's layout, or corpus and qa.")],
+    name: Annotated[str | None, typer.Option("--set", metavar="NAME", help="Which, of several.", show_default=False)] = None,
+    parts: Annotated[str, typer.Option("--parts", metavar="LIST", help="Which parts of a recall.")] = ",".join(PARTS),
+    cutoffs: Annotated[str, typer.Option("--k", metavar="LIST", help="Up to which place recall and nDCG look.")] = "5,10",
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only so many questions.", show_default=False)] = None,
+    home: Annotated[
+        Path | None,
+        typer.Option("--home", metavar="DIR", help="Keep the evaluation's own memory here.", show_default="a temporary folder"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the run as JSON.", show_default=False)] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw it, as PNG, SVG or PDF.", show_default=False)
+    ] = None,
+    compare: Annotated[
+        Path | None, typer.Option("--compare", metavar="RUN", help="Compare with a run that --out wrote.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask the questions of a set of a memory that holds its corpus, and say how much was found, how high, and how fast."""
+    with reporting(as_json):
+        from ragbot.evaluate.retrieval import Plan
+
+        plan = Plan(_parts(parts), _cutoffs(cutoffs), limit)
+        for file in filter(None, (out, plot)):
+            if not file.parent.is_dir() or file.is_dir():
+                raise InputError(f"{file}: cannot be written there; name a file in a folder that is there")
+        run, compared = _evaluated(folder, name, plan, home, plot, compare)
+        if out:
+            out.write_text(json.dumps(_document(run, None), ensure_ascii=False, indent=1), encoding="utf-8")
+        _draw(run, plot)
+        if as_json:
+            say_json(_document(run, compared))
+        else:
+            _say(run, compared)
+
+
+def _evaluated(
+    folder: Path, name: str | None, plan: Plan, home: Path | None, plot: Path | None, compare: Path | None
+) -> tuple[Run, Comparison | None]:
+    """The run. Whatever is wrong with the files is said before the work, not after it."""
+    from ragbot.evaluate import comparing, measures, retrieval, runs, sets
+    from ragbot.evaluate import plot as drawing
+    from ragbot.memory import Memory
+
+    measures.need_library()
+    if plot:
+        drawing.need_drawable(plot)
+    before = runs.load(compare) if compare else None
+    chosen = sets.read_set(folder, name)
+    if before:
+        comparing.need_comparable(before, chosen.name, chosen.digest, plan.parts)
+    with _home(home) as place, Memory.open(place) as memory, progress() as told:
+        run = retrieval.evaluate(memory, chosen, plan, told)
+    return run, comparing.compare(before, run) if before else None
+
+
+@contextmanager
+def _home(given: Path | None) -> Iterator[Path]:
+    if given:
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="ragbot-eval-", ignore_cleanup_errors=True) as folder:
+        try:
+            yield Path(folder)
+        except KeyboardInterrupt as cause:
+            say_error("stopped; nothing is kept (with --home DIR, what was remembered is)")
+            raise typer.Exit(130) from cause
+
+
+def _parts(text: str) -> tuple[Part, ...]:
+    named = _listed(text)
+    if not named or not set(named) <= set(PARTS):
+        raise InputError(f"--parts {text}: takes one or more of {','.join(PARTS)}")
+    return tuple(part for part in PARTS if part in named)
+
+
+def _cutoffs(text: str) -> tuple[int, ...]:
+    named = _listed(text)
+    if not named or not all(re.fullmatch("[0-9]{1,4}", one) and 1 <= int(one) <= DEEPEST for one in named):
+        raise InputError(f"--k {text}: takes whole numbers from 1 to {DEEPEST}, with commas between")
+    return tuple(sorted({int(one) for one in named}))
+
+
+def _listed(text: str) -> list[str]:
+    return [one.strip() for one in text.split(",")]
+
+
+def _draw(run: Run, plot: Path | None) -> None:
+    if plot:
+        from ragbot.evaluate import plot as drawing
+
+        drawing.draw(run, plot)
+
+
+def _document(run: Run, compared: Comparison | None) -> dict[str, Any]:
+    from ragbot.evaluate import runs
+
+    document = runs.as_json(run)
+    if compared:
+        before = {"at": compared.before.at, "model": compared.before.model, "version": compared.before.version}
+        differences = [asdict(one) for one in compared.differences]
+        document["compared"] = {"before": before, "questions": compared.questions, "differences": differences}
+    return document
+
+
+def _say(run: Run, compared: Comparison | None) -> None:
+    from ragbot.evaluate import report
+
+    say(report.table(run))
+    if compared:
+        say(f"\n{report.comparison(compared)}")

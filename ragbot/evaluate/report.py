@@ -1,0 +1,68 @@
+"""Runs and comparisons as tables of text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ragbot.evaluate.comparing import Comparison
+from ragbot.evaluate.runs import Estimate, Group, Run, groups
+
+
+def table(run: Run) -> str:
+    """What the run found: all questions, then each category."""
+    everyone, *categories = groups(run)
+    head = [f"{run.set}: {_documents(run)}, {_questions(run)}; {run.model}, ragbot {run.version}"]
+    latency = [["p50 ms", "p95 ms"], *([f"{one.latency_ms(50):.1f}", f"{one.latency_ms(95):.1f}"] for one in run.parts)]
+    parts = [head, _columns([row + more for row, more in zip(_rows(everyone), latency, strict=True)])]
+    parts += [[_heading(group), *_columns(_rows(group))] for group in categories]
+    return "\n\n".join("\n".join(lines) for lines in parts)
+
+
+def comparison(compared: Comparison) -> str:
+    """What changed since another run."""
+    before = compared.before
+    rows = [["part", "measure", "before", "now", "difference", "p"]]
+    for one in compared.differences:
+        change = f"{_signed(one.difference.mean)} [{_signed(one.difference.low)}, {_signed(one.difference.high)}]"
+        rows.append([one.part, one.measure, _short(one.before), _short(one.now), change, _short(one.p, 4)])
+    made = f"{before.at:%Y-%m-%d %H:%M} UTC, {before.model}, ragbot {before.version}"
+    head = f"compared with the run of {made}, on the {compared.questions:,} questions of both"
+    return "\n".join([head, "", *_columns(rows)])
+
+
+def _documents(run: Run) -> str:
+    return f"{run.documents:,} documents" + (f" ({run.refused:,} refused: without words)" if run.refused else "")
+
+
+def _questions(run: Run) -> str:
+    drawn = f", drawn with seed {run.seed}" if run.limit is not None else ""
+    left_out = f" ({run.left_out:,} left out: nothing answers them)" if run.left_out else ""
+    return f"{len(run.questions):,} questions{drawn}{left_out}"
+
+
+def _heading(group: Group) -> str:
+    name = " ".join(group.name.split())
+    return f"{name} ({group.questions:,} {'question' if group.questions == 1 else 'questions'})"
+
+
+def _rows(group: Group) -> list[list[str]]:
+    names = list(next(iter(group.figures.values())))
+    return [["part", *names], *([part, *(_estimate(of[name]) for name in names)] for part, of in group.figures.items())]
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _estimate(one: Estimate) -> str:
+    return f"{_short(one.mean)} [{_short(one.low, 2)}, {_short(one.high, 2)}]"
+
+
+def _short(value: float, digits: int = 3) -> str:
+    """Without the 0 before the point."""
+    return f"{value:.{digits}f}".removeprefix("0")
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("0.", ".", 1)

@@ -1,0 +1,109 @@
+"""How a question finds its passages: what each part finds, one order out of them, copies folded, and why each is there.
+
+Works on one view of the index and one snapshot of the database. Knows no model but the vectors that it is given.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragbot import ranking
+from ragbot.index.columns import Filter
+from ragbot.index.view import View
+from ragbot.text import duplicates, reasons
+from ragbot.text.tokens import has_cjk
+from ragbot.types import Chunk, Hit, Part
+
+Vector = NDArray[np.float32]
+Read = Callable[[Sequence[int]], Mapping[int, Chunk]]
+"""Chunks by id, as far as they may be seen."""
+
+POOL = 100
+"""How many candidates each part of a recall puts forward."""
+MOST = 10_000
+"""How many passages one recall may give, and how many candidates each part of it may put forward where copies fill the pool."""
+MOST_READ = 500
+"""How many passages are read at a time in search of one that is no copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is looked for: a vector, and tokens with what each counts."""
+
+    text: str
+    vector: Vector
+    words: Mapping[str, float]
+
+
+class Recall:
+    """One question to one view. `part` asks one part alone."""
+
+    def __init__(self, view: View, asked: Asked, only: Filter, part: Part | None) -> None:
+        self._view, self._asked, self._only, self._part = view, asked, only, part
+        self._words = view.words(asked.words, only)
+
+    def hits(self, k: int, read: Read) -> list[Hit]:
+        """The k best, best first; those that say the same in the same words are one."""
+        pool, found, worded = max(k, POOL), dict[int, Chunk](), functools.cache(duplicates.wording)
+        while True:
+            ranked = self._ranked(pool)
+            kept = duplicates.folded(_read_in_turn(ranked, 2 * k, read, found), k, worded)
+            if len(kept) == k or len(ranked) < pool or pool >= MOST:
+                return [self._hit(one, found[one.id], [found[copy.id] for copy in also]) for one, also in kept]
+            pool = min(10 * pool, MOST)  # the same passage, over and over: there is more behind it
+
+    def _ranked(self, pool: int) -> list[ranking.Ranked]:
+        dense = [] if self._part == "lexical" else self._view.nearest(self._asked.vector, pool, self._only)
+        if self._part == "dense":
+            return ranking.by_meaning(dense)
+        lexical = self._words.best(pool)
+        if self._part == "lexical":
+            return ranking.by_words(lexical)
+        candidates = np.unique(np.array([id for id, _ in [*dense, *lexical]], np.int64))
+        around = self._view.beside(candidates, self._only)
+        # What stands beside a turn that fits may be the answer to it.
+        candidates = np.union1d(candidates, around[around >= 0])
+        around = self._view.beside(candidates, self._only)
+        ids = np.union1d(candidates, around[around >= 0])
+        measured = ranking.Measured(ids, self._view.cosines(self._asked.vector, ids), self._words.scores(ids))
+        weight = ranking.WORDS_WEIGHT_CJK if has_cjk(self._asked.text) else ranking.WORDS_WEIGHT
+        return ranking.fuse(dense, lexical, candidates, around, measured, weight)
+
+    def _hit(self, one: ranking.Ranked, chunk: Chunk, also: Sequence[Chunk]) -> Hit:
+        return Hit(chunk, one.score, "\n".join(self._reasons(one, chunk, len(also))), tuple(also))
+
+    def _reasons(self, one: ranking.Ranked, chunk: Chunk, copies: int) -> Iterator[str]:
+        if one.cosine is not None:
+            yield f"meaning {one.cosine:.2f} ({_place(one.dense_rank)})"
+        if one.bm25:
+            said = ", ".join(reasons.matched(f"{chunk.title} {chunk.heading} {chunk.text}", self._words.weights))
+            yield f"words {one.bm25:.1f} ({_place(one.lexical_rank)}): {said}"
+            quoted = reasons.sentence(chunk.text, self._words.weights)
+            if quoted:
+                yield f"best sentence “{quoted}”"
+        if one.beside:
+            yield f"turns beside it {one.beside:+.2f}"
+        if chunk.kind != "file":
+            yield f"{'said' if chunk.kind == 'turn' else 'corrected'} {chunk.valid_from:%Y-%m-%d}"
+        if copies:
+            yield f"says the same as {copies} other{'s' if copies > 1 else ''}"
+
+
+def _place(rank: int | None) -> str:
+    return f"place {rank}" if rank else "not among the first"
+
+
+def _read_in_turn(
+    ranked: Sequence[ranking.Ranked], few: int, read: Read, found: dict[int, Chunk]
+) -> Iterator[tuple[ranking.Ranked, str, str]]:
+    """What was ranked, with heading and text, as far as it may be seen; more at a time as more is asked for, none twice."""
+    at = 0
+    while some := ranked[at : at + few]:
+        found |= read([one.id for one in some if one.id not in found])
+        yield from ((one, found[one.id].heading, found[one.id].text) for one in some if one.id in found)
+        at, few = at + few, min(2 * few, MOST_READ)

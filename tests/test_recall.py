@@ -1,0 +1,145 @@
+"""How a question finds its passages: its words, what it leans on, what stands beside, and the reasons that are given."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ragbot import Document
+from ragbot.text import history, reasons
+
+TALK = [
+    "Where did you go last week?",
+    "To the harbour museum.",
+    "It was quiet there.",
+    "What did it cost?",
+    "Eleven euros a head.",
+]
+NOON = datetime(2026, 5, 3, 12, tzinfo=UTC)
+
+
+def turn(n, text, *, scope="ana", at=NOON):
+    return Document(f"turn:{n}", text, kind="turn", scope=scope, valid_from=at, lines=False)
+
+
+@pytest.fixture
+def talk(memory):
+    memory.remember(turn(n, text) for n, text in enumerate(TALK))
+    return memory
+
+
+def uris(hits):
+    return [hit.chunk.uri for hit in hits]
+
+
+# Words
+
+
+def test_what_a_word_weighs_is_counted_in_the_scopes_that_are_searched(memory):
+    memory.remember([Document("a.md", "Paris report."), Document("b.md", "Report of May.")])
+    memory.remember([Document("mine.md", "Paris lab.", scope="ana"), Document("yours.md", "Lab of May.", scope="ana")])
+    before = memory.recall("paris report", scopes=["ana"], part="lexical")
+    memory.remember(Document(f"{n}.md", "Paris again.", scope="ben") for n in range(30))
+    assert memory.recall("paris report", scopes=["ana"], part="lexical") == before
+    assert uris(before) == ["mine.md"]
+
+
+def test_each_part_can_be_asked_alone(memory):
+    memory.remember([Document("a.md", "The lab opens at 9:00."), Document("b.md", "Badges are blue.")])
+    dense, words, both = (memory.recall("lab hours", part=part) for part in ("dense", "lexical", "fused"))
+    assert uris(words) == ["a.md"]
+    assert uris(dense) == uris(both) == ["a.md", "b.md"]
+    assert "words" not in dense[0].why and "meaning" not in words[0].why
+    assert both[0].score == pytest.approx(dense[0].score + 0.4 * words[0].score / max(1.0, words[0].score), abs=1e-4)
+
+
+# What a question leans on
+
+
+def test_a_question_leans_the_more_the_fewer_words_it_has():
+    said = [("user", "When does the lab open?"), ("assistant", "At nine.")]
+    short, long = history.asked("And there?", said), history.asked("Which museum near the harbour costs least?", said)
+    assert [one.text for one in short] == ["And there?", "When does the lab open?", "At nine."]
+    assert short[0].meaning == short[0].words == 1
+    assert all(0 < much.words < few.words < 1 for few, much in zip(short[1:], long[1:], strict=True))
+    assert history.asked("And there?", []) == [history.Said("And there?")]
+
+
+def test_earlier_messages_count_less_and_are_cut():
+    said = [("user", text) for text in ("one", "two", "three " * 200)]
+    found = history.asked("And there?", said)
+    assert [one.text[:5] for one in found[1:]] == ["three", "two"]
+    assert found[1].words == 2 * found[2].words
+    assert len(found[1].text) == history.LENGTH
+
+
+def test_a_word_counts_as_in_the_message_where_it_counts_most():
+    weights = history.words(history.asked("And the lab?", [("user", "Is the lab or the pool open?")]))
+    assert weights["lab"] == 1 and 0 < weights["pool"] < 1
+
+
+def test_a_question_finds_what_it_leans_on(memory):
+    memory.remember([Document("lab.md", "The lab is closed on Sunday."), Document("pool.md", "The pool is open on Sunday.")])
+    for topic in ("lab", "pool"):
+        said = [("user", f"When is the {topic} open?"), ("assistant", "Every weekday.")]
+        assert uris(memory.recall("And on Sunday?", history=said))[0] == f"{topic}.md"
+
+
+# What stands beside
+
+
+def test_an_answer_is_found_by_the_question_before_it(talk):
+    hits = talk.recall("what did the museum cost", scopes=["ana"])
+    assert set(uris(hits)[:4]) == {"turn:1", "turn:2", "turn:3", "turn:4"}
+    assert "turns beside it +" in next(hit for hit in hits if hit.chunk.uri == "turn:4").why
+    assert uris(talk.recall("what did the museum cost", scopes=["ana"], part="lexical")) == ["turn:1", "turn:3"]
+
+
+def test_turns_of_another_scope_or_another_hour_are_not_beside(memory):
+    memory.remember([turn(1, "What does the museum cost?"), turn(2, "Eleven euros.", scope="ben")])
+    memory.remember(turn(3, "Nine euros.", at=NOON + timedelta(hours=2)))
+    for hit in memory.recall("museum cost", scopes=["ana", "ben"]):
+        assert "beside" not in hit.why
+        assert memory.around(hit.chunk, scopes=["ana", "ben"]) == []
+
+
+def test_what_is_around_a_turn(talk, open_memory):
+    for memory in (talk, open_memory()):
+        (hit,) = memory.recall("quiet", scopes=["ana"], part="lexical")
+        assert [chunk.text for chunk in memory.around(hit.chunk, scopes=["ana"])] == [TALK[1], TALK[3]]
+        assert [chunk.text for chunk in memory.around(hit.chunk, 2, scopes=["ana"])] == [*TALK[:2], *TALK[3:]]
+        assert memory.around(hit.chunk) == []
+        talk.refresh()
+
+
+def test_what_is_around_a_passage(memory, tiny):
+    memory.remember(Document("a.md", "# One\n\nlab\n\n# Two\n\npools\n\n# Three\n\nkeys\n\n# Four\n\ncards"))
+    (hit,) = memory.recall("pools", part="lexical")
+    assert [chunk.text[2:5] for chunk in memory.around(hit.chunk)] == ["One", "Thr"]
+    assert [chunk.text[2:5] for chunk in memory.around(hit.chunk, 2)] == ["One", "Thr", "Fou"]
+    memory.remember(Document("a.md", "# Two\n\npools\n\n# Three\n\nkeys"))
+    (hit,) = memory.recall("pools", part="lexical")
+    assert [chunk.text[2:5] for chunk in memory.around(hit.chunk)] == ["Thr"]
+
+
+# Reasons
+
+
+def test_reasons_name_parts_words_sentence_time_and_copies(memory):
+    text = "Bikes stand in the yard. The lab opens at nine. Keys hang in the office."
+    memory.remember([Document("a.md", text), Document("b.md", text), turn(1, "The lab is cold.", scope="everyone")])
+    first, second = memory.recall("when is the lab opening?")
+    assert first.why.split("\n")[1:] == [
+        "words 0.5 (place 2): opens, lab",
+        "best sentence “The lab opens at nine.”",
+        "says the same as 1 other",
+    ]
+    assert first.why.startswith("meaning 0.") and "(place 2)" in first.why
+    assert "said 2026-05-03" in second.why
+
+
+def test_the_weightiest_words_are_named_as_they_are_written():
+    weights = {"lab": 1.0, "open": 2.0, "图书": 3.0}
+    assert reasons.matched("The Lab's opening in 图书馆", weights) == ["图书", "opening", "Lab's"]
+    assert reasons.sentence("Nothing here. The lab is open. A lab.", weights) == "The lab is open."
+    assert reasons.sentence("Nothing here.", weights) == ""
+    assert len(reasons.sentence("open " * 100, weights)) == reasons.LONGEST
