@@ -17,6 +17,8 @@ from ragbot.errors import ConfigError
 
 FILE = "ragbot.toml"
 DEFAULT_HOME = "indexes"
+CHOICES = {"recall": ("full", "fast")}
+"""Settings that take one of a few words."""
 ELSEWHERE = frozenset({"RAGBOT_HOME", "RAGBOT_CACHE", "RAGBOT_PASSWORD"})
 """Variables that are read in other places: the home itself, where converted models lie, what opens encrypted files."""
 
@@ -29,6 +31,8 @@ class Config:
     """The bundled model's name, a Hugging Face id, or a folder; for a new home only."""
     generator: str = "SmolLM2-135M-Instruct"
     """The bundled model's name, a Hugging Face id, a folder, or "provider:model" for LangChain."""
+    recall: str = "full"
+    """"full", or "fast": what a question leans on is then looked for by its words alone, and nothing is reranked."""
     passages: int = 5
     """How many passages an answer may stand on."""
     max_tokens: int = 120
@@ -83,6 +87,8 @@ def _set(config: Config, key: str, value: object, where: str) -> Config:
         return replace(config, **changed)
     if not isinstance(value, str) or not value.strip():
         raise ConfigError(f"{where}: {key} takes a text, not {value!r}")
+    if value.strip() not in CHOICES.get(key, (value.strip(),)):
+        raise ConfigError(f"{where}: {key} takes {' or '.join(CHOICES[key])}, not {value!r}")
     changed = {key: value.strip()}
     return replace(config, **changed)
 

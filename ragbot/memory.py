@@ -241,7 +241,8 @@ class Memory:
             if space is None:
                 return []
             # Before the snapshot: a model that loads or computes must hold up no one else.
-            vector = np.zeros(space.dim, np.float32) if part == "lexical" else self._spaces.mixed(space, said)
+            meant = [] if part == "lexical" else said[:1] if self.config.recall == "fast" else said
+            vector = self._spaces.mixed(space, meant)
             asked = Asked(said[0].text, vector, histories.words(said))
 
             def look(reader: Reader, asked: Asked = asked) -> list[Hit]:

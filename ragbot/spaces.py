@@ -70,11 +70,12 @@ class Spaces:
         return self.embedder_of(space).encode_query(text)
 
     def mixed(self, space: Space, said: Sequence[Said]) -> Vector:
-        """The unit vector of a question with what it leans on."""
-        vectors = [one.meaning * self._query_vector(space, one.text) for one in said if one.meaning]
-        vector: Vector = np.sum(vectors, axis=0, dtype=np.float32)
-        length = float(np.linalg.norm(vector))
-        return vector / np.float32(length) if len(vectors) > 1 and length else vector
+        """The unit vector of a question with what it leans on; zeros of nothing."""
+        vector = np.zeros(space.dim, np.float32)
+        for one in said:
+            vector += np.float32(one.meaning) * self._query_vector(space, one.text)
+        length = np.linalg.norm(vector)
+        return vector / length if len(said) > 1 and length else vector
 
     def vectors(
         self, documents: Collection[tuple[str, str]] | None, drafts: Sequence[Draft], progress: Progress | None = None

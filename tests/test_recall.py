@@ -84,6 +84,18 @@ def test_a_question_finds_what_it_leans_on(memory):
         assert uris(memory.recall("And on Sunday?", history=said))[0] == f"{topic}.md"
 
 
+def test_fast_recall_embeds_the_question_alone(open_memory, embedders, home):
+    memory = open_memory()
+    memory.remember([Document("lab.md", "The lab is closed on Sunday."), Document("pool.md", "The pool is open on Sunday.")])
+    said = [("user", "When is the lab open?"), ("assistant", "Every weekday.")]
+    (home / "ragbot.toml").write_text('recall = "fast"')
+    fast = open_memory()
+    slow, quick = (one.recall("And on Sunday?", history=said, part="dense") for one in (memory, fast))
+    assert quick == fast.recall("And on Sunday?", part="dense")
+    assert slow != quick
+    assert uris(fast.recall("And on Sunday?", history=said, part="lexical"))[0] == "lab.md"
+
+
 # What stands beside
 
 
