@@ -38,7 +38,7 @@ def eval_() -> None:
 def retrieval(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the set lies: in BEIR's layout, or corpus and qa.")],
     name: Annotated[str | None, typer.Option("--set", metavar="NAME", help="Which, of several.", show_default=False)] = None,
-    parts: Annotated[str, typer.Option("--parts", metavar="LIST", help="Which parts of a recall.")] = ",".join(PARTS),
+    parts: Annotated[str, typer.Option("--parts", metavar="LIST", help="Which parts of a recall.")] = "dense,lexical,fused",
     cutoffs: Annotated[str, typer.Option("--k", metavar="LIST", help="Up to which place recall and nDCG look.")] = "5,10",
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only so many questions.", show_default=False)] = None,
     home: Annotated[

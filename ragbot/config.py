@@ -17,6 +17,7 @@ from ragbot.errors import ConfigError
 
 FILE = "ragbot.toml"
 DEFAULT_HOME = "indexes"
+NONE = "none"
 CHOICES = {"recall": ("full", "fast")}
 """Settings that take one of a few words."""
 ELSEWHERE = frozenset({"RAGBOT_HOME", "RAGBOT_CACHE", "RAGBOT_PASSWORD"})
@@ -31,6 +32,10 @@ class Config:
     """The bundled model's name, a Hugging Face id, or a folder; for a new home only."""
     generator: str = "SmolLM2-135M-Instruct"
     """The bundled model's name, a Hugging Face id, a folder, or "provider:model" for LangChain."""
+    reranker: str = NONE
+    """A cross-encoder that puts what was found in order anew: a Hugging Face id or a folder. None is bundled."""
+    rerank_ms: int = 100
+    """How long it may read, in milliseconds, of each question."""
     recall: str = "full"
     """"full", or "fast": what a question leans on is then looked for by its words alone, and nothing is reranked."""
     passages: int = 5

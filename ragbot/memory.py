@@ -28,7 +28,9 @@ from ragbot.index.builder import Builder
 from ragbot.index.columns import Filter
 from ragbot.index.view import Replaced, View
 from ragbot.models.embedder import Embedder
+from ragbot.models.reranker import Reranker, open_reranker
 from ragbot.recalling import MOST, Asked, Recall
+from ragbot.reranking import CANDIDATES, reranked
 from ragbot.spaces import Progress, Spaces
 from ragbot.store import Draft, Raced, Reader, Store, Stored, Writer
 from ragbot.store.rows import micros
@@ -73,6 +75,7 @@ class Memory:
         self._view = View(home, chunking.tokens_of)
         self._builder = Builder(home, store, builder.command("ragbot.upkeep"))
         self._upkeep = Upkeep(home, store, self._spaces)
+        self._reranker: Reranker | None = None
         self._lock = threading.RLock()
 
     @classmethod
@@ -228,13 +231,12 @@ class Memory:
         they began to hold (from `since`, before `until`) narrow what is searched. All of it is of one moment of the database.
         Raises InputError for an empty query, or a k out of range.
         """
-        if not query.strip():
-            raise InputError("the query is empty; say what to look for")
-        if not isinstance(k, Integral) or isinstance(k, bool) or not 1 <= k <= MOST:
-            raise InputError(f"k is {k}; it takes a whole number from 1 to {MOST}")
+        _need_query(query, k)
         scopes, kinds, uris = _names(scopes), _names(kinds), _names(uris)
         said = histories.asked(storable(query), [(role, storable(text)) for role, text in history])
         moments = [None if at is None else micros(at) for at in (as_of, since, until)]
+        reranker = self._reranker_for(part)
+        most = max(k, CANDIDATES) if reranker else k
         for _ in range(TRIES):
             with self.store.reading() as reader:
                 space = reader.active_space()
@@ -248,12 +250,24 @@ class Memory:
             def look(reader: Reader, asked: Asked = asked) -> list[Hit]:
                 documents = frozenset(reader.documents_like(uris)) if uris else None
                 only = Filter(frozenset(scopes), moments[0], frozenset(kinds), documents, moments[1], moments[2])
-                found = Recall(self._view, asked, only, part)
-                return found.hits(k, lambda ids: reader.chunks(ids, scopes, moments[0]))
+                recall = Recall(self._view, asked, only, part)
+                return recall.hits(most, lambda ids: reader.chunks(ids, scopes, moments[0]))
 
             with contextlib.suppress(_Moved):
-                return self._seen(space, look)
+                found = self._seen(space, look)
+                return reranked(query, found, reranker, self.config.rerank_ms / 1000)[:k] if reranker else found
         raise BusyError(f"{self.home}: its embedding model kept changing; try again")
+
+    def _reranker_for(self, part: Part | None) -> Reranker | None:
+        """The configured reranker, if this part of recall has a use for it."""
+        name = self.config.reranker
+        if part == "reranked" and name == configs.NONE:
+            raise InputError("no reranker is configured; set `reranker` in ragbot.toml, or leave this part out")
+        if name == configs.NONE or part not in (None, "reranked") or (part is None and self.config.recall == "fast"):
+            return None
+        with self._lock:
+            self._reranker = self._reranker or open_reranker(name)
+            return self._reranker
 
     def _seen(self, space: Space, look: Callable[[Reader], _Seen]) -> _Seen:
         """What `look` finds in a snapshot, with the view level with it. Raises _Moved if another space answers now."""
@@ -416,6 +430,13 @@ def _storable(document: Document) -> Document:
 def _names(given: str | Collection[str]) -> frozenset[str]:
     """Names as they are stored; a single one may be given as it is."""
     return frozenset(map(storable, [given] if isinstance(given, str) else given))
+
+
+def _need_query(query: str, k: int) -> None:
+    if not query.strip():
+        raise InputError("the query is empty; say what to look for")
+    if not isinstance(k, Integral) or isinstance(k, bool) or not 1 <= k <= MOST:
+        raise InputError(f"k is {k}; it takes a whole number from 1 to {MOST}")
 
 
 def _need_words(document: Document) -> None:

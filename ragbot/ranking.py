@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-WORDS_WEIGHT = 0.4
+WORDS_WEIGHT = 0.5
 """What the best match of words adds to a cosine, in an alphabet that the embedder knows."""
 WORDS_WEIGHT_CJK = 1.0
 """The bundled embedder is English: for Chinese, Japanese and Korean the words decide."""

@@ -22,7 +22,7 @@ Vector = NDArray[np.float32]
 
 BATCH = 256
 """How many chunks are embedded for one transaction."""
-REMEMBERED = 256
+REMEMBERED = 64
 """Vectors of questions that are kept: the next question leans on the last one."""
 
 

@@ -77,7 +77,7 @@ def test_json_is_one_document_and_out_keeps_it(run, folder, tmp_path):
     found = json.loads(out)
     assert code == 0
     assert found == json.loads((tmp_path / "run.json").read_text())
-    assert list(found["parts"]) == ["dense", "lexical", "fused", "reranked"]
+    assert list(found["parts"]) == ["dense", "lexical", "fused"]
     assert list(found["parts"]["fused"]["measures"]) == ["recall@5", "recall@10", "nDCG@5", "nDCG@10", "MRR@10"]
     assert found["parts"]["fused"]["measures"]["recall@5"] == {"mean": 1, "low": 1, "high": 1}
     assert (found["set"], found["documents"], found["refused"], found["questions"], found["left_out"]) == ("town", 3, 1, 2, 1)

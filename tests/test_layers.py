@@ -23,6 +23,7 @@ ROOMS = {
     "ragbot.spaces": 2,
     "ragbot.recalling": 2,
     "ragbot.drafting": 2,
+    "ragbot.reranking": 2,
     "ragbot.upkeep": 3,
     "ragbot.memory": 4,
     "ragbot.grounding": 4,

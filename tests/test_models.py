@@ -1,7 +1,9 @@
 """Real models: the bundled ones, and every other kind on tiny ones that are made here."""
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from ragbot.errors import ModelError
 from ragbot.models import bundled
 from ragbot.models.embedder import SentenceTransformersEmbedder, open_embedder
 from ragbot.models.generator import TransformersGenerator, open_generator
+from ragbot.models.reranker import open_reranker
 from ragbot.types import Message
 
 pytestmark = [
@@ -244,10 +247,45 @@ def test_another_state_of_a_folder_is_another_space(sentence_folder):
     assert open_embedder(sentence_folder).revision != before
 
 
+# Rerankers
+
+
+@pytest.fixture
+def cross_encoder(sentence_folder, tmp_path):
+    """Makes a tiny cross-encoder that gives so many numbers."""
+    from transformers import BertConfig, BertForSequenceClassification
+
+    def made(labels):
+        base, folder = Path(sentence_folder).parent / "base", tmp_path / f"cross{labels}"
+        shutil.copytree(base, folder)
+        config = BertConfig.from_pretrained(base, num_labels=labels)
+        BertForSequenceClassification(config).save_pretrained(folder)
+        return str(folder)
+
+    return made
+
+
+def test_a_folder_with_a_cross_encoder(cross_encoder, home):
+    folder = cross_encoder(1)
+    scores = open_reranker(folder).scores("the lab", ["the lab opens", "你好", "the lab opens"])
+    assert scores[0] == pytest.approx(scores[2]) and scores[0] != scores[1]
+    assert all(0 < score < 1 for score in scores)
+    home.mkdir()
+    (home / "ragbot.toml").write_text(f'reranker = "{folder}"\nrerank_ms = 1000')
+    with Memory.open(home) as memory:
+        memory.remember([Document("a", "The lab opens."), Document("b", "你好。")])
+        assert all("read with the question" in hit.why for hit in memory.recall("lab"))
+
+
+def test_a_model_that_is_no_reranker(cross_encoder):
+    with pytest.raises(ModelError, match="gives 3 numbers for a passage; a reranker gives one"):
+        open_reranker(cross_encoder(3))
+
+
 # Models that are not there
 
 
-@pytest.mark.parametrize("open_", [open_embedder, open_generator])
+@pytest.mark.parametrize("open_", [open_embedder, open_generator, open_reranker])
 @pytest.mark.parametrize("name", ["no/such-model", "./no-such-folder"])
 def test_a_model_that_is_not_there(open_, name, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

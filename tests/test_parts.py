@@ -193,7 +193,7 @@ def test_fusing_keeps_what_only_one_part_found():
     found = fused([(1, 0.9), (2, 0.5)], [(3, 8.0), (2, 4.0)])
     assert [r.id for r in found] == [1, 2, 3]
     assert [(r.dense_rank, r.lexical_rank) for r in found] == [(1, None), (2, 2), (None, 1)]
-    assert [r.score for r in found] == pytest.approx([0.9, 0.5 + 0.4 * 4 / 8, 0.4])
+    assert [r.score for r in found] == pytest.approx([0.9, 0.5 + 0.5 * 4 / 8, 0.5])
 
 
 def test_ties_go_to_the_newer_chunk():
@@ -202,7 +202,7 @@ def test_ties_go_to_the_newer_chunk():
 
 def test_weak_words_add_little():
     strong, weak = fused([(1, 0.5)], [(1, 5.0)])[0], fused([(1, 0.5)], [(1, 0.001)])[0]
-    assert strong.score == pytest.approx(0.9)
+    assert strong.score == pytest.approx(1.0)
     assert weak.score == pytest.approx(0.5, abs=0.001)
 
 
@@ -211,7 +211,7 @@ def test_a_turn_takes_part_of_its_score_from_the_turns_beside_it():
     alone, near = fused(dense, lexical), fused(dense, lexical, {2: [-1, 1, 3, -1]})
     assert [r.id for r in alone] == [1, 3, 2]
     assert [r.id for r in near] == [1, 2, 3]
-    assert next(r for r in near if r.id == 2).beside == pytest.approx(0.4 * 0.4)
+    assert next(r for r in near if r.id == 2).beside == pytest.approx(0.5 * 0.4)
     assert {r.beside for r in near if r.id != 2} == {0.0}
 
 

@@ -4,7 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+import ragbot.memory
 from ragbot import Document
+from ragbot.errors import InputError
+from ragbot.reranking import reranked
 from ragbot.text import history, reasons
 
 TALK = [
@@ -49,7 +52,7 @@ def test_each_part_can_be_asked_alone(memory):
     assert uris(words) == ["a.md"]
     assert uris(dense) == uris(both) == ["a.md", "b.md"]
     assert "words" not in dense[0].why and "meaning" not in words[0].why
-    assert both[0].score == pytest.approx(dense[0].score + 0.4 * words[0].score / max(1.0, words[0].score), abs=1e-4)
+    assert both[0].score == pytest.approx(dense[0].score + 0.5 * words[0].score / max(1.0, words[0].score), abs=1e-4)
 
 
 # What a question leans on
@@ -155,3 +158,61 @@ def test_the_weightiest_words_are_named_as_they_are_written():
     assert reasons.sentence("Nothing here. The lab is open. A lab.", weights) == "The lab is open."
     assert reasons.sentence("Nothing here.", weights) == ""
     assert len(reasons.sentence("open " * 100, weights)) == reasons.LONGEST
+
+
+# Reranking
+
+
+class Reads:
+    """Finds a passage the better the later in the alphabet its last letter; each batch takes `took` seconds of its clock."""
+
+    model = "reads"
+
+    def __init__(self, took=0.0):
+        self.took, self.now, self.read = took, 0.0, []
+
+    def clock(self):
+        return self.now
+
+    def scores(self, query, passages):
+        self.now += self.took
+        self.read += passages
+        return [(ord(passage[-1]) - ord("a")) / 26 for passage in passages]
+
+
+@pytest.fixture
+def alphabet(memory):
+    memory.remember(Document(f"{letter}.md", f"letter {letter}") for letter in "mbcdefghjk")
+    return memory
+
+
+def test_what_was_read_with_the_question_comes_first(alphabet):
+    hits = alphabet.recall("letter", 10)
+    found = reranked("letter", hits, Reads(), 1.0)
+    assert [hit.chunk.text[-1] for hit in found] == list("mkjhgfedcb")
+    assert found[0].score == pytest.approx(hits[0].score + 12 / 26, abs=1e-4)
+    place = 1 + [hit.chunk.text for hit in hits].index("letter m")
+    assert found[0].why.endswith(f"read with the question 0.46 (place {place} before)")
+
+
+@pytest.mark.parametrize(("budget", "batches"), [(0.0, 1), (0.19, 1), (0.2, 2), (0.29, 2), (9.0, 3)])
+def test_no_batch_begins_that_would_end_too_late(alphabet, budget, batches):
+    hits, reader = alphabet.recall("letter", 10), Reads(0.1)
+    found = reranked("letter", hits, reader, budget, reader.clock)
+    assert len(reader.read) == min(10, 4 * batches)
+    assert sorted(hit.chunk.uri for hit in found) == sorted(hit.chunk.uri for hit in hits)
+
+
+def test_a_configured_reranker_reads_more_than_is_asked_for(alphabet, open_memory, home, monkeypatch):
+    with pytest.raises(InputError, match="no reranker is configured"):
+        alphabet.recall("letter", part="reranked")
+    opened = []
+    monkeypatch.setattr(ragbot.memory, "open_reranker", lambda name: opened.append(name) or Reads())
+    (home / "ragbot.toml").write_text('reranker = "reads"')
+    memory = open_memory()
+    assert memory.recall("letter", 1, part="fused")[0].chunk.uri != "m.md"
+    assert opened == []
+    assert [memory.recall("letter", 1, part=part)[0].chunk.uri for part in (None, "reranked")] == ["m.md", "m.md"]
+    assert opened == ["reads"]
+    (home / "ragbot.toml").write_text('reranker = "reads"\nrecall = "fast"')
+    assert "read with" not in open_memory().recall("letter", 1)[0].why

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import get_args
 
 from ragbot import __version__
 from ragbot.errors import InputError
@@ -34,7 +33,7 @@ DATES = ("%I:%M %p on %d %B, %Y", "%B-%d-%Y")
 class Plan:
     """What to ask of which parts, and up to which places to look."""
 
-    parts: tuple[Part, ...] = get_args(Part)
+    parts: tuple[Part, ...] = ("dense", "lexical", "fused")
     cutoffs: tuple[int, ...] = (5, 10)
     limit: int | None = None
     """So many questions, drawn with `SEED`: with a larger limit the same, and more."""

@@ -21,7 +21,7 @@ WORDS = {"user": 0.2, "assistant": 0.05}
 OWN_WORDS = 2
 """With so many words of its own a question stands alone; with fewer it leans more, with more it leans less."""
 LEAST, MOST = 0.6, 3.0
-LENGTH = 400
+LENGTH = 300
 """What is read of an earlier message, in characters: it opens with its matter."""
 
 
