@@ -241,16 +241,17 @@ class Chat:
         """
         asking = questions.asking(turn.question)
         completed = questions.standalone(asking, history)
-        for wanted in dict.fromkeys((completed, turn.question, asking)):
-            hits = self._recall(wanted)
+        tries = [(completed, asking, tuple(history)), (turn.question, turn.question, ()), (asking, asking, ())]
+        for wanted, query, said in dict.fromkeys(tries):
+            hits = self._recall(query, said)
             hits = [hit for hit in hits if hit.chunk.uri != f"turn:{turn.id}" or _answers_itself(asking, hit)]
             found = grounding.evidence(wanted, hits, self._encode, self._set_aside(hits), now=asking)
             if grounding.enough(wanted, found) and (wanted == asking or grounding.touches(asking, found[0])):
                 return wanted, found
         return asking, []
 
-    def _recall(self, question: str) -> list[Hit]:
-        return self.memory.recall(question, self.memory.config.passages, scopes=self.scopes)
+    def _recall(self, question: str, history: Sequence[tuple[str, str]] = ()) -> list[Hit]:
+        return self.memory.recall(question, self.memory.config.passages, scopes=self.scopes, history=history)
 
     def _set_aside(self, hits: Sequence[Hit]) -> list[tuple[int, int, int]]:
         """Spans that a correction disputes, where that correction itself speaks to the question."""
