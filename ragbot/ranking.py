@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ WORDS_WEIGHT_CJK = 1.0
 BESIDE_MEANING = np.array([0.1, 0.5, 0.3, 0.1], np.float32)
 BESIDE_WORDS = np.array([0.4 * 0.6, 0.4, 0.4, 0.4 * 0.6], np.float32)
 """What the turns beside a turn count, from the second before it to the second after it: an answer rarely repeats its question."""
+
+BELIEVED, LIKE_BEST = 3, 0.4
+"""So many of the best are taken for right, and what it counts to be like them."""
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -35,6 +38,8 @@ class Ranked:
     lexical_rank: int | None = None
     beside: float = 0.0
     """What the turns beside it added to the score, or took from it."""
+    like_best: float | None = None
+    """Its cosine to the best together."""
 
 
 def by_meaning(dense: Found) -> list[Ranked]:
@@ -88,3 +93,12 @@ def fuse(
         Ranked(id, score, cosine, dense_rank.get(id), words, lexical_rank.get(id), extra)
         for id, score, cosine, words, extra in zip(*columns, strict=True)
     ]
+
+
+def fed_back(ranked: Sequence[Ranked], like_best: Floats) -> list[Ranked]:
+    """In order anew by what they are like the best of them, (n,): pseudo-relevance feedback (Rocchio 1971, Li et al. 2021)."""
+    found = [
+        replace(one, score=round(one.score + LIKE_BEST * like, 5), like_best=like)
+        for one, like in zip(ranked, like_best.tolist(), strict=True)
+    ]
+    return sorted(found, key=lambda one: (-one.score, -one.id))

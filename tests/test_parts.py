@@ -215,6 +215,14 @@ def test_a_turn_takes_part_of_its_score_from_the_turns_beside_it():
     assert {r.beside for r in near if r.id != 2} == {0.0}
 
 
+def test_what_is_like_the_best_comes_nearer_to_them():
+    ranked = fused([(1, 0.6), (2, 0.5), (3, 0.49)], [])
+    found = ranking.fed_back(ranked, np.array([0.9, 0.2, 0.8], np.float32))
+    assert [r.id for r in found] == [1, 3, 2]
+    assert found[1].score == pytest.approx(0.49 + 0.4 * 0.8)
+    assert ranking.fed_back([], np.array([], np.float32)) == []
+
+
 # Prompts
 
 

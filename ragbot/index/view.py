@@ -224,6 +224,11 @@ class View:
             found[here] = cosines
         return found
 
+    def vectors(self, ids: Ints) -> Vectors:
+        """(m, dim): the vectors of those of the passages that are here."""
+        found = [segment.vectors[segment.rows_of(ids)[0]] for segment in self.segments]
+        return np.concatenate(found)
+
     def words(self, asked: Mapping[str, float], wanted: Filter) -> words.Query:
         """A search for tokens, each with how often it counts as asked."""
         return words.Query(self._searched(wanted), asked, wanted)
