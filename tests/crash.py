@@ -226,7 +226,7 @@ def compare(memory, with_graph):
             assert [id for id, _ in found] == [id for _, id in best], (word, found, best)
     for word in ("word3", "word11", "stand"):
         held = {p.id for p in passages if word in [t.rstrip(".") for t in p.text.lower().replace("stands", "stand").split()]}
-        assert {id for id, _ in memory._view.words([word], 1000, EVERYONE)} == held, word
+        assert {id for id, _ in memory._view.words({word: 1.0}, EVERYONE).best(1000)} == held, word
 
 
 # Storms

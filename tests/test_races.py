@@ -50,7 +50,7 @@ def test_what_was_forgotten_does_not_come_back_when_the_index_is_made_anew(memor
     assert len(reader.recall("secret word xylophone", 1)) == 1
     memory.refresh()
     assert len(reader.recall("secret word xylophone", 1)) == 1
-    assert reader._view.words(["xylophon"], 5, EVERYONE) == []
+    assert reader._view.words({"xylophon": 1.0}, EVERYONE).best(5) == []
 
 
 def test_no_bit_of_a_manifest_is_believed_that_was_flipped(memory, home, tiny):
