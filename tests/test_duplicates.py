@@ -2,7 +2,7 @@
 
 import pytest
 
-import ragbot.memory
+import ragbot.recalling
 from ragbot import Document
 from ragbot.store.reader import Reader
 from ragbot.text import duplicates
@@ -155,7 +155,7 @@ def counted(monkeypatch):
 
 
 def test_copies_are_read_and_worded_once_however_many_there_are(memory, counted, monkeypatch):
-    monkeypatch.setattr(ragbot.memory, "POOL", 4)
+    monkeypatch.setattr(ragbot.recalling, "POOL", 4)
     copies = [Document(f"copy{n}.md", "The lab opens at nine.") for n in range(150)]
     memory.remember([*copies, *(Document(f"{n}.md", f"The lab of house {n} opens at ten o'clock.") for n in range(3))])
     worded, read = counted
@@ -168,7 +168,7 @@ def test_copies_are_read_and_worded_once_however_many_there_are(memory, counted,
 
 
 def test_it_looks_behind_copies_up_to_a_bound(memory, monkeypatch):
-    monkeypatch.setattr(ragbot.memory, "POOL", 2)
+    monkeypatch.setattr(ragbot.recalling, "POOL", 2)
     monkeypatch.setattr(ragbot.memory, "MOST", 20)
     memory.remember([Document(f"copy{n}.md", "The lab opens at nine.") for n in range(19)])
     memory.remember(Document("hall.md", "Beside it, there is another hall of the lab, and that one opens later."))
