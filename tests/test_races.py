@@ -140,6 +140,7 @@ def test_a_move_while_a_query_is_encoded_loads_nothing_of_it_into_memory(memory,
         return encode(self, text)
 
     monkeypatch.setattr(FakeEmbedder, "encode_query", moved)
+    reader._spaces._query_vector.cache_clear()  # or the question would not be encoded again
     refresh, memory.refresh = memory.refresh, lambda model: (refresh(model), loaded.clear())
     monkeypatch.setattr(Reader, "passages", lambda self, space, ids: (loaded.extend(ids), passages(self, space, ids))[1])
     assert len(found(reader)) == 60
