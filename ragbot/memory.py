@@ -296,7 +296,7 @@ class Memory:
             space = reader.active_space()
 
         def look(reader: Reader) -> list[Chunk]:
-            beside = self._view.beside(np.array([chunk.id]), Filter(frozenset([chunk.scope])))[0]
+            beside = self._view.talk(Filter(frozenset([chunk.scope]))).beside(np.array([chunk.id]))[0]
             near = beside[max(0, len(beside) // 2 - reach) : len(beside) // 2 + reach]
             found = reader.chunks(near.tolist(), scopes)
             return [found[id] for id in sorted(found)]

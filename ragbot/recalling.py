@@ -65,10 +65,11 @@ class Recall:
         if self._part == "lexical":
             return ranking.by_words(lexical)
         candidates = np.unique(np.array([id for id, _ in [*dense, *lexical]], np.int64))
-        around = self._view.beside(candidates, self._only)
+        talk = self._view.talk(self._only)
+        around = talk.beside(candidates)
         # What stands beside a turn that fits may be the answer to it.
         candidates = np.union1d(candidates, around[around >= 0])
-        around = self._view.beside(candidates, self._only)
+        around = talk.beside(candidates)
         ids = np.union1d(candidates, around[around >= 0])
         measured = ranking.Measured(ids, self._view.cosines(self._asked.vector, ids), self._words.scores(ids))
         if has_cjk(self._asked.text):
@@ -80,7 +81,7 @@ class Recall:
             return ranked  # in a conversation much is like the best that does not answer: LoCoMo loses .013 of recall@10
         best = self._view.vectors(np.array([one.id for one in ranked[: ranking.BELIEVED]], np.int64)).sum(0)
         ids = np.array([one.id for one in ranked], np.int64)
-        return ranking.fed_back(ranked, self._view.cosines(best / np.linalg.norm(best), ids))
+        return ranking.fed_back(ranked, self._view.cosines(best / (np.linalg.norm(best) or 1), ids))
 
     def _hit(self, one: ranking.Ranked, chunk: Chunk, also: Sequence[Chunk]) -> Hit:
         return Hit(chunk, one.score, "\n".join(self._reasons(one, chunk, len(also))), tuple(also))

@@ -1,5 +1,6 @@
 """A home of its own for every test, and memories over a fake embedder."""
 
+import os
 import shutil
 import signal
 import tempfile
@@ -20,8 +21,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch, tmp_path):
     """No setting of the person who runs the tests reaches them."""
-    for name in ("RAGBOT_HOME", "RAGBOT_EMBEDDER", "RAGBOT_GENERATOR", "RAGBOT_PASSAGES", "RAGBOT_MAX_TOKENS"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("RAGBOT_") and name != "RAGBOT_CACHE"]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("RAGBOT_HOME", str(tmp_path / "home-by-default"))
 
 

@@ -13,8 +13,9 @@ from typing import Protocol
 
 import numpy as np
 
-from ragbot.index import beside, files, merging, postings, sealed, words
+from ragbot.index import files, merging, postings, sealed, words
 from ragbot.index import manifest as manifests
+from ragbot.index.beside import Talk
 from ragbot.index.columns import FOREVER, Columns, Filter, Ints
 from ragbot.index.graph import Stop, Stopped, Vectors
 from ragbot.index.segment import Segment, best
@@ -233,9 +234,9 @@ class View:
         """A search for tokens, each with how often it counts as asked."""
         return words.Query(self._searched(wanted), asked, wanted)
 
-    def beside(self, ids: Ints, wanted: Filter) -> Ints:
-        """The turns beside each passage: see `index.beside`."""
-        return beside.beside(self._searched(wanted), ids, wanted)
+    def talk(self, wanted: Filter) -> Talk:
+        """The turns among what `wanted` shows."""
+        return Talk(self._searched(wanted), wanted)
 
     def _searched(self, wanted: Filter) -> list[Segment]:
         return [segment for segment in self.segments if wanted.as_of is not None or not segment.past]

@@ -19,7 +19,7 @@ def matched(text: str, weights: Mapping[str, float]) -> list[str]:
     for token, word in written(text):
         if weights.get(token, 0.0) > 0:
             found.setdefault(token, token if has_cjk(word) else word)
-    return sorted(found.values(), key=lambda word: -max(weights.get(token, 0.0) for token, _ in written(word)))[:MOST_WORDS]
+    return [found[token] for token in sorted(found, key=lambda token: -weights[token])][:MOST_WORDS]
 
 
 def sentence(text: str, weights: Mapping[str, float]) -> str:
