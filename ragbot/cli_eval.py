@@ -60,16 +60,33 @@ def retrieval(
 
         plan = Plan(_parts(parts), _cutoffs(cutoffs), limit)
         for file in filter(None, (out, plot)):
-            if not file.parent.is_dir() or file.is_dir():
-                raise InputError(f"{file}: cannot be written there; name a file in a folder that is there")
+            _need_writable(file)
         run, compared = _evaluated(folder, name, plan, home, plot, compare)
-        if out:
-            out.write_text(json.dumps(_document(run, None), ensure_ascii=False, indent=1), encoding="utf-8")
-        _draw(run, plot)
         if as_json:
             say_json(_document(run, compared))
         else:
             _say(run, compared)
+        _draw(run, plot)
+        if out:
+            _write(out, json.dumps(_document(run, None), ensure_ascii=False, indent=1))
+
+
+def _need_writable(file: Path) -> None:
+    """Raise InputError where the file could not be written: before hours of work, not after."""
+    try:
+        there = file.exists()
+        file.open("ab").close()
+        if not there:
+            file.unlink()
+    except OSError as cause:
+        raise InputError(f"{file}: cannot be written ({cause.strerror}); name a file in a folder that is there") from cause
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as cause:
+        raise InputError(f"{file}: cannot be written ({cause.strerror}); name another file") from cause
 
 
 def _evaluated(

@@ -11,15 +11,15 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from numbers import Integral
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from ragbot import config as configs
+from ragbot import inputs
 from ragbot.drafting import drafts_of
 from ragbot.errors import BusyError, InputError, NotFoundError
 from ragbot.index import builder
@@ -29,7 +29,7 @@ from ragbot.index.columns import Filter
 from ragbot.index.view import Replaced, View
 from ragbot.models.embedder import Embedder
 from ragbot.models.reranker import Reranker, open_reranker
-from ragbot.recalling import MOST, Asked, Recall
+from ragbot.recalling import Asked, Recall
 from ragbot.reranking import CANDIDATES, reranked
 from ragbot.spaces import Progress, Spaces
 from ragbot.store import Draft, Raced, Reader, Store, Stored, Writer
@@ -37,7 +37,7 @@ from ragbot.store.rows import micros
 from ragbot.text import chunks as chunking
 from ragbot.text import history as histories
 from ragbot.text import storable
-from ragbot.text.tokens import has_words
+from ragbot.text.questions import standalone
 from ragbot.types import EVERYONE, Checked, Chunk, Citation, Document, Forgotten, Hit, Part, Refreshed, Remembered, Space
 from ragbot.upkeep import Told, Upkeep
 
@@ -145,8 +145,8 @@ class Memory:
             yield from (next(done) if isinstance(one, _Prepared) else one for one in group)
 
     def _prepare(self, document: Document, *, again: bool) -> _Prepared:
-        document = _storable(document)
-        _need_words(document)
+        document = inputs.storable_document(document)
+        inputs.need_words(document)
         if not again and self._unchanged(document):
             return _Prepared(document, None)
         return _Prepared(document, drafts_of(document))
@@ -206,6 +206,10 @@ class Memory:
         if space:
             self._spaces.embedder_of(space).encode_query("warm")
 
+    def cool(self) -> None:
+        """Forget the vectors of the last questions, so that they are computed anew: who measures wants that."""
+        self._spaces.cool()
+
     # Recall
 
     def recall(
@@ -229,11 +233,12 @@ class Memory:
         `as_of` asks what was current then. `history` is (role, text), oldest first: what the
         question leans on. `part` asks one part of recall alone. `kinds`, `uris` (* stands for anything), and when
         they began to hold (from `since`, before `until`) narrow what is searched. All of it is of one moment of the database.
-        Raises InputError for an empty query, or a k out of range.
+        Raises InputError for an empty query, a k out of range, or a part, kind or role that does not exist.
         """
-        _need_query(query, k)
-        scopes, kinds, uris = _names(scopes), _names(kinds), _names(uris)
-        said = histories.asked(storable(query), [(role, storable(text)) for role, text in history])
+        inputs.need_query(query, k, part)
+        scopes, kinds, uris = inputs.names(scopes), inputs.kinds(kinds), inputs.names(uris)
+        query, before = storable(query), inputs.history(history)
+        said = histories.asked(query, before)
         moments = [None if at is None else micros(at) for at in (as_of, since, until)]
         reranker = self._reranker_for(part)
         most = max(k, CANDIDATES) if reranker else k
@@ -255,7 +260,7 @@ class Memory:
 
             with contextlib.suppress(_Moved):
                 found = self._seen(space, look)
-                return reranked(query, found, reranker, self.config.rerank_ms / 1000)[:k] if reranker else found
+                return reranked(standalone(query, before), found, reranker, self.config.rerank_ms / 1000)[:k]
         raise BusyError(f"{self.home}: its embedding model kept changing; try again")
 
     def _reranker_for(self, part: Part | None) -> Reranker | None:
@@ -287,7 +292,7 @@ class Memory:
         Of a document its current passages; of a turn what was said beside it, two turns on either
         side at most. Nothing where `scopes` may not see it.
         """
-        scopes = _names(scopes)
+        scopes = inputs.names(scopes)
         if chunk.scope not in scopes:
             return []
         with self.store.reading() as reader:
@@ -312,7 +317,7 @@ class Memory:
     def documents(self, scopes: Collection[str] | None = None) -> list[Stored]:
         """Every current document, of all scopes or of some."""
         with self.store.reading() as reader:
-            return reader.documents(None if scopes is None else _names(scopes))
+            return reader.documents(None if scopes is None else inputs.names(scopes))
 
     def note(self, changes: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]], *, scope: str = EVERYONE) -> None:
         """Change what is noted of documents (their metadata), by uri: of each, if it is the first of two, to the second."""
@@ -414,35 +419,3 @@ def _grouped(prepared: Iterable[_One]) -> Iterator[list[_One]]:
             group, passages = [], 0
     if group:
         yield group
-
-
-def _storable(document: Document) -> Document:
-    return replace(
-        document,
-        uri=storable(document.uri),
-        text=storable(document.text),
-        title=storable(document.title),
-        scope=storable(document.scope),
-        metadata={storable(key): storable(value) for key, value in document.metadata.items()},
-    )
-
-
-def _names(given: str | Collection[str]) -> frozenset[str]:
-    """Names as they are stored; a single one may be given as it is."""
-    return frozenset(map(storable, [given] if isinstance(given, str) else given))
-
-
-def _need_query(query: str, k: int) -> None:
-    if not query.strip():
-        raise InputError("the query is empty; say what to look for")
-    if not isinstance(k, Integral) or isinstance(k, bool) or not 1 <= k <= MOST:
-        raise InputError(f"k is {k}; it takes a whole number from 1 to {MOST}")
-
-
-def _need_words(document: Document) -> None:
-    if not document.uri.strip():
-        raise InputError("a document needs a uri: the address that its citations name")
-    if not document.scope.strip():
-        raise InputError(f"{document.uri}: its scope is empty; name one, or leave it out for everyone")
-    if not has_words(document.text):
-        raise InputError(f"{document.uri}: holds no words; nothing was remembered of it")

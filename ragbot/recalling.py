@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ragbot import ranking
 from ragbot.index.columns import Filter
 from ragbot.index.view import View
+from ragbot.text import chunks as chunking
 from ragbot.text import duplicates, reasons
 from ragbot.text.tokens import has_cjk
 from ragbot.types import Chunk, Hit, Part
@@ -90,7 +91,8 @@ class Recall:
         if one.cosine is not None:
             yield f"meaning {one.cosine:.2f} ({_place(one.dense_rank)})"
         if one.bm25:
-            said = ", ".join(reasons.matched(f"{chunk.title} {chunk.heading} {chunk.text}", self._words.weights))
+            day = chunking.day(None if chunk.kind == "file" else chunk.valid_from)
+            said = ", ".join(reasons.matched(f"{chunk.title} {chunk.heading} {chunk.text}\n{day}", self._words.weights))
             yield f"words {one.bm25:.1f} ({_place(one.lexical_rank)}): {said}"
             quoted = reasons.sentence(chunk.text, self._words.weights)
             if quoted:
@@ -100,7 +102,8 @@ class Recall:
         if one.beside:
             yield f"turns beside it {one.beside:+.2f}"
         if chunk.kind != "file":
-            yield f"{'said' if chunk.kind == 'turn' else 'corrected'} {chunk.valid_from:%Y-%m-%d}"
+            by = f" by {chunk.title}" if chunk.kind == "turn" and chunk.title else ""
+            yield f"{'said' if chunk.kind == 'turn' else 'corrected'} {chunk.valid_from:%Y-%m-%d}{by}"
         if copies:
             yield f"says the same as {copies} other{'s' if copies > 1 else ''}"
 

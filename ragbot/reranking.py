@@ -19,12 +19,15 @@ BATCH = 4
 
 
 def reranked(
-    query: str, hits: Sequence[Hit], reranker: Reranker, budget_s: float, clock: Callable[[], float] = time.perf_counter
+    query: str, hits: Sequence[Hit], reranker: Reranker | None, budget_s: float, clock: Callable[[], float] = time.perf_counter
 ) -> list[Hit]:
     """The hits, best first. It reads from the best down, and stops before a batch that would end after `budget_s` seconds.
 
     What is not read keeps its score, to which nothing is added: it lies behind what was read and found good.
+    Without a reranker they stay as they are.
     """
+    if reranker is None:
+        return list(hits)
     began, took, done = clock(), 0.0, list[Hit]()
     while len(done) < min(len(hits), CANDIDATES) and (not done or clock() - began + took <= budget_s):
         start = clock()

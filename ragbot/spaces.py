@@ -36,6 +36,10 @@ class Spaces:
         self._lock = threading.RLock()
         self._query_vector = functools.lru_cache(REMEMBERED)(self._encode_query)
 
+    def cool(self) -> None:
+        """Forget the vectors of questions."""
+        self._query_vector.cache_clear()
+
     def active(self) -> Space:
         """The space that answers; a new home takes the one of its configured embedder."""
         with self._store.reading() as reader:

@@ -28,7 +28,7 @@ class Document:
     """A text with an address: what `Memory.remember` takes.
 
     `scope` and `uri` together identify it; a second document of the same scope and uri is its
-    next version. `pages` holds the offset at which each page begins (empty: no pages).
+    next version. The title of a turn is who said it. `pages` holds the offset at which each page begins (empty: no pages).
     `lines` says whether the lines of `text` are the lines of the original.
     """
 

@@ -121,7 +121,7 @@ def unfilled(monkeypatch):
         (["--k", "5,0"], "--k 5,0: takes whole numbers from 1 to 1000"),
         (["--k", ""], "takes whole numbers"),
         (["--set", "other"], "holds no set 'other'; there is town"),
-        (["--out", "no/such/run.json"], "no/such/run.json: cannot be written there"),
+        (["--out", "no/such/run.json"], "no/such/run.json: cannot be written"),
         (["--plot", "run.txt"], "run.txt: is the name of no picture"),
         (["--compare", "pyproject.toml"], "pyproject.toml: is no run that --out has written"),
         (["--limit", "0"], "Invalid value for '--limit'"),

@@ -12,7 +12,8 @@ import pytest
 from ragbot import EVERYONE, Document, Memory
 from ragbot.errors import InputError
 from ragbot.evaluate import chances, comparing, measures, plot, report, retrieval, runs
-from ragbot.evaluate.retrieval import Plan, document, evaluate, fill
+from ragbot.evaluate.filling import document, fill
+from ragbot.evaluate.retrieval import Plan, evaluate
 from ragbot.evaluate.runs import PartRun, Run
 from ragbot.evaluate.sets import Entry, EvaluationSet, Question, read_set
 
@@ -147,7 +148,10 @@ def test_one_of_several_sets(folder):
 
 
 def test_a_folder_without_a_set(tmp_path):
-    with pytest.raises(InputError, match="holds no set; one is corpus.jsonl with"):
+    with pytest.raises(InputError, match="holds no set; a set is corpus.jsonl with"):
+        read_set(tmp_path)
+    (tmp_path / "corpus.jsonl").write_text("{}")
+    with pytest.raises(InputError, match="corpus.jsonl has no questions beside it; a set is"):
         read_set(tmp_path)
     with pytest.raises(InputError, match="is no folder"):
         read_set(tmp_path / "gone")
@@ -163,7 +167,7 @@ def test_a_folder_without_a_set(tmp_path):
         ("corpus.jsonl", '{"id": "d1"}\n', "corpus.jsonl, line 1: has no 'text'"),
         ("corpus.jsonl", '{"id": "d1", "text": ["a"]}\n', r"corpus.jsonl, line 1: 'text' is \[\"a\"\]; it takes a text"),
         ("corpus.jsonl", lines(*CORPUS, {"id": "d1", "text": "again"}), "corpus.jsonl, line 4: id 'd1' is that of line 1 too"),
-        ("corpus.jsonl", b"\xff\xfe\x00", "corpus.jsonl: is damaged"),
+        ("corpus.jsonl", b"\xff\xfe\x00", "corpus.jsonl: is not in UTF-8 .*; save it as UTF-8"),
         ("queries.jsonl", lines({"id": "q1", "text": " "}), "queries.jsonl, line 1: 'text' or 'question' is empty"),
         ("queries.jsonl", lines({"id": "q1", "text": "a", "history": "x"}), "line 1: 'history' is \"x\"; it takes a list"),
         ("queries.jsonl", lines({"id": "q1", "text": "a", "history": ["x"]}), "line 1: 'history' holds \"x\""),
@@ -172,6 +176,9 @@ def test_a_folder_without_a_set(tmp_path):
         ("qrels.tsv", QRELS + "q1\td9\t1\n", "qrels.tsv, line 6: names 'd9', which is not in the corpus"),
         ("qrels.tsv", QRELS + "q9\td1\t1\n", "qrels.tsv, line 6: judges the query 'q9', which is not among"),
         ("qrels.tsv", QRELS + "q1\td1\tgood\n", "qrels.tsv, line 6: grade 'good' is no whole number"),
+        ("qrels.tsv", "q1\td1\t1.0\n", "qrels.tsv, line 1: grade '1.0' is no whole number"),
+        ("qrels.tsv", f"q1\td1\t{'9' * 5000}\n", "qrels.tsv, line 1: grade '99999999999999999999' is no whole number"),
+        ("qrels.tsv", "q1\td1\t1\nq1\td1\t0\n", "qrels.tsv, line 2: judges 'd1' for 'q1' a second time"),
         ("qrels.tsv", QRELS + "q1\td1\n", "qrels.tsv, line 6: has 2 columns"),
         ("qrels.tsv", "q1\td1\t0\n", "qrels.tsv: names nothing that answers any of 3 questions"),
     ],
@@ -208,9 +215,11 @@ def test_evidence_lies_in_the_conversation_that_is_asked_about(talks, question, 
 
 
 def test_an_entry_is_a_document_for_everyone_and_a_turn_is_of_its_conversation():
-    assert document(Entry("d1", "text", "Title", date="2024-01-01")) == Document("d1", "text", "Title")
-    turn = document(Entry("a/1", "text", "", "a", "1", "2024-03-15T10:00:00+02:00", "Ana"))
-    assert (turn.uri, turn.scope, turn.kind, turn.metadata) == ("a/1", "a", "turn", {"speaker": "Ana", "session": "1"})
+    mark = {"evaluation": "tiny"}
+    assert document(Entry("d1", "text", "Title", date="2024-01-01"), "tiny") == Document("d1", "text", "Title", metadata=mark)
+    turn = document(Entry("a/1", "text", "", "a", "1", "2024-03-15T10:00:00+02:00", "Ana"), "tiny")
+    assert (turn.uri, turn.scope, turn.kind, turn.title) == ("a/1", "a", "turn", "Ana")
+    assert turn.metadata == mark | {"speaker": "Ana", "session": "1"}
     assert turn.valid_from == datetime(2024, 3, 15, 8, tzinfo=UTC)
 
 
@@ -225,13 +234,17 @@ def test_an_entry_is_a_document_for_everyone_and_a_turn_is_of_its_conversation()
     ],
 )
 def test_dates_as_sets_write_them(date, at):
-    assert document(Entry("a/1", "text", conv="a", date=date)).valid_from == at
+    assert document(Entry("a/1", "text", conv="a", date=date), "tiny").valid_from == at
+
+
+def filled(memory, chosen, told):
+    return fill(memory, chosen.name, chosen.entries, told)
 
 
 def test_a_set_is_remembered_sealed_and_what_has_no_words_is_counted(memory, tiny):
     told = []
     given = small(*((f"d{n}", f"word{n} here") for n in range(10)), ("empty", " "))
-    assert fill(memory, given, lambda *what: told.append(what)) == 1
+    assert fill(memory, given.name, given.entries, lambda *what: told.append(what)) == 1
     assert {one.uri for one in memory.documents()} == {f"d{n}" for n in range(10)}
     assert told[-1] == ("Remembering", 11, 11)
     assert list((memory.home / "segments").iterdir())
@@ -241,23 +254,26 @@ def test_a_home_that_is_kept_is_brought_in_step_with_the_set(memory, embedders):
     def quiet(*_):
         return None
 
-    fill(memory, small(("d1", "one"), ("d2", "two"), ("d3", "three")), quiet)
+    filled(memory, small(("d1", "one"), ("d2", "two"), ("d3", "three")), quiet)
     embedded = len(embedders["all-MiniLM-L6-v2"].embedded)
-    assert fill(memory, small(("d1", "one"), ("d2", "zwei"), ("d3", " ")), quiet) == 1
+    assert filled(memory, small(("d1", "one"), ("d2", "zwei"), ("d3", " ")), quiet) == 1
     assert embedders["all-MiniLM-L6-v2"].embedded[embedded:] == ["zwei"]
     assert [hit.chunk.text for hit in memory.recall("one", 10)] == ["one", "zwei"]
 
 
 def test_only_a_home_of_this_evaluation_is_filled(memory, open_memory, tmp_path):
     memory.remember(Document("mine.md", "My own notes."))
-    with pytest.raises(InputError, match="holds a memory that is no evaluation's"):
+    with pytest.raises(InputError, match="holds mine.md, which is no evaluation's"):
         evaluate(memory, small(("d1", "one"), questions=[("one", "d1")]), Plan())
     assert [one.uri for one in memory.documents()] == ["mine.md"]
     with Memory.open(tmp_path / "other") as other:
-        fill(other, small(("d1", "one"), name="first"), lambda *_: None)
+        filled(other, small(("d1", "one"), name="first"), lambda *_: None)
         with pytest.raises(InputError, match="holds the evaluation of first; name another folder for second"):
-            fill(other, small(("d2", "two"), name="second"), lambda *_: None)
+            filled(other, small(("d2", "two"), name="second"), lambda *_: None)
         assert [one.uri for one in other.documents()] == ["d1"]
+        other.remember(Document("mine.md", "Added to it by hand."))
+        with pytest.raises(InputError, match="holds mine.md, which is no evaluation's"):
+            filled(other, small(("d1", "one"), name="first"), lambda *_: None)
 
 
 def test_a_question_is_asked_only_of_its_conversation(memory, talks):
@@ -392,6 +408,7 @@ def run_of(questions, values, *, part="dense", categories=None, **more):
         "cutoffs": (5,),
         "limit": None,
         "seed": 20,
+        "recall": {"recall": "full", "reranker": "none", "rerank_ms": 100},
     }
     took = tuple(float(n) for n in range(1, len(questions) + 1))
     return Run(
@@ -409,7 +426,17 @@ def test_a_run_is_kept_as_it_was(tmp_path, memory, talks):
     assert runs.load(file) == run
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"by_question": [1]}', '{"by_question": 3}'])
+WHOLE = json.loads(json.dumps(runs.as_json(run_of("ab", [1, 1]))))
+BROKEN = [
+    WHOLE | {"parts": {}},
+    WHOLE | {"by_question": []},
+    WHOLE | {"parts": {"dense": {"measures": {}}}},
+    WHOLE | {"by_question": [one | {"id": ["a"]} for one in WHOLE["by_question"]]},
+    json.loads(json.dumps(WHOLE).replace('"recall@5": 1,', '"recall@5": NaN,')),
+]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"by_question": [1]}', '{"by_question": 3}', *map(json.dumps, BROKEN)])
 def test_a_file_that_is_no_run_is_named(tmp_path, text):
     file = tmp_path / "run.json"
     file.write_text(text)

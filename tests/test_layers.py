@@ -24,6 +24,7 @@ ROOMS = {
     "ragbot.recalling": 2,
     "ragbot.drafting": 2,
     "ragbot.reranking": 2,
+    "ragbot.inputs": 3,
     "ragbot.upkeep": 3,
     "ragbot.memory": 4,
     "ragbot.grounding": 4,

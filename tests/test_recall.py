@@ -56,6 +56,39 @@ def test_each_part_can_be_asked_alone(memory):
     assert both[0].score == pytest.approx(dense[0].score + 0.5 * words[0].score + 0.4 * like_best, abs=0.01)
 
 
+def test_a_turn_is_found_by_the_day_on_which_it_was_said_and_by_who_said_it(memory):
+    may, june = (
+        Document(f"turn:{n}", "The roof leaks.", "Ana" if n == 5 else "Ben", "turn", "ana", datetime(2026, n, 7, tzinfo=UTC))
+        for n in (5, 6)
+    )
+    memory.remember([may, june])
+    for asked in ("what was said in June 2026?", "Ben", "2026年6月说了什么"):
+        assert uris(memory.recall(asked, scopes=["ana"], part="lexical"))[0] == "turn:6", asked
+    why = memory.recall("the roof in June", scopes=["ana"])[0].why.split("\n")
+    assert why[1].endswith(": June, roof") and "said 2026-06-07 by Ben" in why
+
+
+def test_one_character_is_named_as_the_reason(memory):
+    memory.remember(Document("a.md", "图书馆周日关门。"))
+    assert "words 0.3 (place 1): 馆\nbest sentence “图书馆周日关门。”" in memory.recall("馆")[0].why
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"part": "best"}, "there is no part 'best' of recall; there are dense,"),
+        ({"kinds": ["FILE"]}, "there is no kind 'FILE'; there are file, turn, correction"),
+        ({"history": [{"role": "user", "text": "hi"}]}, r"history\[0\] is .*; it takes \(role, text\)"),
+        ({"history": [("user", None)]}, r"history\[0\] is"),
+        ({"history": [("human", "hi")]}, r"history\[0\] has the role 'human'; there are user and assistant"),
+        ({"query": None}, "the query is empty"),
+    ],
+)
+def test_what_cannot_be_recalled_is_named(memory, more, message):
+    with pytest.raises(InputError, match=message):
+        memory.recall(**({"query": "lab"} | more))
+
+
 # What a question leans on
 
 
@@ -145,7 +178,7 @@ def test_reasons_name_parts_words_sentence_time_and_copies(memory):
     memory.remember([Document("a.md", text), Document("b.md", text), turn(1, "The lab is cold.", scope="everyone")])
     first, second = memory.recall("when is the lab opening?")
     assert first.why.split("\n")[1:] == [
-        "words 0.5 (place 2): opens, lab",
+        "words 0.6 (place 2): opens, lab",
         "best sentence “The lab opens at nine.”",
         "near the best 3 0.92",
         "says the same as 1 other",
@@ -216,5 +249,9 @@ def test_a_configured_reranker_reads_more_than_is_asked_for(alphabet, open_memor
     assert opened == []
     assert [memory.recall("letter", 1, part=part)[0].chunk.uri for part in (None, "reranked")] == ["m.md", "m.md"]
     assert opened == ["reads"]
+    read = []
+    monkeypatch.setattr(Reads, "scores", lambda _, query, passages: read.append(query) or [0.0] * len(passages))
+    memory.recall("and there?", 1, history=[("user", "Which letter is last?")])
+    assert set(read) == {"Which letter is last? and there?"}
     (home / "ragbot.toml").write_text('reranker = "reads"\nrecall = "fast"')
     assert "read with" not in open_memory().recall("letter", 1)[0].why

@@ -30,6 +30,7 @@ class Comparison:
     """What changed since another run, on the questions that both asked."""
 
     before: Run
+    now: Run
     questions: int
     differences: tuple[Difference, ...]
 
@@ -65,4 +66,4 @@ def compare(before: Run, now: Run) -> Comparison:
         Difference(part, name, float(start.mean()), float(after.mean()), estimate, float(p))
         for (part, name, start, after), estimate, p in zip(rows, estimates(table), chances.p_value(table), strict=True)
     )
-    return Comparison(before, len(both), tuple(differences))
+    return Comparison(before, now, len(both), tuple(differences))

@@ -27,7 +27,12 @@ def comparison(compared: Comparison) -> str:
         rows.append([one.part, one.measure, _short(one.before), _short(one.now), change, _short(one.p, 4)])
     made = f"{before.at:%Y-%m-%d %H:%M} UTC, {before.model}, ragbot {before.version}"
     head = f"compared with the run of {made}, on the {compared.questions:,} questions of both"
-    return "\n".join([head, "", *_columns(rows)])
+    settings = [
+        f"{name}: {before.recall[name]} before, {now} now"
+        for name, now in compared.now.recall.items()
+        if name in before.recall and before.recall[name] != now
+    ]
+    return "\n".join([head, *settings, "", *_columns(rows)])
 
 
 def _documents(run: Run) -> str:

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import random
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ragbot import __version__
+from ragbot.config import NONE
 from ragbot.errors import InputError
 from ragbot.evaluate import measures
+from ragbot.evaluate.filling import SEED, Told, drawn, fill
 from ragbot.evaluate.runs import PartRun, Run
-from ragbot.evaluate.sets import Entry, EvaluationSet, Question
+from ragbot.evaluate.sets import EvaluationSet, Question
 from ragbot.memory import Memory
 from ragbot.recalling import MOST
-from ragbot.types import EVERYONE, Document, Hit, Part
-
-Told = Callable[[str, int, int], None]
-"""Hears what is being done, how much of it is done, and of how much."""
-
-MARK = "evaluation"
-"""The mark of a home that is an evaluation's: the name of its set."""
-SEED = 20
-DATES = ("%I:%M %p on %d %B, %Y", "%B-%d-%Y")
-"""Beside ISO 8601, how conversation sets write them (LoCoMo, BEAM)."""
+from ragbot.types import EVERYONE, Hit, Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +42,10 @@ def evaluate(memory: Memory, chosen: EvaluationSet, plan: Plan, told: Told | Non
     Raises InputError if the memory holds something else.
     """
     told = told or (lambda _what, _done, _all: None)
-    refused = fill(memory, chosen, told)
-    questions = _drawn(chosen.questions, plan.limit)
+    if "reranked" in plan.parts and memory.config.reranker == NONE:  # said now, not when all is remembered
+        raise InputError("no reranker is configured; set `reranker` in ragbot.toml, or leave this part out")
+    refused = fill(memory, chosen.name, chosen.entries, told)
+    questions = drawn(chosen.questions, plan.limit)
     convs = {entry.conv or EVERYONE for entry in chosen.entries}
     memory.warm()
     for part in plan.parts:  # once unmeasured: models load, files are opened
@@ -61,6 +53,7 @@ def evaluate(memory: Memory, chosen: EvaluationSet, plan: Plan, told: Told | Non
     asked = []
     for part in plan.parts:
         answers = []
+        memory.cool()  # or a part would find the vectors that the one before it computed
         for done, question in enumerate(questions):
             told(f"Asking, {part}", done, len(questions))
             answers.append(_ask(memory, question, part, convs, measures.depth(plan.cutoffs)))
@@ -80,68 +73,11 @@ def evaluate(memory: Memory, chosen: EvaluationSet, plan: Plan, told: Told | Non
         cutoffs=plan.cutoffs,
         limit=plan.limit,
         seed=SEED,
+        recall={name: getattr(memory.config, name) for name in ("recall", "reranker", "rerank_ms")},
         questions=tuple(question.id for question in questions),
         categories=tuple(question.category for question in questions),
         parts=tuple(asked),
     )
-
-
-def fill(memory: Memory, chosen: EvaluationSet, told: Told) -> int:
-    """Make the memory hold the set and nothing else; how many entries it refused. What is unchanged costs little."""
-    held = memory.marks(MARK).get(MARK)
-    if held is None and memory.documents():
-        raise InputError(f"{memory.home}: holds a memory that is no evaluation's; name another folder for it")
-    if held not in (None, chosen.name):
-        raise InputError(f"{memory.home}: holds the evaluation of {held}; name another folder for {chosen.name}")
-    memory.set_marks({MARK: chosen.name})
-    taken = set[tuple[str, str]]()
-    results = memory.remember_each(document(entry) for entry in chosen.entries)
-    for done, (given, result) in enumerate(results, 1):
-        told("Remembering", done, len(chosen.entries))
-        if not isinstance(result, InputError):
-            taken.add((given.scope, given.uri))
-    gone = defaultdict[str, list[str]](list)
-    for stored in memory.documents():
-        if (stored.scope, stored.uri) not in taken:
-            gone[stored.scope].append(stored.uri)
-    for scope, uris in gone.items():
-        memory.retire_each(uris, scope=scope)
-    memory.settle()
-    return len(chosen.entries) - len(taken)
-
-
-def document(entry: Entry) -> Document:
-    """What the memory is given of an entry."""
-    if not entry.conv:
-        return Document(uri=entry.id, text=entry.text, title=entry.title)
-    said = {"speaker": entry.speaker, "session": entry.session}
-    return Document(
-        uri=entry.id,
-        text=entry.text,
-        title=entry.title,
-        kind="turn",
-        scope=entry.conv,
-        valid_from=_moment(entry.date),
-        metadata={key: value for key, value in said.items() if value},
-    )
-
-
-def _moment(date: str) -> datetime | None:
-    """A date as it is written, in UTC unless it says otherwise; None if it is none."""
-    with contextlib.suppress(ValueError):
-        at = datetime.fromisoformat(date)
-        return at.replace(tzinfo=at.tzinfo or UTC)
-    for form in DATES:
-        with contextlib.suppress(ValueError):
-            return datetime.strptime(date, form).replace(tzinfo=UTC)
-    return None
-
-
-def _drawn(questions: Sequence[Question], limit: int | None) -> list[Question]:
-    drawn = list(questions)
-    if limit is not None and limit < len(drawn):
-        random.Random(SEED).shuffle(drawn)
-    return drawn[:limit]
 
 
 def _ask(memory: Memory, question: Question, part: Part, convs: set[str], depth: int) -> _Answer:

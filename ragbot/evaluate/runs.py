@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,6 +49,8 @@ class Run:
     cutoffs: tuple[int, ...]
     limit: int | None
     seed: int
+    recall: Mapping[str, object]
+    """The settings of recall: its mode, and what reranks for how long."""
     questions: tuple[str, ...]
     categories: tuple[str, ...]
     """Of each question; "" where it has none."""
@@ -113,6 +116,7 @@ def as_json(run: Run) -> dict[str, Any]:
             "cutoffs": list(run.cutoffs),
             "limit": run.limit,
             "seed": run.seed,
+            "recall": dict(run.recall),
             "resamples": chances.RESAMPLES,
             "confidence": chances.CONFIDENCE,
         },
@@ -148,9 +152,22 @@ def _figures(group: Group, part: Part) -> dict[str, dict[str, float]]:
 def load(file: Path) -> Run:
     """A run that `as_json` made. Raises InputError if the file holds none."""
     try:
-        return _run(json.loads(file.read_text(encoding="utf-8")))
+        run = _run(json.loads(file.read_text(encoding="utf-8")))
+        _need_whole(run)
+    except OSError as cause:
+        raise InputError(f"{file}: cannot be read ({cause.strerror}); name a run that --out has written") from cause
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
         raise InputError(f"{file}: is no run that --out has written ({type(cause).__name__}: {cause}); name one") from cause
+    return run
+
+
+def _need_whole(run: Run) -> None:
+    if not run.questions or not all(isinstance(id, str) for id in run.questions):
+        raise ValueError("its questions have no ids")
+    if not run.parts or not all(part.values for part in run.parts):
+        raise ValueError("it measured nothing")
+    if not all(math.isfinite(value) for part in run.parts for values in part.values.values() for value in values):
+        raise ValueError("a value is no number")
 
 
 def _run(found: Mapping[str, Any]) -> Run:
@@ -161,6 +178,7 @@ def _run(found: Mapping[str, Any]) -> Run:
         cutoffs=tuple(found["settings"]["cutoffs"]),
         limit=found["settings"]["limit"],
         seed=found["settings"]["seed"],
+        recall=found["settings"].get("recall", {}),
         questions=tuple(one["id"] for one in by_question),
         categories=tuple(one["category"] for one in by_question),
         parts=tuple(

@@ -20,7 +20,7 @@ from ragbot.index.segment import Segment
 
 _Block = TypeVar("_Block")
 
-FORMAT = 2
+FORMAT = 3
 """2: the words of Chinese, Japanese and Korean are single characters too."""
 GRAPH = "graph.faiss"
 MOST_BLANK = 0.1

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -23,13 +24,14 @@ from ragbot.types import Manifest, Space
 
 log = logging.getLogger(__name__)
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BLOCK = 4096
 """How many passages become a segment in memory at a time."""
 GROWTH = 3
 """How much larger a segment has to be than all smaller ones together, to stay apart from them."""
 
-TokensOf = Callable[[str, str, str], Sequence[str]]
-"""Title, headings and text of a passage → its tokens."""
+TokensOf = Callable[[str, str, str, datetime | None], Sequence[str]]
+"""Title, headings and text of a passage, and when it was said (None: nobody said it) → its tokens."""
 
 
 class Passage(Protocol):
@@ -271,9 +273,13 @@ def of_passages(passages: Sequence[Passage], dim: int, tokens_of: TokensOf, txn:
         scopes=tuple(scopes),
         kinds=tuple(kinds),
     )
-    tokens = postings.build([tokens_of(p.title, p.heading, p.text) for p in passages])
+    tokens = postings.build([tokens_of(p.title, p.heading, p.text, _said_at(p)) for p in passages])
     vectors = np.frombuffer(b"".join(p.vector for p in passages), np.float32).reshape(len(passages), dim)
     return Segment(columns, tokens, vectors, txn=txn)
+
+
+def _said_at(passage: Passage) -> datetime | None:
+    return None if passage.kind == "file" else EPOCH + timedelta(microseconds=passage.valid_from)
 
 
 def due(sizes: Sequence[int]) -> int:

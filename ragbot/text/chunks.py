@@ -12,6 +12,7 @@ import re
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import NamedTuple
@@ -105,9 +106,14 @@ def embedded(title: str, heading: str, text: str) -> str:
     return "\n".join(part for part in (title, heading, text) if part)
 
 
-def tokens_of(title: str, heading: str, text: str) -> list[str]:
-    """The tokens by which a passage is found: those of what its vector stands for."""
-    return tokens(embedded(title, heading, text))
+def tokens_of(title: str, heading: str, text: str, said_at: datetime | None = None) -> list[str]:
+    """The tokens by which a passage is found: those of what its vector stands for, and of the day on which it was said."""
+    return tokens("\n".join((embedded(title, heading, text), day(said_at))))
+
+
+def day(said_at: datetime | None) -> str:
+    """The day on which something was said, as people ask for it; "" for what nobody said."""
+    return f"{said_at.day} {said_at:%B %Y}, {said_at.year}年{said_at.month}月" if said_at else ""
 
 
 def _passage(run: list[_Block]) -> Passage:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -54,17 +54,12 @@ def has_words(text: str) -> bool:
 
 def tokens(text: str) -> list[str]:
     """Every token of `text`, stop words too: those by which it is found."""
-    found: list[str] = []
-    for word in _WORD.findall(_folded(text)):
-        found += _token(word)
-        if len(word) > 1 and _CJK_CHAR.match(word):
-            found += word
-    return found
+    return [token for word in _WORD.findall(_folded(text)) for token in _tokens(word)]
 
 
 def written(text: str) -> list[tuple[str, str]]:
     """Every token of `text` with the word that it stands for, in order."""
-    return [(token, word) for word in _WORD.findall(_folded(text)) for token in _token(word)]
+    return [(token, word) for word in _WORD.findall(_folded(text)) for token in _tokens(word)]
 
 
 def content(text: str) -> list[str]:
@@ -100,6 +95,10 @@ def _telling(text: str, of_run: Callable[[str], list[str]]) -> list[str]:
 def _folded(text: str) -> str:
     """Ligatures, full-width letters and the like as plain ones (NFKC), as people type them."""
     return text if text.isascii() else unicodedata.normalize("NFKC", text)
+
+
+def _tokens(word: str) -> Iterable[str]:
+    return (*_token(word), *word) if len(word) > 1 and _CJK_CHAR.match(word) else _token(word)
 
 
 @lru_cache(maxsize=1 << 17)
