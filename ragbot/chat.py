@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ragbot import grounding, prompt
+from ragbot import grounding, inputs, prompt
 from ragbot.errors import InputError, NotFoundError
 from ragbot.grounding import Evidence
 from ragbot.memory import Memory
@@ -41,6 +41,8 @@ class _Said:
 
     text: str
     citation: Citation | None
+    confidence: float = 0.0
+    """How likely it is that the evidence answers the question."""
 
 
 class Chat:
@@ -90,12 +92,13 @@ class Chat:
             self._generator = open_generator(self.memory.config.generator)
         return self._generator
 
-    def ask(self, question: str) -> Turn:
+    def ask(self, question: str, *, history: Sequence[tuple[str, str]] | None = None) -> Turn:
         """Answer a message. The turn's citations carry its sentences; without any, it says it does not know.
 
-        Raises InputError for an empty message, ModelError if a model is missing.
+        `history` is (role, text), oldest first, for whoever keeps the conversation elsewhere; by default it is
+        what was said in this session. Raises InputError for an empty message, ModelError if a model is missing.
         """
-        pieces = self._stream(question)
+        pieces = self._stream(question, history)
         while True:
             try:
                 next(pieces)
@@ -103,19 +106,19 @@ class Chat:
                 turn: Turn = end.value
                 return turn
 
-    def stream(self, question: str) -> Iterator[str]:
-        """Answer a message piece by piece; each piece is checked before it is given.
+    def stream(self, question: str, *, history: Sequence[tuple[str, str]] | None = None) -> Iterator[str]:
+        """Answer a message piece by piece, as `ask` does; each piece is checked before it is given.
 
         The turn is stored when the iterator ends, and is then in `last`. If it is closed early,
         what was said until then is stored; if it fails, likewise, and the turn counts as ungrounded.
         """
-        yield from self._stream(question)
+        yield from self._stream(question, history)
 
-    def _stream(self, question: str) -> Generator_[str, None, Turn]:
+    def _stream(self, question: str, history: Sequence[tuple[str, str]] | None) -> Generator_[str, None, Turn]:
         if not question.strip():
             raise InputError("the message is empty; ask or tell something")
         question = storable(question)
-        history = self._history()
+        history = self._history() if history is None else inputs.history(history)
         turn = self._begin(question)
         said: list[_Said] = []
         failed = True
@@ -194,7 +197,8 @@ class Chat:
     def _finish(self, turn: Turn, said: Sequence[_Said], failed: bool) -> Turn:
         citations = tuple(dict.fromkeys(s.citation for s in said if s.citation))
         grounded = bool(said) and not failed and all(s.citation for s in said)
-        done = replace(turn, answer=" ".join(s.text for s in said), citations=citations, grounded=grounded)
+        sure = max((s.confidence for s in said), default=0.0)
+        done = replace(turn, answer=" ".join(s.text for s in said), citations=citations, grounded=grounded, confidence=sure)
         try:
             with self.memory.store.writing() as writer:
                 writer.add_answer(done)
@@ -224,15 +228,15 @@ class Chat:
         if not found:
             yield _Said(UNKNOWN_CJK if has_cjk(turn.question) else UNKNOWN, None)
             return
-        carriers: set[Citation] = set()
+        carriers, sure = set[Citation](), grounding.confidence(wanted, found)
         for sentence in self._written(prompt.build(wanted, self._facts(found))):
             carrier = grounding.support(sentence, found, self._encode)
             if carrier is None or carrier.citation in carriers:  # unfounded, or the same once more
                 break
             carriers.add(carrier.citation)
-            yield _Said(sentence, carrier.citation)
+            yield _Said(sentence, carrier.citation, sure)
         if not carriers:  # the generator found no words that stand: the evidence speaks for itself
-            yield _Said(grounding.spoken(found[0]), found[0].citation)
+            yield _Said(grounding.spoken(found[0]), found[0].citation, sure)
 
     def _evidence(self, turn: Turn, history: Sequence[tuple[str, str]]) -> tuple[str, list[Evidence]]:
         """The question as it is best understood, and evidence enough to answer it; none if there is not enough.

@@ -1,4 +1,4 @@
-"""The `ragbot eval` commands: retrieval."""
+"""The `ragbot eval` commands: retrieval, answers."""
 
 from __future__ import annotations
 
@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 cli = app("Measure how good the memory is, on sets of judged questions.")
 
 PARTS: tuple[Part, ...] = get_args(Part)
+SetName = Annotated[str | None, typer.Option("--set", metavar="NAME", help="Which, of several.", show_default=False)]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only so many questions.", show_default=False)]
+Home = Annotated[
+    Path | None,
+    typer.Option("--home", metavar="DIR", help="Keep the evaluation's own memory here.", show_default="a temporary folder"),
+]
+Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the run as JSON.", show_default=False)]
+Plot = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw it, as PNG, SVG or PDF.", show_default=False)]
 DEEPEST = 1000
 """The largest cutoff; one recall may give 10,000 passages."""
 
@@ -37,18 +45,13 @@ def eval_() -> None:
 @cli.command()
 def retrieval(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the set lies: in BEIR's layout, or corpus and qa.")],
-    name: Annotated[str | None, typer.Option("--set", metavar="NAME", help="Which, of several.", show_default=False)] = None,
+    name: SetName = None,
     parts: Annotated[str, typer.Option("--parts", metavar="LIST", help="Which parts of a recall.")] = "dense,lexical,fused",
     cutoffs: Annotated[str, typer.Option("--k", metavar="LIST", help="Up to which place recall and nDCG look.")] = "5,10",
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only so many questions.", show_default=False)] = None,
-    home: Annotated[
-        Path | None,
-        typer.Option("--home", metavar="DIR", help="Keep the evaluation's own memory here.", show_default="a temporary folder"),
-    ] = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the run as JSON.", show_default=False)] = None,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Draw it, as PNG, SVG or PDF.", show_default=False)
-    ] = None,
+    limit: Limit = None,
+    home: Home = None,
+    out: Out = None,
+    plot: Plot = None,
     compare: Annotated[
         Path | None, typer.Option("--compare", metavar="RUN", help="Compare with a run that --out wrote.", show_default=False)
     ] = None,
@@ -69,6 +72,44 @@ def retrieval(
         _draw(run, plot)
         if out:
             _write(out, json.dumps(_document(run, None), ensure_ascii=False, indent=1))
+
+
+@cli.command()
+def answers(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where the set lies: corpus and qa, or questions with passages.")
+    ],
+    name: SetName = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Ask the generator alone, too, with the same passages.")] = False,
+    limit: Limit = None,
+    home: Home = None,
+    out: Out = None,
+    plot: Plot = None,
+    as_json: Json = False,
+) -> None:
+    """Ask the questions of a set of a chat over its corpus, and say how often it was right, and how often it refused."""
+    with reporting(as_json):
+        for file in filter(None, (out, plot)):
+            _need_writable(file)
+        from ragbot.evaluate import answer_report, answers, asked, judging
+        from ragbot.evaluate import plot as drawing
+        from ragbot.memory import Memory
+
+        if plot:
+            drawing.need_drawable(plot)
+        chosen = asked.read_asked(folder, name)
+        systems: tuple[answers.System, ...] = ("ragbot", "plain") if plain else ("ragbot",)
+        with _home(home) as place, Memory.open(place) as memory, progress() as told:
+            run = answers.evaluate(memory, chosen, systems, limit, told)
+        document = judging.as_json(run)
+        if as_json:
+            say_json(document)
+        else:
+            say(answer_report.table(run))
+        if plot:
+            answer_report.draw(run, plot)
+        if out:
+            _write(out, json.dumps(document, ensure_ascii=False, indent=1))
 
 
 def _need_writable(file: Path) -> None:

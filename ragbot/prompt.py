@@ -18,6 +18,15 @@ FACTS_LENGTH = 2400
 """The most letters of facts in a prompt, about 600 tokens: a prompt's length is what a first word waits for."""
 
 
+PLAIN = "Answer the question from the passages. If they do not hold the answer, say that you do not know."
+
+
+def plain(question: str, passages: Sequence[str]) -> list[Message]:
+    """The messages that ask a generator for an answer from whole passages: how it is commonly done, to compare with."""
+    together = "\n\n".join(passages)
+    return [Message("system", PLAIN), Message("user", f"{together}\n\nQuestion: {question.strip()}")]
+
+
 def build(question: str, facts: Sequence[str]) -> list[Message]:
     """The messages that ask a generator for an answer from `facts` (best first).
 

@@ -159,6 +159,8 @@ class Turn:
     citations: tuple[Citation, ...]
     grounded: bool
     at: datetime
+    confidence: float = 0.0
+    """How likely it is, from 0 to 1, that what it was given answers the question."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ ROOMS = {
     "ragbot.grounding": 4,
     "ragbot.chat": 5,
     "ragbot.terminal": 5,
-    "ragbot.evaluate": 5,
+    "ragbot.evaluate": 6,
     "ingest.reading": 2,
     "ingest.sources": 4,
     "ingest.web": 4,
@@ -41,7 +41,7 @@ ROOMS = {
     "ingest.watching": 7,
     "ingest.jobs": 5,
     "ingest.cli_jobs": 6,
-    "ragbot.cli_eval": 6,
+    "ragbot.cli_eval": 7,
     "ragbot.cli": 8,
     "ingest.cli": 8,
 }

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 from ragbot.errors import InputError, RagbotError
 from ragbot.evaluate.runs import Run, groups
 from ragbot.types import Part
 
 FORMATS = (".png", ".svg", ".pdf")
-COLOURS: Mapping[Part, str] = {"dense": "#0072B2", "lexical": "#E69F00", "fused": "#009E73", "reranked": "#CC79A7"}
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
 """Told apart by the colour-blind too (Okabe and Ito 2008)."""
+COLOURS: Mapping[Part, str] = dict(zip(get_args(Part), PALETTE, strict=True))
 
 
 def need_drawable(file: Path) -> None:

@@ -13,8 +13,8 @@ def table(run: Run) -> str:
     everyone, *categories = groups(run)
     head = [f"{run.set}: {_documents(run)}, {_questions(run)}; {run.model}, ragbot {run.version}"]
     latency = [["p50 ms", "p95 ms"], *([f"{one.latency_ms(50):.1f}", f"{one.latency_ms(95):.1f}"] for one in run.parts)]
-    parts = [head, _columns([row + more for row, more in zip(_rows(everyone), latency, strict=True)])]
-    parts += [[_heading(group), *_columns(_rows(group))] for group in categories]
+    parts = [head, columns([row + more for row, more in zip(_rows(everyone), latency, strict=True)])]
+    parts += [[_heading(group), *columns(_rows(group))] for group in categories]
     return "\n\n".join("\n".join(lines) for lines in parts)
 
 
@@ -24,7 +24,7 @@ def comparison(compared: Comparison) -> str:
     rows = [["part", "measure", "before", "now", "difference", "p"]]
     for one in compared.differences:
         change = f"{_signed(one.difference.mean)} [{_signed(one.difference.low)}, {_signed(one.difference.high)}]"
-        rows.append([one.part, one.measure, _short(one.before), _short(one.now), change, _short(one.p, 4)])
+        rows.append([one.part, one.measure, shortened(one.before), shortened(one.now), change, shortened(one.p, 4)])
     made = f"{before.at:%Y-%m-%d %H:%M} UTC, {before.model}, ragbot {before.version}"
     head = f"compared with the run of {made}, on the {compared.questions:,} questions of both"
     settings = [
@@ -32,7 +32,7 @@ def comparison(compared: Comparison) -> str:
         for name, now in compared.now.recall.items()
         if name in before.recall and before.recall[name] != now
     ]
-    return "\n".join([head, *settings, "", *_columns(rows)])
+    return "\n".join([head, *settings, "", *columns(rows)])
 
 
 def _documents(run: Run) -> str:
@@ -46,25 +46,31 @@ def _questions(run: Run) -> str:
 
 
 def _heading(group: Group) -> str:
-    name = " ".join(group.name.split())
-    return f"{name} ({group.questions:,} {'question' if group.questions == 1 else 'questions'})"
+    return f"{one_line(group.name)} ({group.questions:,} {'question' if group.questions == 1 else 'questions'})"
 
 
 def _rows(group: Group) -> list[list[str]]:
     names = list(next(iter(group.figures.values())))
-    return [["part", *names], *([part, *(_estimate(of[name]) for name in names)] for part, of in group.figures.items())]
+    return [["part", *names], *([part, *(estimated(of[name]) for name in names)] for part, of in group.figures.items())]
 
 
-def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+def one_line(text: str) -> str:
+    """Without line breaks, whatever a set's names hold."""
+    return " ".join(text.split())
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """A line for each row, its cells below each other."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _estimate(one: Estimate) -> str:
-    return f"{_short(one.mean)} [{_short(one.low, 2)}, {_short(one.high, 2)}]"
+def estimated(one: Estimate) -> str:
+    """A mean with its interval."""
+    return f"{shortened(one.mean)} [{shortened(one.low, 2)}, {shortened(one.high, 2)}]"
 
 
-def _short(value: float, digits: int = 3) -> str:
+def shortened(value: float, digits: int = 3) -> str:
     """Without the 0 before the point."""
     return f"{value:.{digits}f}".removeprefix("0")
 

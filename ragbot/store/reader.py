@@ -281,6 +281,7 @@ class Reader:
                 tuple(cited.get(row.id, ())),
                 row.grounded,
                 rows.moment(row.at),
+                row.confidence,
             )
             for row in reversed(found)
         ]

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -20,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration that this program knows."""
 
 metadata = MetaData()
@@ -138,6 +139,7 @@ turns = Table(
     Column("answer", Text, nullable=False),
     Column("grounded", Boolean, nullable=False),
     Column("at", BigInteger, nullable=False),
+    Column("confidence", Float, nullable=False, server_default="0"),
     Index("turns_session", "scope", "session", "at"),
 )
 

@@ -332,7 +332,9 @@ class Writer(Reader):
     def _erase_chunks(self, ids: Sequence[int]) -> None:
         cites = s.citations.c
         quoting = select(cites.turn_id).where(cites.chunk_id.in_(ids))
-        self._connection.execute(update(s.turns).where(s.turns.c.id.in_(quoting)).values(answer=FORGOTTEN, grounded=False))
+        self._connection.execute(
+            update(s.turns).where(s.turns.c.id.in_(quoting)).values(answer=FORGOTTEN, grounded=False, confidence=0.0)
+        )
         self._connection.execute(delete(s.citations).where(cites.chunk_id.in_(ids)))
         self._connection.execute(delete(s.disputes).where(s.disputes.c.chunk_id.in_(ids)))
         self._connection.execute(delete(s.vectors).where(s.vectors.c.chunk_id.in_(ids)))
@@ -343,7 +345,7 @@ class Writer(Reader):
     def add_turn(self, turn: Turn) -> None:
         """Add a turn as it is said, before it has an answer."""
         values = {"id": turn.id, "session": turn.session, "scope": turn.scope, "question": turn.question}
-        rest = {"answer": turn.answer, "grounded": turn.grounded, "at": rows.micros(turn.at)}
+        rest = {"answer": turn.answer, "grounded": turn.grounded, "at": rows.micros(turn.at), "confidence": turn.confidence}
         self._connection.execute(insert(s.turns).values(values | rest))
 
     def add_answer(self, turn: Turn) -> None:
@@ -355,7 +357,7 @@ class Writer(Reader):
         there = self._connection.execute(select(s.chunks.c.id).where(s.chunks.c.id.in_(ids))).scalars().all()
         if len(there) < len(ids):
             raise Raced
-        values = {"answer": turn.answer, "grounded": turn.grounded}
+        values = {"answer": turn.answer, "grounded": turn.grounded, "confidence": turn.confidence}
         self._connection.execute(update(s.turns).where(s.turns.c.id == turn.id).values(values))
         for at, cited in enumerate(turn.citations):
             self._connection.execute(insert(s.citations).values(turn_id=turn.id, ord=at, **_citation(cited)))
