@@ -1,0 +1,50 @@
+"""`python -m ragbot.learn DATA`: trains the reader that comes with ragbot, and writes it to a file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from ragbot.errors import RagbotError
+from ragbot.learn import data, reader
+
+PARTS = "squad_style, doc2dial_val and timeqa_human"
+
+
+def main() -> int:
+    """Train, and say how it goes."""
+    parser = argparse.ArgumentParser(prog="python -m ragbot.learn", description=__doc__)
+    parser.add_argument("folder", type=Path, metavar="DATA", help=f"the folder that holds {PARTS}")
+    parser.add_argument("--work", type=Path, default=Path(".training"), help="where checkpoints are kept (default: .training)")
+    parser.add_argument("--out", type=Path, default=Path("reader.npz"), help="what is written (default: reader.npz)")
+    parser.add_argument("--seed", type=int, default=20)
+    parser.add_argument("--made", type=int, default=45_000, help="how many questions are made from text")
+    parser.add_argument("--epochs", type=int, default=3, help="how often the real questions are learnt")
+    given = parser.parse_args()
+    start = time.perf_counter()
+    try:
+        found = data.read(given.folder, given.seed, given.made)
+        trainer = reader.Trainer(given.work, given.seed, lambda text: print(text, flush=True))  # noqa: T201
+        trainer.train(
+            [
+                reader.Phase("made questions", found.made, 1, 2e-4),
+                reader.Phase("real questions", found.real, given.epochs, 1e-4),
+            ]
+        )
+    except RagbotError as cause:
+        print(f"error: {cause}", file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)  # noqa: T201
+        return 130
+    np.savez_compressed(given.out, allow_pickle=False, **reader.exported(trainer.network))
+    print(f"{given.out} after {(time.perf_counter() - start) / 60:.0f} min on {trainer.device}")  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
