@@ -18,7 +18,7 @@ from ragbot.errors import ConfigError
 FILE = "ragbot.toml"
 DEFAULT_HOME = "indexes"
 NONE = "none"
-CHOICES = {"recall": ("full", "fast")}
+CHOICES = {"recall": ("full", "fast"), "reader": ("bundled", NONE)}
 """Settings that take one of a few words."""
 ELSEWHERE = frozenset({"RAGBOT_HOME", "RAGBOT_CACHE", "RAGBOT_PASSWORD"})
 """Variables that are read in other places: the home itself, where converted models lie, what opens encrypted files."""
@@ -38,6 +38,10 @@ class Config:
     """How long it may read, in milliseconds, of each question."""
     recall: str = "full"
     """"full", or "fast": what a question leans on is then looked for by its words alone, and nothing is reranked."""
+    reader: str = NONE
+    """"bundled": reads questions and evidence together, in English; or "none"."""
+    persona: str = "plain"
+    """How it speaks and when it refuses: plain, service, tutor, companion, or a TOML file."""
     passages: int = 5
     """How many passages an answer may stand on."""
     max_tokens: int = 120

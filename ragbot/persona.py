@@ -73,8 +73,8 @@ def load(name: str, home: Path) -> Persona:
         table = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as cause:
         raise ConfigError(f"{file}: cannot be read as TOML ({cause}); mend it") from cause
-    words = {language: _words(file, language, table.pop(language, None)) for language in ("en", "zh")}
-    return Persona(file.stem, **words, **_checked(file, table))
+    en, zh = (_words(file, language, table.pop(language, None)) for language in ("en", "zh"))
+    return Persona(file.stem, en, zh, **_checked(file, table))
 
 
 def _checked(file: Path, table: Mapping[str, Any]) -> dict[str, Any]:

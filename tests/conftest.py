@@ -10,6 +10,7 @@ import pytest
 from fakes import FakeEmbedder, FakeGenerator
 from weblib import Site
 
+import ragbot.chat
 import ragbot.spaces
 from ragbot import Chat, Memory
 from ragbot.index import graph, sealing
@@ -24,6 +25,13 @@ def clean_environment(monkeypatch, tmp_path):
     for name in [name for name in os.environ if name.startswith("RAGBOT_") and name != "RAGBOT_CACHE"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("RAGBOT_HOME", str(tmp_path / "home-by-default"))
+
+
+@pytest.fixture(autouse=True)
+def no_reader(monkeypatch, request):
+    """The bundled reader is a model: tests without models do without it."""
+    if not request.node.get_closest_marker("model"):
+        monkeypatch.setattr(ragbot.chat, "open_reader", lambda: None)
 
 
 @pytest.fixture

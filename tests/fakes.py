@@ -43,6 +43,9 @@ class FakeGenerator:
         self.shown = []
         self.closed = False
 
+    def count(self, text):
+        return len(text.split())
+
     def stream(self, messages, max_tokens):
         self.shown.append(list(messages))
         reply = self.replies.pop(0) if self.replies else ""

@@ -1,12 +1,16 @@
 """A conversation: grounded or refused, remembered or kept apart, corrected, rated."""
 
+from pathlib import Path
+
 import pytest
 
-from ragbot import Document
-from ragbot.chat import GREETING, GREETING_CJK, NOTED, UNKNOWN, UNKNOWN_CJK
+from ragbot import Document, persona
 from ragbot.errors import InputError, NotFoundError
 from ragbot.store.writer import FORGOTTEN
 
+PLAIN = persona.load("plain", Path())
+UNKNOWN, GREETING, NOTED = PLAIN.en.unknown, PLAIN.en.greeting, PLAIN.en.noted
+UNKNOWN_CJK, GREETING_CJK = PLAIN.zh.unknown, PLAIN.zh.greeting
 LAB = Document("lab.md", "# Hours\n\nThe lab opens at 9:00 on Monday.\n\n# Cards\n\nGift cards cannot be returned.")
 
 
@@ -51,13 +55,13 @@ def test_without_evidence_it_does_not_know_and_asks_no_generator(chat_of):
     chat = chat_of("The president is Bob.")
     chat.memory.remember(LAB)
     turn = chat.ask("Who is the president of France?")
-    assert (turn.answer, turn.grounded, turn.citations) == (UNKNOWN, False, ())
-    assert chat.ask("法国总统是谁？").answer == UNKNOWN_CJK
+    assert turn.answer.startswith(UNKNOWN) and (turn.grounded, turn.citations) == (False, ())
+    assert chat.ask("法国总统是谁？").answer.startswith(UNKNOWN_CJK)
     assert chat._generator.shown == []
 
 
 def test_an_empty_memory_knows_nothing(chat_of):
-    assert chat_of().ask("When does the lab open?").answer == UNKNOWN
+    assert chat_of().ask("When does the lab open?").answer.startswith(UNKNOWN)
 
 
 # Rule 8: the bot's own answers are history and never evidence
@@ -70,7 +74,7 @@ def test_what_the_bot_said_is_never_evidence(chat_of, home):
     assert first.grounded
     chat.memory.retire("lab.md")
     again = chat.ask("When does the lab open on Monday?")
-    assert (again.answer, again.citations) == (UNKNOWN, ())
+    assert again.answer.startswith(UNKNOWN) and again.citations == ()
     assert {stored.kind for stored in chat.memory.documents()} <= {"turn"}
     assert all("9:00" not in hit.chunk.text for hit in chat.memory.recall("lab opens Monday", scopes=chat.scopes))
 
@@ -91,7 +95,7 @@ def test_what_is_told_is_found_in_the_next_session_of_the_scope_and_in_no_other(
     later = chat_of("Your badge number is 4471.", session="tomorrow").ask("What is my badge number?")
     assert later.answer == "Your badge number is 4471."
     assert later.citations[0].where.startswith("you told me on ")
-    assert chat_of(session="ana", scope="ben").ask("What is my badge number?").answer == UNKNOWN
+    assert chat_of(session="ana", scope="ben").ask("What is my badge number?").answer.startswith(UNKNOWN)
     assert chat_of(scope="ben").memory.recall("badge number", scopes=("everyone", "ben")) == []
 
 
@@ -106,7 +110,7 @@ def test_what_is_told_is_kept_even_if_the_answer_never_comes(chat_of):
 
 def test_a_message_does_not_answer_its_own_question(chat_of):
     turn = chat_of().ask("My drill is broken and I have lost the receipt. Do I get my money back?")
-    assert turn.answer == UNKNOWN
+    assert turn.answer.startswith(UNKNOWN)
 
 
 def test_unless_it_tells_all_that_it_asks(chat_of):
@@ -210,7 +214,7 @@ def test_a_document_forgotten_while_the_answer_is_written_does_not_come_back(cha
     chat.memory.forget("secret.md")
     list(pieces)
     with chat.memory.store.reading() as reader:
-        assert reader.turn(chat.last.id).answer == UNKNOWN
+        assert reader.turn(chat.last.id).answer.startswith(UNKNOWN)
 
 
 def test_a_stream_that_is_closed_early_keeps_what_was_said(chat_of):
@@ -342,7 +346,7 @@ def test_an_earlier_question_does_not_answer_a_new_one(chat_of):
     chat.ask("My badge number is 4471.")
     chat.ask("When does the lab open on Monday?")
     assert "4471" in chat.ask("What about my badge number?").answer
-    assert chat.ask("And on Sunday?").answer == UNKNOWN
+    assert chat.ask("And on Sunday?").answer.startswith(UNKNOWN)
 
 
 def test_nothing_is_said_twice(chat_of):

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from ingest import pipeline
-from ragbot import Chat
-from ragbot.chat import UNKNOWN
+from ragbot import Chat, persona
 
 pytestmark = [pytest.mark.model, pytest.mark.filterwarnings("ignore")]
 
+UNKNOWN = persona.load("plain", Path()).en.unknown
 DEMO = Path(__file__).parent.parent / "docs" / "demo"
 
 
@@ -63,7 +63,7 @@ def test_the_conversation_goes_on(handbook):
 )
 def test_what_the_handbook_does_not_say_is_not_known(handbook, question):
     turn = handbook[0].ask(question)
-    assert (turn.answer, turn.citations) == (UNKNOWN, ())
+    assert turn.answer.startswith(UNKNOWN) and turn.citations == ()
 
 
 def test_a_new_version_answers_and_a_deleted_document_does_not(handbook):
@@ -77,7 +77,7 @@ def test_a_new_version_answers_and_a_deleted_document_does_not(handbook):
     }
     assert changed["handbook/opening-hours.md"].chunks.embedded == 2
     assert "10:00 to 16:30" in chat.ask("When is the makerspace open on Saturday?").answer
-    assert chat.ask("Can I return a gift card?").answer == UNKNOWN
+    assert chat.ask("Can I return a gift card?").answer.startswith(UNKNOWN)
 
 
 def test_what_is_told_is_known_tomorrow(handbook):
@@ -88,7 +88,7 @@ def test_what_is_told_is_known_tomorrow(handbook):
         assert "4471" in turn.answer
         assert turn.citations[0].where.startswith("you told me on")
     with Chat.open(chat.memory.home, session="tomorrow", scope="somebody else") as other:
-        assert other.ask("What is my badge number?").answer == UNKNOWN
+        assert other.ask("What is my badge number?").answer.startswith(UNKNOWN)
 
 
 def test_the_readme_runs_as_it_stands(tmp_path, monkeypatch, capsys):

@@ -18,7 +18,8 @@ ROOMS = {
     "ragbot.store": 1,
     "ragbot.index": 1,
     "ragbot.ranking": 1,
-    "ragbot.prompt": 1,
+    "ragbot.persona": 1,
+    "ragbot.prompt": 2,
     "ingest.readers": 1,
     "ragbot.spaces": 2,
     "ragbot.recalling": 2,
@@ -28,9 +29,11 @@ ROOMS = {
     "ragbot.upkeep": 3,
     "ragbot.memory": 4,
     "ragbot.grounding": 4,
-    "ragbot.chat": 5,
+    "ragbot.learn": 5,
+    "ragbot.answering": 5,
+    "ragbot.chat": 6,
     "ragbot.terminal": 5,
-    "ragbot.evaluate": 6,
+    "ragbot.evaluate": 7,
     "ingest.reading": 2,
     "ingest.sources": 4,
     "ingest.web": 4,
@@ -41,8 +44,8 @@ ROOMS = {
     "ingest.watching": 7,
     "ingest.jobs": 5,
     "ingest.cli_jobs": 6,
-    "ragbot.cli_eval": 7,
-    "ragbot.cli": 8,
+    "ragbot.cli_eval": 8,
+    "ragbot.cli": 9,
     "ingest.cli": 8,
 }
 """Room → layer. Imports go to a lower layer, or stay within the room."""
@@ -54,8 +57,8 @@ OWNERS = {
     "apscheduler": "ingest.jobs",
     "sqlalchemy": "ragbot.store",
     "alembic": "ragbot.store",
-    "torch": "ragbot.models",
-    "transformers": "ragbot.models",
+    "torch": ("ragbot.models", "ragbot.learn"),
+    "transformers": ("ragbot.models", "ragbot.learn"),
     "sentence_transformers": "ragbot.models",
     "tokenizers": "ragbot.models",
     "openvino": "ragbot.models",
@@ -98,6 +101,9 @@ HEAVY = {
     "langchain",
     "langchain_text_splitters",
 }
+
+TRAINING = "ragbot.learn"
+"""The one room that is about torch from end to end; nothing imports it where start-up matters."""
 
 
 def module(file: Path) -> str:
@@ -157,6 +163,8 @@ def test_each_library_has_one_owner(file):
 
 @pytest.mark.parametrize("file", FILES, ids=module)
 def test_heavy_libraries_are_imported_in_functions(file):
+    if module(file).startswith(f"{TRAINING}."):
+        return
     tree = parse(file)
     guarded = {
         id(inner)

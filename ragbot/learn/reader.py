@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
 
 from ragbot.learn.examples import Example
-from ragbot.models import bundled
+from ragbot.models import bundled, hub
 
 LONGEST = 192
 """Tokens of a question and its text."""
@@ -60,7 +60,8 @@ class Network(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.body: Any = AutoModel.from_pretrained(str(bundled.embedder_folder()), add_pooling_layer=False)
+        with hub.quiet_transformers():
+            self.body: Any = AutoModel.from_pretrained(str(bundled.embedder_folder()), add_pooling_layer=False)
         dim = self.body.config.hidden_size
         self.span, self.answers = nn.Linear(dim, 2), nn.Linear(dim, 1)
         for name in ("word_embeddings", "position_embeddings"):
@@ -141,7 +142,7 @@ class Trainer:
     def row(self, example: Example) -> Row | None:
         """An example in tokens; None if its answer is cut off."""
         made = self.tokenizer(
-            example.question, example.text, truncation="only_second", max_length=LONGEST, return_offsets_mapping=True
+            example.question, example.text, truncation="longest_first", max_length=LONGEST, return_offsets_mapping=True
         )
         span = (0, 0)
         if example.answers and example.span is None:

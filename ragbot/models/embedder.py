@@ -84,7 +84,7 @@ class BundledEmbedder:
             self._tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
             self._tokenizer.enable_truncation(MAX_TOKENS)
             self._tokenizer.no_padding()
-            self._exact = _compiled(minilm.network(minilm.weights(self._folder)))
+            self._exact = compiled(minilm.network(minilm.weights(self._folder)))
         self._in_8_bits = _quick_in_8_bits() if in_8_bits is None else in_8_bits
         self._lock = threading.Lock()
 
@@ -94,7 +94,7 @@ class BundledEmbedder:
         if not self._in_8_bits:
             return self._exact
         layers, check = minilm.quantised()
-        network = _compiled(minilm.network(minilm.weights(self._folder), layers), streams=os.cpu_count() or 1)
+        network = compiled(minilm.network(minilm.weights(self._folder), layers), streams=os.cpu_count() or 1)
         made = self._encode(network, [self.token_ids(text) for text in minilm.CHECK])
         return network if (made * check).sum(axis=1).min() >= NEAR else self._exact
 
@@ -157,7 +157,7 @@ class BundledEmbedder:
         return vectors
 
 
-def _compiled(network: ov.Model, streams: int = 1) -> ov.CompiledModel:
+def compiled(network: ov.Model, streams: int = 1) -> ov.CompiledModel:
     """Ready to run: `streams` batches side by side, which together use every core."""
     import openvino as ov
 

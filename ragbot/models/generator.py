@@ -27,6 +27,10 @@ class Generator(Protocol):
         """The reply to `messages`, in pieces as they are written; closing the iterator stops it."""
         ...
 
+    def count(self, text: str) -> int:
+        """How many tokens a text has, or about so many."""
+        ...
+
 
 def open_generator(name: str) -> Generator:
     """The generator that `name` means: the bundled one, a folder, "provider:model", or a Hugging Face id.
@@ -58,6 +62,9 @@ class BundledGenerator:
         # The first word of a fresh pipeline takes a second more than the next ones: better now than in an answer.
         "".join(self.stream([Message("user", "Hi")], 1))
 
+    def count(self, text: str) -> int:
+        return int(self._pipeline.get_tokenizer().encode(text).input_ids.shape[1])
+
     def stream(self, messages: Sequence[Message], max_tokens: int) -> Iterator[str]:
         history = self._genai.ChatHistory([{"role": m.role, "content": m.content} for m in messages])
         config = self._genai.GenerationConfig()
@@ -83,6 +90,9 @@ class TransformersGenerator:
             local = Path(name).is_dir()
             self._tokenizer: Any = AutoTokenizer.from_pretrained(name, local_files_only=local)
             self._model: Any = AutoModelForCausalLM.from_pretrained(name, local_files_only=local)
+
+    def count(self, text: str) -> int:
+        return len(self._tokenizer(text, add_special_tokens=False).input_ids)
 
     def stream(self, messages: Sequence[Message], max_tokens: int) -> Iterator[str]:
         from transformers import TextIteratorStreamer
@@ -143,6 +153,10 @@ class LangChainGenerator:
             from langchain.chat_models import init_chat_model
 
             self._chat: Any = init_chat_model(name, temperature=0)
+
+    def count(self, text: str) -> int:
+        """About so many: each provider counts in its own way, mostly behind its network."""
+        return len(text.encode()) // 3
 
     def stream(self, messages: Sequence[Message], max_tokens: int) -> Iterator[str]:
         chat = [(m.role, m.content) for m in messages]

@@ -85,15 +85,16 @@ def standalone(question: str, history: Sequence[tuple[str, str]]) -> str:
     `history` is (role, text), oldest first. "And on Sunday?" after "When does the lab open?"
     becomes "When does the lab open? And on Sunday?".
     """
-    if not _leans(question):
+    if not leans(question):
         return question
     for role, text in reversed(history):
-        if role == "user" and asked(text) and not _leans(text):
+        if role == "user" and asked(text) and not leans(text):
             return f"{text.strip()} {question.strip()}"
     return question
 
 
-def _leans(question: str) -> bool:
+def leans(question: str) -> bool:
+    """Whether it does not say what it is about, and so is about what was said before."""
     if has_cjk(question):
         return bool(_LEANS_CJK.search(question.strip())) or len(content(question)) < 2
     words = len(content(question))
