@@ -431,6 +431,7 @@ def test_a_home_of_before_gets_its_log(home):
     Store.open(home).close()
     with contextlib.closing(sqlite3.connect(home / "ragbot.db")) as old, old:
         old.execute("DROP TABLE job_runs")
+        old.execute("ALTER TABLE turns DROP COLUMN confidence")
         old.execute("UPDATE alembic_version SET version_num = '0003'")
     assert logged(home) == []
 

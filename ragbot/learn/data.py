@@ -46,8 +46,8 @@ def read(folder: Path, seed: int, most: int) -> Data:
     Raises InputError if a file is missing.
     """
     rng, maker = random.Random(seed), Maker(seed)
-    squad = list(_squad(folder / "squad_style"))
-    train = [asked for asked in squad if asked.title not in REPORTED | CALIBRATED]
+    answered = list(squad(folder / "squad_style"))
+    train = [asked for asked in answered if asked.title not in REPORTED | CALIBRATED]
     passages = defaultdict[str, dict[str, None]](dict)
     for asked in train:
         passages[asked.title][asked.passage] = None
@@ -66,8 +66,8 @@ def read(folder: Path, seed: int, most: int) -> Data:
     return Data(
         made=[one for asked in made[:most] for one in examples(asked, 1 if asked.span is None or rng.random() < 0.3 else 0)],
         real=[one for asked in real for one in examples(asked, 1)],
-        calibrated=[asked for asked in squad if asked.title in CALIBRATED],
-        reported=[asked for asked in squad if asked.title in REPORTED],
+        calibrated=[asked for asked in answered if asked.title in CALIBRATED],
+        reported=[asked for asked in answered if asked.title in REPORTED],
     )
 
 
@@ -79,7 +79,8 @@ def _records(file: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in lines]
 
 
-def _squad(folder: Path) -> Iterator[Asked]:
+def squad(folder: Path) -> Iterator[Asked]:
+    """The questions of SQuAD 2.0, with and without an answer."""
     passages = {one["id"]: one for one in _records(folder / "squad2_cs224n_dev_corpus.jsonl")}
     for one in _records(folder / "squad2_cs224n_dev_qa.jsonl"):
         passage = passages[one["passage"]]
