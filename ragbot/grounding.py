@@ -153,7 +153,7 @@ def confidence(question: str, found: Sequence[Evidence]) -> float:
 def likely(question: str, one: Evidence) -> float:
     """How likely it is that a piece of evidence answers the question, 0 to 1.
 
-    A logistic curve over cosine, coverage and what the reader makes of it, fitted by `benchmarks/refusal.py`.
+    A logistic curve over cosine and coverage, fitted by `benchmarks/refusal.py`, and over what the reader makes of it.
     """
     if one.read:
         bias, cosine, coverage, answers, words = _CURVE_READ
@@ -166,6 +166,7 @@ def likely(question: str, one: Evidence) -> float:
 
 _CURVE = (-8.7, 15.4, 4.4)
 _CURVE_CJK = (-8.1, 5.9, 10.1)
+# Set by hand, until it is fitted: the reader is no default before that.
 _CURVE_READ = (-4.0, 3.0, 1.0, 0.6, 0.1)
 
 

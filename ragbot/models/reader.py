@@ -1,7 +1,8 @@
 """Reads a question together with a few sentences: is the answer there, and which words are it? Of a claim: is it said there?
 
 The bundled reader is trained by `ragbot.learn` on the layers of the bundled embedder, whose word vectors it shares
-(`docs/models/reader.md`). It knows English; other languages are not asked of it.
+(`python -m ragbot.learn DATA`; seed 20, 32,000 made questions, 34 minutes on 2 cores). It knows English; other languages are not
+asked of it. It is not used by default: how far it can be believed through the memory has not been measured.
 """
 
 from __future__ import annotations
