@@ -90,6 +90,8 @@ class Answering:
         return found[0] if found else None
 
     def _noted(self, message: str, own: str, words: Words) -> Said:
+        if self._persona.remember == "nothing":
+            return Said(words.noted, None)
         found = grounding.evidence(message, self._recall(message), self._encode)
         mine = [e for e in found if e.hit.chunk.uri == own]
         return Said(words.noted, mine[0].citation if mine else None)

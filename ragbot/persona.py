@@ -12,6 +12,8 @@ from ragbot.errors import ConfigError
 
 BUNDLED = Path(__file__).parent / "personas"
 REMEMBER = ("told", "nothing")
+PLACES = {"nearby": "places", "checking": "gap"}
+"""What is filled in, and in which sentences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Persona:
     zh: Words
     remember: str = "told"
     """"told": what a person tells is evidence from then on. "nothing": it is history only."""
-    refuse_below: float = 0.5
+    refuse_below: float = 0.6
     """How sure it has to be to give an answer, from 0 to 1."""
     check: bool = False
     """Whether an answer is followed by a question about what stands beside it."""
@@ -78,7 +80,7 @@ def load(name: str, home: Path) -> Persona:
 
 
 def _checked(file: Path, table: Mapping[str, Any]) -> dict[str, Any]:
-    known = {field.name: field.type for field in fields(Persona)}.keys() - {"name", "en", "zh"}
+    known = {field.name for field in fields(Persona)} - {"name", "en", "zh"}
     for key, value in table.items():
         if key not in known:
             raise ConfigError(f"{file}: unknown setting {key!r}; known are {', '.join(sorted(known))}")
@@ -100,4 +102,10 @@ def _words(file: Path, language: str, table: object) -> Words:
             raise ConfigError(f"{file}: [{language}] {key} is none of {', '.join(known)}, or no text")
     if lacking := [key for key, needed in known.items() if needed and key not in table]:
         raise ConfigError(f"{file}: [{language}] lacks {', '.join(lacking)}; add it")
-    return Words(**table)
+    words = Words(**table)
+    for key, place in PLACES.items():
+        try:
+            getattr(words, key).format(**{place: ""})
+        except (KeyError, ValueError, IndexError) as cause:
+            raise ConfigError(f"{file}: [{language}] {key} has braces that cannot be filled; only {{{place}}} can") from cause
+    return words

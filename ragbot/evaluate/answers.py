@@ -110,7 +110,7 @@ def _scope(name: str) -> str:
 def _chat_about(question: Asked, loaded: Chat) -> Chat:
     """A chat for this question alone: what one question tells is not known to the next."""
     scope = question.scope or _scope(question.id)
-    return Chat(loaded.memory, session=secrets.token_hex(6), scope=scope, generator=loaded.generator())
+    return Chat(loaded.memory, session=secrets.token_hex(6), scope=scope, generator=loaded.generator(), persona=loaded.persona)
 
 
 def _asked(chat: Chat, question: Asked) -> Reply:

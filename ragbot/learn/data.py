@@ -32,12 +32,10 @@ SHORT = 300
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Examples for both phases of training, and questions to measure with."""
+    """Examples for both phases of training."""
 
     made: list[Example]
     real: list[Example]
-    calibrated: list[Asked]
-    reported: list[Asked]
 
 
 def read(folder: Path, seed: int, most: int) -> Data:
@@ -46,8 +44,7 @@ def read(folder: Path, seed: int, most: int) -> Data:
     Raises InputError if a file is missing.
     """
     rng, maker = random.Random(seed), Maker(seed)
-    answered = list(squad(folder / "squad_style"))
-    train = [asked for asked in answered if asked.title not in REPORTED | CALIBRATED]
+    train = [asked for asked in squad(folder / "squad_style") if asked.title not in REPORTED | CALIBRATED]
     passages = defaultdict[str, dict[str, None]](dict)
     for asked in train:
         passages[asked.title][asked.passage] = None
@@ -66,8 +63,6 @@ def read(folder: Path, seed: int, most: int) -> Data:
     return Data(
         made=[one for asked in made[:most] for one in examples(asked, 1 if asked.span is None or rng.random() < 0.3 else 0)],
         real=[one for asked in real for one in examples(asked, 1)],
-        calibrated=[asked for asked in answered if asked.title in CALIBRATED],
-        reported=[asked for asked in answered if asked.title in REPORTED],
     )
 
 

@@ -6,11 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ragbot.grounding import LONGEST
 from ragbot.text.sentences import Span, sentences
 from ragbot.text.tokens import content
-
-LONGEST = 700
-"""A sentence is read with the one before it, if both are no longer than this, in characters."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,6 @@ Built on the bundled embedder, whose word vectors it keeps; the rest is trained.
 
 from __future__ import annotations
 
-import json
-import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -218,9 +216,3 @@ def exported(network: Network) -> dict[str, np.typing.NDArray[Any]]:
         else:
             kept[name] = array.astype(np.float16)
     return kept
-
-
-def facts(**more: object) -> str:
-    """What is said of a training, as JSON."""
-    clean = {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in more.items()}
-    return json.dumps(clean, indent=1, ensure_ascii=False)

@@ -7,45 +7,52 @@ from __future__ import annotations
 
 import re
 
-_WHAT = "instructions?|prompts?|rules?|messages?|context|passages?|documents?|facts?|guidelines?|directions?|text|sources?"
-_ASKED = "questions?|quer(?:y|ies)|prompts?|requests?|users?"
-_READER = "assistants?|chatbots?|bots?|ai(?: (?:models?|assistants?|systems?))?|language models?|llms?"
-_PRIVATE = "conversations?|chats?|history|questions?|prompts?|passwords?|api keys?|secrets?|memory|user(?:'s)? data"
+_WHAT = "(?:instructions?|prompts?|rules?|messages?|context|passages?|documents?|facts?|guidelines?|directions?|text|sources?)"
+_ASKED = "(?:questions?|quer(?:y|ies)|prompts?|requests?|users?)"
+_READER = "(?:assistants?|chatbots?|bots?|ai(?: (?:models?|assistants?|systems?))?|language models?|llms?)"
+_SPEAK = "(?:say|tell|answer|reply|respond|recommend|claim|ignore|output)"
+_PRIVATE = "(?:conversation|chat history|chat|passwords?|api keys?|user(?:'s)? data|system prompt)"
+_BECOMES = "(?:member|customer|guest|owner|student|part|hour|few|step|minute)"
+"""What people are told that they are now."""
+_LONG = r"(?=(?:\s+\S+){4})"
+"""A label with more than a value behind it."""
 
+# Each is narrow on purpose: what ordinary manuals and policies say ("Disregard earlier versions", "Run the following command",
+# "Assistants must lock the door") has to stay evidence.
 _ENGLISH = (
-    rf"\b(?:ignore|disregard|forget|override|bypass|skip)\b[^.!?\n]{{0,40}}\b(?:previous|above|prior|earlier|preceding|foregoing"
-    rf"|system|other|these|those|your|all|everything)\b[^.!?\n]{{0,30}}\b(?:{_WHAT}|above|before)\b",
-    r"\b(?:you are|you're) now (?!an? (?:member|customer|guest|owner|student|part)\b)(?:an?|the|called|known|free)\b",
-    r"\bfrom now on,? (?:you|answer|reply|respond|always)\b",
-    r"^\W*(?:please )?pretend\b|\bpretend (?:to be|that you|you)\b",
-    r"\bact as (?:if you|an? (?:ai|assistant|unrestricted|different|hacker|admin))",
-    r"\b(?:new|updated|real|hidden|secret|important) (?:system )?(?:instructions?|prompt|directive)\b",
-    r"\bsystem (?:prompt|message|override|instruction)s?\b",
-    r"\bdeveloper mode\b|\bjailbr(?:eak|oken)\b",
-    r"^\W*(?:system|assistant|developer|human|user|ai|bot|chatgpt|tool)\s*(?:\(.{0,20}\))?\s*[:>]",
-    r"<\s*/?\s*\|?\s*(?:im_start|im_end|system|assistant|user|endoftext|eot_id|start_header_id|end_header_id)\b[^>\n]{0,20}>",
-    r"\[/?(?:INST|SYS|SYSTEM)\]|<<\s*/?SYS\s*>>|^\W*#{2,}\s*(?:system|instruction|assistant|response|new task)",
-    r"\b(?:reply|respond|answer|say|output|print|write|repeat)\b[^.!?\n]{0,40}\b(?:only|exactly|verbatim|nothing (?:else|but))\b",
-    rf"(?:^\W*|[,;:] ?|\b(?:please|now|always|must|then) )(?:reply|respond|answer|say|output|print|write)\b[^.!?\n]{{0,40}}"
-    rf"\b(?:every|any|all|each|the next) (?:{_ASKED})\b",
-    rf"\b(?:{_READER})\b[^.!?\n]{{0,30}}\b(?:must|should|shall|ha(?:s|ve) to|needs? to|(?:is|are) to|reading)\b",
-    rf"\b(?:{_READER})\s*[,:]\s*\w+|\b(?:dear|attention|hey|note to|message (?:to|for)) (?:the )?(?:{_READER})\b",
-    r"\b(?:do not|don't|never) (?:cite|quote|mention (?:this|the source)|tell the user|reveal (?:this|these)|use (?:the )?other)",
-    rf"\b(?:send|forward|post|upload|append|attach|exfiltrate|leak|submit|copy)\b[^.!?\n]{{0,60}}\b(?:{_PRIVATE})\b",
-    r"!\[[^\]]*\]\(\s*(?:https?:)?//[^)]*\)",
-    r"//\S*[?&][\w-]*=(?:\{|%7b|\[|<|\$|question|history|data|secret|answer|conversation|prompt)",
-    r"\b(?:decode|execute|run|eval)\b[^.!?\n]{0,40}\b(?:base64|following (?:code|command|instructions?)|this (?:code|command))\b",
-    r"\brepeat after me\b|\bend of (?:the )?(?:documents?|context|passages?|facts|prompt)\b",
+    rf"\b(?:ignore|disregard|forget|override|bypass)\b[^.!?\n]{{0,30}}\b(?:previous|above|prior|earlier|preceding|system|other)"
+    rf" (?:\w+ )?{_WHAT}\b",
+    r"\bforget everything\b[^.!?\n]{0,30}\b(?:told|said|before|above)\b",
+    rf"\b(?:you are|you're) now (?!an? {_BECOMES}\b)(?:an?|the|called|free)\b",
+    r"\byou are now \w*(?:bot|gpt)\b",
+    rf"\bfrom now on,? (?:{_SPEAK}|always {_SPEAK}|you (?:are|must {_SPEAK}|will {_SPEAK}))\b",
+    r"^\W*(?:please )?pretend (?:that|to be|you)\b",
+    r"\bact as (?:if you were|an? (?:ai|unrestricted|hacker))\b",
+    r"\b(?:hidden|secret) (?:system )?(?:instructions?|prompt|directive)\b|\bnew (?:system )?(?:instructions?|prompt)\s*:",
+    r"\bsystem (?:prompt|override)\b|\bdeveloper mode (?:enabled|activated|on)\b|\bjailbr(?:eak|oken)\b",
+    rf"^\W*(?:system|assistant|ai|bot|chatgpt)\s*[:>]{_LONG}|^\W*(?:user|human)\s*:[^\n]*\?",
+    r"<\s*/?\s*\|\s*\w+\s*\||<\s*/\s*(?:system|assistant|user)\s*>",
+    r"\[/?(?:INST|SYS|SYSTEM)\]|<<\s*/?SYS\s*>>|^\W*#{2,}\s*(?:system|assistant)\s*:",
+    r"\b(?:reply|respond|output) (?:only|exactly|verbatim|nothing)\b|\bsay (?:only|exactly|nothing (?:else|but))\b",
+    r"(?:^\W*|[,;:] ?|\b(?:please|now|always|must|then) )(?:reply to|respond to|answer) (?:every|any|all|each|the next)"
+    rf" {_ASKED}\b[^.!?\n]*\b(?:with|by)\b",
+    rf"\b{_READER}\b[^.!?\n]{{0,30}}\b(?:must|should|shall|ha(?:s|ve) to|needs? to) (?:\w+ )?{_SPEAK}\b",
+    rf"\b(?:dear|hey|note to|message (?:to|for)) (?:the )?{_READER}\b",
+    r"\b(?:do not|don't|never) (?:cite|quote|mention) (?:this|the) (?:file|source|document|passage|page)\b",
+    r"\b(?:do not|don't|never) tell the user\b",
+    r"(?<!never )(?<!not )\b(?:send|forward|post|upload|append|attach|leak|submit)\b[^.!?\n]{0,40}"
+    rf"\b{_PRIVATE}\b[^!?\n]{{0,60}}(?:https?:|@|\w\.\w)",
+    r"!\[[^\]]*\]\([^)]*\?[^)]*\)|//\S*[?&][\w-]*=(?:\{|%7b|\[|<|\$)",
+    r"\bdecode\b[^.!?\n]{0,40}\bbase64\b|\brepeat after me\b|^\W*end of (?:document|context)\b",
 )
 _CHINESE = (
-    "(?:忽略|无视|忘记|不要理会|跳过)[^。！？]{0,12}(?:以上|之前|前面|上述|先前|所有|其他|系统)"
-    "[^。！？]{0,8}(?:指令|内容|提示|规则|信息|资料|要求|文字)",
-    "你现在(?:是|要|必须)|从现在(?:起|开始)[，,]?(?:你|请|只)",
-    r"(?:系统|新的?|隐藏)(?:提示|指令|消息)\s*[：:]?|^\W*(?:系统|助手|用户)\s*[：:]",
+    "(?:忽略|无视|忘记|不要理会)[^。！？]{0,12}(?:以上|之前|前面|上述|先前|系统)[^。！？]{0,8}(?:指令|提示|规则|要求)",
+    "你现在(?:是|要|必须)|从现在(?:起|开始)[，,]?(?:你|请|只)(?:回答|回复|说|是)",
+    r"(?:新的?|隐藏)(?:提示|指令)\s*[：:]|^\W*(?:系统|助手)\s*[：:](?=.{6})",
     '只(?:能)?(?:回答|回复|输出|说)[“"「：:]',
-    "(?:机器人|助手|模型|AI|人工智能)[^。！？]{0,6}(?:必须|应该|应当|要|请)",
-    "对(?:任何|所有|每个)问题[^。！？]{0,6}(?:回答|回复)|不要(?:引用|提及|透露)(?:来源|本|这|出处)|开发者模式|越狱",
-    "(?:发送|转发|上传|附上)[^。！？]{0,20}(?:对话|聊天|记录|密码|问题)",
+    "(?:机器人|助手|模型|AI|人工智能)[^。！？]{0,6}(?:必须|应该|应当|要|请)(?:回答|回复|说|忽略)",
+    "对(?:任何|所有|每个)问题[^。！？]{0,6}(?:回答|回复)|不要(?:引用|提及|透露)(?:来源|本|这|出处)|开发者模式已|越狱",
+    "(?:发送|转发|上传|附上)[^。！？]{0,20}(?:对话|聊天记录|密码)[^。！？]{0,20}(?:到|至|给|https?)",
 )
 _ORDERS = re.compile("|".join((*_ENGLISH, *_CHINESE)), re.IGNORECASE | re.MULTILINE)
 
