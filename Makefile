@@ -1,4 +1,4 @@
-# Everything a person needs: make demo | test | check | crash | bench | rivals | clean
+# Everything a person needs: make demo | demo-service | demo-tutor | demo-companion | test | check | crash | bench | rivals | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,6 +20,9 @@ $(VENV)/ready: pyproject.toml
 
 demo: $(VENV)/ready
 	@$(BIN)/python docs/demo/demo.py
+
+demo-%: $(VENV)/ready
+	@$(BIN)/python docs/demo/persona.py $*
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest

@@ -40,14 +40,16 @@ LONGEST = 700
 """A sentence is read with the one before it, if both are no longer than this, in characters."""
 LEAD = 0.1
 """How much of the match of words hangs on how a sentence begins, or on the first cell of a row."""
-SAME_MATTER, SAME_SCORE = 0.6, 0.15
-"""Two things told are of one matter if they are this near to each other, and answer the question about as well."""
+SAME_MATTER, SAME_SCORE, CHANGED_SCORE = 0.6, 0.15, 0.35
+"""Two things told are of one matter if they are this near to each other, and answer the question about as well; less well is
+enough of the newer one if it says that something changed."""
 SAID = -1.0
 """The least that the reader makes of a claim which its evidence says."""
 STUB_WORDS = 4
 EARLIER = 0.3
 """The weight of a word that only an earlier question holds, which this one leans on."""
 
+_CHANGED = re.compile(r"\b(?:instead|now|no longer|any ?more|after all|actually)\b|改[成为到在]|现在|不再", re.IGNORECASE)
 _MARKUP = re.compile(r"^(?:\s*(?:[-*+•·]|\d{1,3}[.)]|#{1,6}|>)\s+)+|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}|\s*\{\s*#[\w-]+\s*\}")
 
 
@@ -321,7 +323,7 @@ def _superseded(at: int, found: Sequence[Evidence], vectors: Vectors) -> bool:
         new.hit.chunk.kind == "turn"
         and new.hit.chunk.scope == old.hit.chunk.scope
         and new.hit.chunk.id > old.hit.chunk.id
-        and new.score >= old.score - SAME_SCORE
+        and new.score >= old.score - (CHANGED_SCORE if _CHANGED.search(new.text) else SAME_SCORE)
         and float(vectors[at] @ vectors[place]) >= SAME_MATTER
         for place, new in enumerate(found)
     )

@@ -204,6 +204,10 @@ def test_sentences_are_in_order_and_lose_no_letter(text):
         ("1. First step.\n2. Second step.", ["1. First step.", "2. Second step."]),
         ("图书馆九点开门。周日休息！谁来？", ["图书馆九点开门。", "周日休息！", "谁来？"]),
         ("Kind | Limit\nHotel | £95", ["Kind | Limit", "Hotel | £95"]),
+        (
+            "order: 20417; status: packed\norder: 20431; status: shipped,\nwhich is all of it",
+            ["order: 20417; status: packed", "order: 20431; status: shipped,\nwhich is all of it"],
+        ),
         ("It costs 3.50 euros. Version 2.0 is out.", ["It costs 3.50 euros.", "Version 2.0 is out."]),
         ("In the U.S. patents last 20 years.", ["In the U.S. patents last 20 years."]),
         ("# Title\nText follows here.", ["# Title", "Text follows here."]),

@@ -30,6 +30,8 @@ _STARTS_ITEM = re.compile(rf"[ \t\u3000]*(?:{ITEM}|#{{1,6}}[ \t]|\||>|```)")
 _ENDS_LINE = re.compile(r"[.!?:;。！？：；…|]['\"”’)\]]*[ \t]*$")
 _RULE = re.compile(r"[ \t]*([=~^\"*+_-])\1{2,}\s*$")
 """A line that is drawn under a heading, or between two parts."""
+_RECORD = re.compile(r"\s*([^:;\n]{1,40}): ")
+"""How a row of a table begins that is written as "name: value; name: value"."""
 _GOES_ON = re.compile(rf"[{CJK}，、》〉】）」』,-]$")
 _STOP = re.compile(
     r"[《〈][^《》〈〉]{0,60}(?:[》〉]|\Z)"  # a title: what it ends with ends no sentence
@@ -75,6 +77,8 @@ def _breaks(line: str, following: str) -> bool:
     if _STARTS_ITEM.match(following) or _ENDS_LINE.search(line.rstrip("\r\n")):
         return True
     if " | " in bare:
+        return True
+    if (first := _RECORD.match(line)) and (second := _RECORD.match(following)) and first[1] == second[1]:
         return True
     return len(bare) < _SHORT_LINE and following.lstrip()[:1].isupper() and not _GOES_ON.search(bare)
 

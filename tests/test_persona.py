@@ -1,0 +1,166 @@
+"""Personas: the words, the threshold and the memory of a bot come from a file, and three come with it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from fakes import FakeGenerator
+
+from ingest import pipeline
+from ragbot import Chat, Document, Memory, errors, persona
+
+CORPORA = Path(__file__).parents[1] / "docs/demo/personas"
+LAB = Document(uri="lab.md", text="The lab opens at 9:30 on weekdays.\n\nThe lab closes at 18:00 on weekdays.")
+
+
+@pytest.fixture
+def speaking(open_memory, home):
+    """A chat of a persona over the lab's notes, with a generator that says nothing of its own."""
+
+    def open_(name, session="ana"):
+        home.mkdir(exist_ok=True)
+        (home / "ragbot.toml").write_text(f'persona = "{name}"\n', encoding="utf-8")
+        memory = open_memory()
+        memory.remember(LAB)
+        return Chat(memory, session, "ana", FakeGenerator(""))
+
+    return open_
+
+
+def test_all_bundled_personas_are_read_and_speak_both_languages():
+    assert persona.names() == ["companion", "plain", "service", "tutor"]
+    for name in persona.names():
+        loaded = persona.load(name, Path())
+        assert loaded.name == name
+        assert loaded.en.greeting.isascii()
+        assert not loaded.zh.greeting.isascii()
+
+
+def test_a_desk_hands_over_what_it_does_not_know_and_remembers_no_customer(speaking):
+    chat = speaking("service")
+    refused = chat.ask("Do you rent out cargo bikes?")
+    assert "A colleague will take over" in refused.answer
+    assert not refused.grounded
+    assert "我会请同事来处理" in chat.ask("你们出租货运自行车吗？").answer
+    chat.ask("My badge number is 4471.")
+    assert "4471" not in chat.ask("What is my badge number?").answer
+    assert [stored.uri for stored in chat.memory.documents(("ana", "everyone"))] == ["lab.md"]
+
+
+def test_what_a_plain_bot_is_told_it_knows_from_then_on(speaking):
+    chat = speaking("plain")
+    chat.ask("My badge number is 4471.")
+    assert "4471" in chat.ask("What is my badge number?").answer
+
+
+def test_a_tutor_asks_for_what_stands_beside_its_answer(speaking):
+    turn = speaking("tutor").ask("When does the lab open on weekdays?")
+    assert "The lab opens at 9:30 on weekdays." in turn.answer
+    assert "Check yourself: what belongs in the gap? “The lab closes at ____ on weekdays.”" in turn.answer
+    assert [citation.quote for citation in turn.citations] == ["The lab opens at 9:30 on weekdays."]
+
+
+def test_a_companion_comes_back_to_what_it_was_told_last(speaking):
+    chat = speaking("companion")
+    assert "How is that going?" not in chat.ask("Hello").answer
+    chat.ask("I am allergic to walnuts.")
+    chat.ask("I started to learn the cello.")
+    later = speaking("companion", session="tomorrow").ask("Hello")
+    assert "“I started to learn the cello.” How is that going?" in later.answer
+    assert [citation.quote for citation in later.citations] == ["I started to learn the cello."]
+
+
+def test_how_sure_it_has_to_be_is_the_personas(speaking, home):
+    own = (persona.BUNDLED / "plain.toml").read_text(encoding="utf-8")
+    home.mkdir()
+    (home / "stern.toml").write_text(own.replace("refuse_below = 0.6", "refuse_below = 1.0"), encoding="utf-8")
+    question = "When does the lab open on weekdays?"
+    assert "9:30" in speaking("plain").ask(question).answer
+    assert "9:30" not in speaking("stern.toml").ask(question).answer
+
+
+@pytest.mark.parametrize(
+    ("line", "by", "said"),
+    [
+        ("refuse_below = 0.6", "refuse_below = 2", "refuse_below takes a number from 0 to 1, not 2"),
+        (
+            "refuse_below = 0.6",
+            "refuse_blow = 0.6",
+            "unknown setting 'refuse_blow'; known are check, recalls, refuse_below, remember",
+        ),
+        ('remember = "told"', 'remember = "all"', "remember takes told or nothing, not 'all'"),
+        ("refuse_below = 0.6", "check = 1", "check takes true or false, not 1"),
+        ("[zh]", "[de]", "has no table [zh]"),
+        ("{places}", "{place}", "[en] nearby has braces that cannot be filled; only {places} can"),
+        ('noted = "Noted. I will remember that."', "", "[en] lacks noted"),
+        ('tone = ""', "tone = 3", "[en] tone is none of"),
+        ("[en]", "[en", "cannot be read as TOML"),
+    ],
+)
+def test_a_mistake_in_a_persona_is_named(home, line, by, said):
+    home.mkdir()
+    text = (persona.BUNDLED / "plain.toml").read_text(encoding="utf-8")
+    assert line in text
+    (home / "own.toml").write_text(text.replace(line, by, 1), encoding="utf-8")
+    with pytest.raises(errors.ConfigError, match="own.toml") as raised:
+        persona.load("own.toml", home)
+    assert said in str(raised.value)
+
+
+def test_a_persona_that_is_not_there_is_named_with_those_that_are(home):
+    with pytest.raises(errors.ConfigError, match="persona pirate: .*companion, plain, service, tutor"):
+        persona.load("pirate", home)
+    with pytest.raises(errors.ConfigError, match="there is no such file"):
+        persona.load("own.toml", home)
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("name", "talk"),
+    [
+        (
+            "service",
+            [
+                ("Hello", "What can I do for you?"),
+                ("How long do I have to return a bicycle?", "30 days"),
+                ("And sale items?", "14 days"),
+                ("Where is order 20431?", "Alpen Post"),
+                ("What is the status of order 20417?", "in assembly"),
+                ("Do you rent out electric cargo bikes for weddings?", "A colleague will take over"),
+                ("打折商品多久可以退货？", "14天"),
+            ],
+        ),
+        (
+            "tutor",
+            [
+                ("Why do leaves look green?", "reflects green light"),
+                ("What does the xylem carry?", "____"),
+                ("And the phloem?", "sugar"),
+                ("What is the capital of France?", "The notes do not answer that."),
+            ],
+        ),
+        (
+            "companion",
+            [
+                ("My sister Clara is coming to visit on Saturday.", "I will remember that"),
+                ("I am allergic to walnuts.", "I will remember that"),
+                ("What am I allergic to?", "walnuts"),
+                ("Which walk is flat?", "mill path"),
+                ("My sister Clara is coming on Sunday instead.", "I will remember that"),
+                ("When is Clara coming to visit?", "Sunday"),
+                ("What is the name of my dentist?", "You have not told me that yet."),
+                ("Hello again", "How is that going?"),
+            ],
+        ),
+    ],
+)
+def test_the_demo_of_a_persona_goes_as_it_should(tmp_path, name, talk):
+    home = tmp_path / "indexes"
+    home.mkdir()
+    (home / "ragbot.toml").write_text(f'persona = "{name}"\n', encoding="utf-8")
+    (corpus,) = (folder for folder in (CORPORA / name).iterdir() if folder.is_dir())
+    with Memory.open(home) as memory:
+        pipeline.sync(memory, shutil.copytree(corpus, tmp_path / corpus.name))
+    with Chat.open(home, session="demo") as chat:
+        for said, expected in talk:
+            assert expected in chat.ask(said).answer, said
