@@ -78,7 +78,7 @@ class Chat:
     def generator(self) -> Generator:
         """The configured generator, loaded the first time it is asked for."""
         if self._generator is None:
-            self._generator = open_generator(self.memory.config.generator)
+            self._generator = open_generator(self.memory.config.generator, self.memory.config.generator_timeout)
         return self._generator
 
     def reader(self) -> Reader | None:

@@ -32,6 +32,8 @@ class Config:
     """The bundled model's name, a Hugging Face id, or a folder; for a new home only."""
     generator: str = "SmolLM2-135M-Instruct"
     """The bundled model's name, a Hugging Face id, a folder, or "provider:model" for LangChain."""
+    generator_timeout: int = 60
+    """How long the server of a provider may be silent, in seconds."""
     reranker: str = NONE
     """A cross-encoder that puts what was found in order anew: a Hugging Face id or a folder. None is bundled."""
     rerank_ms: int = 100

@@ -49,7 +49,7 @@ def run(embedders, monkeypatch, tmp_path):
     """Runs `ragbot eval answers`: exit code, stdout, stderr."""
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    monkeypatch.setattr(ragbot.chat, "open_generator", lambda name: FakeGenerator(*["I do not know that."] * 9))
+    monkeypatch.setattr(ragbot.chat, "open_generator", lambda *_: FakeGenerator(*["I do not know that."] * 9))
 
     def run_(*words):
         done = CliRunner().invoke(cli, ["eval", "answers", *map(str, words)])

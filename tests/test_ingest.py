@@ -41,7 +41,7 @@ def files(tmp_path):
 @pytest.fixture
 def run(embedders, home, monkeypatch):
     """Runs a command line: exit code, stdout, stderr."""
-    monkeypatch.setattr(ragbot.chat, "open_generator", lambda name: FakeGenerator())
+    monkeypatch.setattr(ragbot.chat, "open_generator", lambda *_: FakeGenerator())
 
     def run_(line, *more, cli=ingest_cli, **kwargs):
         done = CliRunner().invoke(cli, [*line.split(), *map(str, more), "--home", str(home)], **kwargs)

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from ragbot import Document, Memory
 from ragbot.errors import ModelError
 from ragbot.models import bundled
+from ragbot.models import generator as generators
 from ragbot.models.embedder import SentenceTransformersEmbedder, open_embedder
 from ragbot.models.generator import TransformersGenerator, open_generator
 from ragbot.models.reranker import open_reranker
@@ -216,6 +218,77 @@ def test_any_chat_model_of_langchain(monkeypatch):
     assert opened == [("someone:model-1", {"temperature": 0})]
     with pytest.raises(ModelError, match="someone:model-1: did not answer"):
         "".join(model.stream(CHINESE, 9))
+
+
+class Server:
+    """A chat model whose server does what a script says, call by call."""
+
+    def __init__(self, *script):
+        self.script, self.asked = list(script), 0
+
+    def stream(self, _messages, **_kwargs):
+        from langchain_core.messages import AIMessageChunk
+
+        self.asked += 1
+        for step in self.script.pop(0):
+            if isinstance(step, Exception):
+                raise step
+            if isinstance(step, float):
+                time.sleep(step)
+            else:
+                yield AIMessageChunk(step)
+
+
+class Refused(Exception):
+    status_code = 401
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """A generator whose server follows a script."""
+    import langchain.chat_models
+
+    monkeypatch.setattr(generators, "PAUSE", 0.01)
+
+    def open_(*script, timeout=60):
+        server = Server(*script)
+        monkeypatch.setattr(langchain.chat_models, "init_chat_model", lambda *_, **__: server)
+        return open_generator("someone:model-1", timeout), server
+
+    return open_
+
+
+def test_a_server_that_fails_before_its_first_word_is_asked_again(served):
+    model, server = served([ConnectionError("refused")], [ConnectionError("refused")], ["The lab ", "opens."])
+    assert "".join(model.stream(CHINESE, 9)) == "The lab opens."
+    assert server.asked == 3
+
+
+@pytest.mark.parametrize(
+    ("script", "asked"),
+    [
+        ([[ConnectionError("refused")]] * 4, 3),
+        ([[Refused("no key")]] * 2, 1),
+        ([["The lab ", ConnectionError("reset")]] * 2, 1),  # what was said is not said twice
+    ],
+)
+def test_a_server_that_does_not_answer_is_named(served, script, asked):
+    model, server = served(*script)
+    with pytest.raises(
+        ModelError, match=r"someone:model-1: did not answer \((ConnectionError: re|Refused: no key).*is its server up"
+    ):
+        list(model.stream(CHINESE, 9))
+    assert server.asked == asked
+
+
+@pytest.mark.parametrize("script", [[[1.5, "Late."]], [["The lab ", 1.5, "opens."]]])
+def test_a_silent_server_is_given_up(served, script):
+    model, server = served(*script, timeout=0.2)
+    start = time.monotonic()
+    with pytest.raises(ModelError, match="nothing came for 0.2 s; is its server up"):
+        list(model.stream(CHINESE, 9))
+    assert time.monotonic() - start < 1.4
+    assert server.asked == 1
 
 
 # Other embedders

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 from ragbot.errors import ModelError
 from ragbot.models import bundled, hub
 from ragbot.types import Message
+
+TRIES, PAUSE = 3, 0.5
+"""How often a server is asked that fails before its first word, and the seconds before the second time; then twice as many."""
 
 
 class Generator(Protocol):
@@ -32,15 +36,16 @@ class Generator(Protocol):
         ...
 
 
-def open_generator(name: str) -> Generator:
+def open_generator(name: str, timeout: float = 60) -> Generator:
     """The generator that `name` means: the bundled one, a folder, "provider:model", or a Hugging Face id.
 
+    A provider's server may be silent for `timeout` seconds before it is given up.
     Raises ModelError if it is not there or does not load.
     """
     if name == bundled.GENERATOR:
         return BundledGenerator()
     if ":" in name and not Path(name).is_dir():
-        return LangChainGenerator(name)
+        return LangChainGenerator(name, timeout)
     return TransformersGenerator(name)
 
 
@@ -76,7 +81,10 @@ class BundledGenerator:
             with self._lock:  # one at a time; held by the writing, never by a reader that pauses
                 self._pipeline.generate(history, config, take)
 
-        yield from _pieces(write)
+        try:
+            yield from _pieces(write)
+        except Exception as cause:  # OpenVINO's own
+            raise ModelError(f"{self.model}: failed while writing ({cause})") from cause
 
 
 class TransformersGenerator:
@@ -147,8 +155,8 @@ class TransformersGenerator:
 class LangChainGenerator:
     """Any chat model that LangChain's `init_chat_model` opens: "ollama:llama3.2", "openai:gpt-5", …"""
 
-    def __init__(self, name: str) -> None:
-        self.model = name
+    def __init__(self, name: str, timeout: float) -> None:
+        self.model, self._timeout = name, timeout
         with hub.loading(name):
             from langchain.chat_models import init_chat_model
 
@@ -160,15 +168,36 @@ class LangChainGenerator:
 
     def stream(self, messages: Sequence[Message], max_tokens: int) -> Iterator[str]:
         chat = [(m.role, m.content) for m in messages]
-        try:
+
+        def write(take: Callable[[str], bool]) -> None:
             for piece in self._chat.stream(chat, max_tokens=max_tokens):
-                if piece.text:
-                    yield str(piece.text)
-        except GeneratorExit:
-            raise
-        except Exception as cause:  # each provider's package raises errors of its own
-            reason = " ".join(str(cause).split())[:200]
-            raise ModelError(f"{self.model}: did not answer ({type(cause).__name__}: {reason}); is its server up?") from cause
+                if take(str(piece.text)):
+                    return
+
+        for left in reversed(range(TRIES)):
+            begun = False
+            try:
+                for piece in _pieces(write, self._timeout):
+                    begun = True
+                    yield piece
+                return
+            except Silence as cause:
+                raise ModelError(
+                    f"{self.model}: nothing came for {self._timeout:g} s; is its server up? generator_timeout allows more"
+                ) from cause
+            except Exception as cause:  # each provider's package raises errors of its own
+                if begun or not left or not _passing(cause):
+                    reason = " ".join(str(cause).split())[:200]
+                    raise ModelError(
+                        f"{self.model}: did not answer ({type(cause).__name__}: {reason}); is its server up?"
+                    ) from cause
+            time.sleep(PAUSE * 2 ** (TRIES - 1 - left))
+
+
+def _passing(cause: Exception) -> bool:
+    """Whether it may go better a moment later: not what a server refused for good (no key, no such model)."""
+    status = getattr(cause, "status_code", None)
+    return not isinstance(status, int) or status in (408, 409, 429) or status >= 500
 
 
 def plain(messages: Sequence[Message]) -> str:
@@ -177,8 +206,15 @@ def plain(messages: Sequence[Message]) -> str:
     return "\n\n".join(names[m.role] + m.content for m in messages) + "\n\nAnswer:"
 
 
-def _pieces(generate: Callable[[Callable[[str], bool]], None]) -> Iterator[str]:
-    """Turn a callback into an iterator: the writing goes on in a thread while the pieces are read."""
+class Silence(Exception):
+    """Nothing was written for too long."""
+
+
+def _pieces(generate: Callable[[Callable[[str], bool]], None], timeout: float | None = None) -> Iterator[str]:
+    """Turn a callback into an iterator: the writing goes on in a thread while the pieces are read.
+
+    Raises what the writing raises, and Silence where it says nothing for `timeout` seconds: it is then left to itself.
+    """
     queue: SimpleQueue[str | BaseException | None] = SimpleQueue()
     stopped = threading.Event()
 
@@ -196,14 +232,17 @@ def _pieces(generate: Callable[[Callable[[str], bool]], None]) -> Iterator[str]:
     worker = threading.Thread(target=work, daemon=True)
     worker.start()
     try:
-        while (piece := queue.get()) is not None:
+        while (piece := queue.get(timeout=timeout)) is not None:
             if isinstance(piece, BaseException):
-                raise ModelError(f"the generator failed while writing ({piece})") from piece
+                raise piece
             if piece:
                 yield piece
+    except Empty as cause:
+        raise Silence from cause
     finally:
         stopped.set()
-        worker.join()
+        if timeout is None:  # what runs here is done in a moment; a server may never be
+            worker.join()
 
 
 def _all(ids: Any, stop: bool) -> Any:  # noqa: ANN401 (tensors)
