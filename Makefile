@@ -1,10 +1,11 @@
-# Everything a person needs: make demo | demo-service | demo-tutor | demo-companion | test | check | crash | bench | rivals | clean
+# Everything a person needs: make demo | demo-service | demo-tutor | demo-companion | test | check | train-reader | crash | bench | rivals | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test check fast crash bench rivals clean
+TRAINING_DATA ?= data
+.PHONY: demo test check fast crash train-reader bench rivals clean
 
 ROUNDS ?= 1000
 RIVALS := .venv-rivals
@@ -39,6 +40,10 @@ check: $(VENV)/ready
 bench: $(VENV)/ready
 	$(PIP) install -q -e '.[bench]'
 	@echo "benchmarks/README.md says which command gives which figure"
+
+# The reader anew, from a folder with squad_style, doc2dial_val and timeqa_human: make train-reader TRAINING_DATA=FOLDER
+train-reader: $(VENV)/ready
+	$(BIN)/python -m ragbot.learn $(TRAINING_DATA) --out ragbot/models/reader.npz
 
 crash: $(VENV)/ready
 	$(BIN)/python tests/crash.py --rounds $(ROUNDS) --out benchmarks/results/crash.json

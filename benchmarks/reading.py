@@ -2,8 +2,9 @@
 
     python benchmarks/reading.py DATA        # the folder that `python -m ragbot.learn` takes
 
-Titles of SQuAD 2.0 that the reader was not trained on: some fit the curve, the others give the figures. Each question is asked of
-the passages of all titles, through the memory. Beside it stands the curve that is in force without a reader.
+Titles of SQuAD 2.0 that the reader was not trained on: some fit the curve, the others give the figures. Each question is asked
+through the memory, of the passages of all titles, and of those of other titles only ("silent": nothing answers). Beside it
+stands the curve that is in force without a reader.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -20,31 +22,62 @@ from ragbot import Document, Memory, grounding
 from ragbot.learn import data
 from ragbot.models.reader import open_reader
 
-REFUSED = 0.15
-"""The share of the answerable questions that may be refused."""
+OTHERS = 0.125
+"""What a question without an answer counts in the fit, of either kind: as if four in five questions had one."""
+CUTS = (0.5, 0.6, 0.7)
 
 
-def read(memory, asked):
-    """Of each question: features of what is read, which of it answers, whether any could, and the confidence without a reader."""
-    rows = []
-    for one in asked:
-        hits = memory.recall(one.question, 5)
-        plain = grounding.evidence(one.question, hits, memory.embedder().encode)
+class Asked(NamedTuple):
+    """A question, and what was read for it."""
+
+    x: np.ndarray
+    """(sentences, 4): cosine, coverage, and the reader's two logits."""
+    right: np.ndarray
+    """(sentences,): which of them hold the answer."""
+    kind: str
+    plain: float
+    """The confidence without a reader, and whether its first sentence is right."""
+    plain_right: bool
+
+
+def ask(memory, questions, silent):
+    """What is read for each question, without those for which nothing is found."""
+    found = []
+    for one in questions:
+        plain = grounding.evidence(one.question, memory.recall(one.question, 5), memory.embedder().encode)
         some = plain[: grounding.READ]
         said = open_reader().read(one.question, [e.shown for e in some])
-        answer = one.passage[one.span.start : one.span.end] if one.span else None
-        good = [bool(answer) and answer in e.text and e.hit.chunk.text in one.passage for e in some]
-        x = [(e.cosine, e.coverage, r.answers, r.found) for e, r in zip(some, said, strict=True)]
-        rows.append((np.array(x), np.array(good), answer is not None, grounding.confidence(one.question, plain)))
-    return [row for row in rows if len(row[0])]
+        answer = one.passage[one.span.start : one.span.end] if one.span and not silent else None
+        right = np.array([bool(answer) and answer in e.text and e.hit.chunk.text in one.passage for e in some])
+        kind = "silent" if silent else "answerable" if answer else "adversarial"
+        x = np.array([(e.cosine, e.coverage, r.answers, r.found) for e, r in zip(some, said, strict=True)])
+        if some:
+            found.append(Asked(x, right, kind, grounding.confidence(one.question, plain), bool(right[0])))
+    return found
 
 
-def report(name, best, right, due, cut):
-    yes = best >= cut
-    print(
-        f"{name}: {len(due)} questions, AUC {roc_auc_score(due, best):.3f}; at {cut:.3f} refused {1 - yes[due].mean():.3f} "
-        f"of those with an answer, {1 - yes[~due].mean():.3f} of the others; right sentence first {(right & yes)[due].mean():.3f}"
-    )
+def fit(asked):
+    """The curve: over sentences first, then so that the best of a question is as likely as it says."""
+    weight = [1.0 if one.kind == "answerable" else OTHERS for one in asked]
+    x, y = np.concatenate([one.x for one in asked]), np.concatenate([one.right for one in asked])
+    first = LogisticRegression(C=10, max_iter=1000).fit(x, y, np.repeat(weight, [len(one.x) for one in asked]))
+    scores = [first.decision_function(one.x) for one in asked]
+    best = np.array([[score.max()] for score in scores])
+    right = [one.right[score.argmax()] for one, score in zip(asked, scores, strict=True)]
+    second = LogisticRegression(C=100).fit(best, right, weight)
+    slope = second.coef_[0, 0]
+    return np.concatenate([slope * first.intercept_ + second.intercept_, slope * first.coef_[0]])
+
+
+def report(name, asked, best, right):
+    kinds = np.array([one.kind for one in asked])
+    due, near = kinds == "answerable", kinds == "adversarial"
+    both = due | near
+    print(f"{name}: AUC {roc_auc_score(due[both], best[both]):.3f}; the right sentence is first for {right[due].mean():.3f}")
+    at = [*CUTS, float(np.quantile(best[due], 0.15))]
+    for cut in at:
+        refused = {kind: (best[kinds == kind] < cut).mean() for kind in ("answerable", "adversarial", "silent")}
+        print(f"  below {cut:.2f} refused: " + ", ".join(f"{kind} {share:.3f}" for kind, share in refused.items()))
 
 
 def main():
@@ -53,25 +86,21 @@ def main():
     given = parser.parse_args()
     squad = list(data.squad(given.folder / "squad_style"))
     passages = {one.passage: one.title for one in squad}
-    with tempfile.TemporaryDirectory() as home, Memory.open(home) as memory:
-        memory.remember(Document(f"{at}", text, title) for at, (text, title) in enumerate(passages.items()))
-        fitted, reported = ([one for one in squad if one.title in titles] for titles in (data.CALIBRATED, data.REPORTED))
-        fitted, reported = read(memory, fitted), read(memory, reported)
-    curve = LogisticRegression(C=10, max_iter=1000).fit(
-        np.concatenate([row[0] for row in fitted]), np.concatenate([row[1] for row in fitted])
-    )
-    print("curve", np.round([*curve.intercept_, *curve.coef_[0]], 2))
-    cuts = {}
-    for name, rows in (("fitted", fitted), ("reported", reported)):
-        due = np.array([row[2] for row in rows])
-        sure = [curve.predict_proba(row[0])[:, 1] for row in rows]
-        with_reader = (
-            np.array([one.max() for one in sure]),
-            np.array([row[1][one.argmax()] for row, one in zip(rows, sure, strict=True)]),
-        )
-        without = np.array([row[3] for row in rows]), np.array([row[1][0] for row in rows])
-        for way, (best, right) in (("with reader", with_reader), ("without", without)):
-            report(f"{name}, {way}", best, right, due, cuts.setdefault(way, np.quantile(best[due], REFUSED)))
+    asked = {"fitted": [], "reported": []}
+    for silent in (False, True):
+        with tempfile.TemporaryDirectory() as home, Memory.open(home) as memory:
+            for at, (text, title) in enumerate(passages.items()):
+                if not silent or title not in data.CALIBRATED | data.REPORTED:
+                    memory.remember(Document(f"{at}", text, title))
+            for name, titles in (("fitted", data.CALIBRATED), ("reported", data.REPORTED)):
+                asked[name] += ask(memory, [one for one in squad if one.title in titles], silent)
+    curve = fit(asked["fitted"])
+    print("curve", np.round(curve, 2))
+    for name, some in asked.items():
+        sure = [1 / (1 + np.exp(-(curve[0] + one.x @ curve[1:]))) for one in some]
+        right = np.array([one.right[p.argmax()] for one, p in zip(some, sure, strict=True)])
+        report(f"{name}, {len(some)} questions, with the reader", some, np.array([p.max() for p in sure]), right)
+        report(f"{name}, without", some, np.array([one.plain for one in some]), np.array([one.plain_right for one in some]))
 
 
 if __name__ == "__main__":

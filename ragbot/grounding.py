@@ -34,7 +34,7 @@ NEAR_BEST = 0.08
 """Evidence this much below the best does not answer the question, where no reader says so."""
 AS_LIKELY = 0.6
 """Nor does evidence that is less likely to than this share of what the best is."""
-READ = 12
+READ = 6
 """How many sentences the reader reads."""
 LONGEST = 700
 """A sentence is read with the one before it, if both are no longer than this, in characters."""

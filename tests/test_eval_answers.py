@@ -175,6 +175,8 @@ def run_of(*pairs):
         "refused": 0,
         "left_out": 0,
         "generator": "g",
+        "reader": "none",
+        "persona": "plain",
         "model": "m",
         "version": "1",
     }
@@ -237,7 +239,8 @@ def test_it_prints_a_table(run, folder):
     assert (code, err) == (0, "")
     head, _, names, *rows = out.splitlines()
     assert head == (
-        "town: 2 documents (1 refused: without words), 2 questions; SmolLM2-135M-Instruct, all-MiniLM-L6-v2, ragbot 0.1.0"
+        "town: 2 documents (1 refused: without words), 2 questions; SmolLM2-135M-Instruct, reader none, persona plain, "
+        "all-MiniLM-L6-v2, ragbot 0.1.0"
     )
     assert names.split() == ["of", "ragbot", "plain"]
     table = {row[:18].strip(): row[20:].split() for row in rows[: rows.index("")]}

@@ -16,7 +16,7 @@ def table(run: AnswerRun) -> str:
     refused = f" ({run.refused:,} refused: without words)" if run.refused else ""
     drawn = f", drawn with seed {run.seed}" if run.limit is not None else ""
     head = f"{run.set}: {run.documents:,} documents{refused}, {len(run.questions):,} questions{drawn}{left_out}"
-    parts = [f"{head}; {run.generator}, {run.model}, ragbot {run.version}"]
+    parts = [f"{head}; {run.generator}, reader {run.reader}, persona {run.persona}, {run.model}, ragbot {run.version}"]
     by_system = {system: judging.figures(run, system) for system in run.replies}
     groups = next(iter(by_system.values()))
     for at, group in enumerate(groups):

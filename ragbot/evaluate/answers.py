@@ -56,6 +56,8 @@ class AnswerRun:
     """Entries that the memory did not take."""
     left_out: int
     generator: str
+    reader: str
+    persona: str
     model: str
     version: str
     at: datetime
@@ -93,6 +95,8 @@ def evaluate(
         refused=refused,
         left_out=chosen.left_out,
         generator=memory.config.generator,
+        reader=memory.config.reader,
+        persona=memory.config.persona,
         model=memory.embedder().model,
         version=__version__,
         at=datetime.now(UTC),

@@ -139,7 +139,7 @@ def as_json(run: AnswerRun) -> dict[str, Any]:
     settings = {"limit": run.limit, "seed": run.seed, "resamples": chances.RESAMPLES, "confidence": chances.CONFIDENCE}
     facts = {
         name: getattr(run, name)
-        for name in ("set", "digest", "documents", "refused", "left_out", "generator", "model", "version")
+        for name in ("set", "digest", "documents", "refused", "left_out", "generator", "reader", "persona", "model", "version")
     }
     return {
         **facts,
