@@ -20,7 +20,9 @@ from sklearn.metrics import roc_auc_score
 
 from ragbot import Document, Memory, grounding
 from ragbot.learn import data
+from ragbot.learn.making import Maker
 from ragbot.models.reader import open_reader
+from ragbot.text.claims import says_no_more
 
 OTHERS = 0.125
 """What a question without an answer counts in the fit, of either kind: as if four in five questions had one."""
@@ -80,6 +82,23 @@ def report(name, asked, best, right):
         print(f"  below {cut:.2f} refused: " + ", ".join(f"{kind} {share:.3f}" for kind, share in refused.items()))
 
 
+def claims(passages):
+    """Statements made from the sentences that they stand in, and the same with something changed: who lets which through?"""
+    maker, made = Maker(1), []
+    for text, title in passages.items():
+        if title in data.REPORTED:
+            made += [one for one in maker.questions(title, text, 9) if one.claim]
+    due = np.array([one.stated for one in made])
+    evidence = [one.passage[one.span.start : one.span.end] for one in made]
+    read = [open_reader().read(one.question, [f"{one.title}. {text}"])[0] for one, text in zip(made, evidence, strict=True)]
+    score = np.array([one.answers for one in read])
+    rules = np.array([says_no_more(one.question, text, one.title) for one, text in zip(made, evidence, strict=True)])
+    reader = score >= grounding.SAID
+    print(f"claims: {due.sum()} that are said, {(~due).sum()} that are not; the reader's AUC {roc_auc_score(due, score):.3f}")
+    for name, passed in (("rules", rules), ("reader", reader), ("both", rules & reader)):
+        print(f"  {name} let through {passed[due].mean():.3f} of those that are said, {passed[~due].mean():.3f} of the others")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -94,6 +113,7 @@ def main():
                     memory.remember(Document(f"{at}", text, title))
             for name, titles in (("fitted", data.CALIBRATED), ("reported", data.REPORTED)):
                 asked[name] += ask(memory, [one for one in squad if one.title in titles], silent)
+    claims(passages)
     curve = fit(asked["fitted"])
     print("curve", np.round(curve, 2))
     for name, some in asked.items():

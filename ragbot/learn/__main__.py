@@ -22,16 +22,19 @@ def main() -> int:
     parser.add_argument("--work", type=Path, default=Path(".training"), help="where checkpoints are kept (default: .training)")
     parser.add_argument("--out", type=Path, default=Path("reader.npz"), help="what is written (default: reader.npz)")
     parser.add_argument("--seed", type=int, default=20)
+    parser.add_argument(
+        "--from", type=Path, dest="start", metavar="READER", help="a reader that was trained before, to go on from"
+    )
     parser.add_argument("--made", type=int, default=45_000, help="how many questions are made from text")
     parser.add_argument("--epochs", type=int, default=3, help="how often the real questions are learnt")
     given = parser.parse_args()
     start = time.perf_counter()
     try:
         found = data.read(given.folder, given.seed, given.made)
-        trainer = reader.Trainer(given.work, given.seed, lambda text: print(text, flush=True))  # noqa: T201
+        trainer = reader.Trainer(given.work, given.seed, lambda text: print(text, flush=True), given.start)  # noqa: T201
         trainer.train(
             [
-                reader.Phase("made questions", found.made, 1, 2e-4),
+                reader.Phase("made questions", found.made, 1, 1e-4 if given.start else 2e-4),
                 reader.Phase("real questions", found.real, given.epochs, 1e-4),
             ]
         )

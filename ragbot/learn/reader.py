@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
 
+from ragbot.errors import InputError
 from ragbot.learn.examples import Example
 from ragbot.models import bundled, hub
 
@@ -75,15 +76,17 @@ class Network(nn.Module):
 
 
 class Trainer:
-    """Trains a network in phases, in a folder that keeps its checkpoints."""
+    """Trains a network in phases, in a folder that keeps its checkpoints; from a reader of before, if one is given."""
 
-    def __init__(self, folder: Path, seed: int, say: Say) -> None:
+    def __init__(self, folder: Path, seed: int, say: Say, start: Path | None = None) -> None:
         self._folder, self._seed, self._say = folder, seed, say
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(seed)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network = Network().to(self.device)
         self.tokenizer: Any = AutoTokenizer.from_pretrained(str(bundled.embedder_folder()))
+        if start:
+            self.network.load_state_dict(imported(start), strict=False)
         self._quick = self.device.type == "cuda" or _has_bfloat16()
 
     def train(self, phases: Sequence[Phase]) -> None:
@@ -216,3 +219,17 @@ def exported(network: Network) -> dict[str, np.typing.NDArray[Any]]:
         else:
             kept[name] = array.astype(np.float16)
     return kept
+
+
+def imported(file: Path) -> dict[str, Tensor]:
+    """What `exported` kept, as weights of a network; the word and position vectors are not among them. Raises InputError."""
+    try:
+        with np.load(file) as stored:
+            kept = {name: stored[name] for name in stored.files}
+    except (OSError, ValueError) as cause:
+        raise InputError(f"{file}: is no reader that was trained before ({cause})") from cause
+    return {
+        name: torch.tensor(value.astype(np.float32) * (kept[f"{name}.scale"][:, None] if f"{name}.scale" in kept else 1))
+        for name, value in kept.items()
+        if not name.endswith(".scale")
+    }
