@@ -167,8 +167,8 @@ def likely(question: str, one: Evidence) -> float:
     return 1 / (1 + math.exp(-x))
 
 
-_CURVE = (-8.7, 15.4, 4.4)
-_CURVE_CJK = (-8.1, 5.9, 10.1)
+_CURVE = (-3.6, 6.3, 1.8)
+_CURVE_CJK = (-8.3, 5.9, 10.1)
 _CURVE_READ = (-2.1, 1.4, 4.0, 0.26, 0.09)
 
 

@@ -50,7 +50,7 @@ class Persona:
     zh: Words
     remember: str = "told"
     """"told": what a person tells is evidence from then on. "nothing": it is history only."""
-    refuse_below: float = 0.6
+    refuse_below: float = 0.55
     """How sure it has to be to give an answer, from 0 to 1."""
     check: bool = False
     """Whether an answer is followed by a question about what stands beside it."""

@@ -73,7 +73,7 @@ def test_a_companion_comes_back_to_what_it_was_told_last(speaking):
 def test_how_sure_it_has_to_be_is_the_personas(speaking, home):
     own = (persona.BUNDLED / "plain.toml").read_text(encoding="utf-8")
     home.mkdir()
-    (home / "stern.toml").write_text(own.replace("refuse_below = 0.6", "refuse_below = 1.0"), encoding="utf-8")
+    (home / "stern.toml").write_text(own.replace("refuse_below = 0.55", "refuse_below = 1.0"), encoding="utf-8")
     question = "When does the lab open on weekdays?"
     assert "9:30" in speaking("plain").ask(question).answer
     assert "9:30" not in speaking("stern.toml").ask(question).answer
@@ -82,14 +82,14 @@ def test_how_sure_it_has_to_be_is_the_personas(speaking, home):
 @pytest.mark.parametrize(
     ("line", "by", "said"),
     [
-        ("refuse_below = 0.6", "refuse_below = 2", "refuse_below takes a number from 0 to 1, not 2"),
+        ("refuse_below = 0.55", "refuse_below = 2", "refuse_below takes a number from 0 to 1, not 2"),
         (
-            "refuse_below = 0.6",
+            "refuse_below = 0.55",
             "refuse_blow = 0.6",
             "unknown setting 'refuse_blow'; known are check, recalls, refuse_below, remember",
         ),
         ('remember = "told"', 'remember = "all"', "remember takes told or nothing, not 'all'"),
-        ("refuse_below = 0.6", "check = 1", "check takes true or false, not 1"),
+        ("refuse_below = 0.55", "check = 1", "check takes true or false, not 1"),
         ("[zh]", "[de]", "has no table [zh]"),
         ("{places}", "{place}", "[en] nearby has braces that cannot be filled; only {places} can"),
         ('noted = "Noted. I will remember that."', "", "[en] lacks noted"),
