@@ -41,7 +41,7 @@ class Config:
     recall: str = "full"
     """"full", or "fast": what a question leans on is then looked for by its words alone, and nothing is reranked."""
     reader: str = NONE
-    """"none", or "bundled", which is not measured yet: reads questions and evidence together, in English."""
+    """"none", or "bundled": reads questions and evidence together, in English (docs/models/reader.md)."""
     persona: str = "plain"
     """How it speaks and when it refuses: plain, service, tutor, companion, or a TOML file."""
     passages: int = 5

@@ -2,7 +2,7 @@
 
 The bundled reader is trained by `ragbot.learn` on the layers of the bundled embedder, whose word vectors it shares
 (`python -m ragbot.learn DATA`; seed 20, 32,000 made questions, 34 minutes on 2 cores). It knows English; other languages are not
-asked of it. It is not used by default: how far it can be believed through the memory has not been measured.
+asked of it. It is not used by default: docs/models/reader.md has its figures.
 """
 
 from __future__ import annotations
