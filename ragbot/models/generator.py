@@ -187,10 +187,9 @@ class LangChainGenerator:
                 ) from cause
             except Exception as cause:  # each provider's package raises errors of its own
                 if begun or not left or not _passing(cause):
-                    reason = " ".join(str(cause).split())[:200]
-                    raise ModelError(
-                        f"{self.model}: did not answer ({type(cause).__name__}: {reason}); is its server up?"
-                    ) from cause
+                    reason = f"{type(cause).__name__}: {' '.join(str(cause).split())[:200]}"
+                    said = f"did not answer ({reason}); is its server up?" if _passing(cause) else f"refused ({reason})"
+                    raise ModelError(f"{self.model}: {said}") from cause
             time.sleep(PAUSE * 2 ** (TRIES - 1 - left))
 
 
