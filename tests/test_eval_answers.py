@@ -15,6 +15,7 @@ from ragbot.errors import InputError
 from ragbot.evaluate import answer_report, judging, replies
 from ragbot.evaluate.answers import AnswerRun, Reply, right
 from ragbot.evaluate.asked import Asked, read_asked
+from ragbot.evaluate.filling import document
 
 CORPUS = [
     {"id": "hours", "text": "The lab opens at nine in the morning."},
@@ -99,8 +100,11 @@ def test_questions_that_bring_their_passages(tmp_path):
         [{"id": "r2", "question": "How many?", "answers": [["12", "twelve"]], "fake_answer": "30"} | fields],
     )
     own, rgb = (read_asked(tmp_path, name) for name in ("own", "rgb"))
-    assert [(entry.id, entry.conv, entry.text) for entry in own.entries] == [
+    assert [(entry.id, entry.asked, entry.text) for entry in own.entries] == [
         ("r1/0", "r1", "It is 12."), ("r1/1", "r1", "It is 30.")]  # fmt: skip
+    # They are documents that stand beside each other: of turns, the newest would count.
+    given = [document(entry, "own") for entry in own.entries]
+    assert [(one.kind, one.scope, one.valid_from) for one in given] == [("file", "r1", None)] * 2
     (asked,) = own.questions
     assert (asked.relevant, asked.wrong, asked.scope) == ({"r1/0"}, ("30",), "r1")
     (asked,) = rgb.questions

@@ -168,7 +168,7 @@ def _with_passages(file: Path) -> tuple[list[Entry], list[Asked]]:
     for id, record in records(file):
         relevant = set[str]()
         for text, right in _passages(record):
-            passages.append(Entry(f"{id}/{len(passages)}", text, conv=id))
+            passages.append(Entry(f"{id}/{len(passages)}", text, asked=id))
             relevant |= {passages[-1].id} if right else set()
         wrong = _answers(record, "wrong_answers", "fake_answer")
         answers = _answers(record, "answers")

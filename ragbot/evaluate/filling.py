@@ -10,7 +10,7 @@ from typing import TypeVar
 from ragbot.errors import InputError
 from ragbot.evaluate.sets import Entry, moment
 from ragbot.memory import Memory
-from ragbot.types import Document
+from ragbot.types import EVERYONE, Document
 
 Question = TypeVar("Question")
 Told = Callable[[str, int, int], None]
@@ -53,7 +53,8 @@ def document(entry: Entry, name: str) -> Document:
     """What the memory is given of an entry of the set `name`."""
     title = entry.title
     if not entry.conv:
-        return Document(uri=entry.id, text=entry.text if entry.text.strip() else title, title=title, metadata={MARK: name})
+        text, scope = entry.text if entry.text.strip() else title, entry.asked or EVERYONE
+        return Document(uri=entry.id, text=text, title=title, scope=scope, metadata={MARK: name})
     if entry.speaker and not entry.text.startswith(entry.speaker):
         title = " ".join(filter(None, (entry.speaker, title)))  # who said it is what it is found by
     said = {MARK: name, "speaker": entry.speaker, "session": entry.session}

@@ -30,7 +30,7 @@ CORPUS = re.compile(r"(.+_)?(?:corpus|turns)(_.+)?\.jsonl(?:\.gz)?")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A document of a corpus; with `conv`, a turn of that conversation."""
+    """A document of a corpus; with `conv`, a turn of that conversation; with `asked`, what that question alone brings along."""
 
     id: str
     text: str
@@ -39,6 +39,7 @@ class Entry:
     session: str = ""
     date: str = ""
     speaker: str = ""
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
