@@ -29,6 +29,7 @@ PLACES = 2
 NEARBY = 0.25
 """The least part of the question's words that a place holds which is named."""
 OTHERWISE, OTHERWISE_CJK = "Another source says: {other}", "另一处资料说：{other}"
+_VERDICT = re.compile(r"^(?:yes|no)\s*[,.!:;–-]\s+(?=\w)", re.IGNORECASE)
 GAP = re.compile(r"\b\d[\d.,:]*\b|\b[a-z]{6,}\b")
 """What may be left out of a sentence that is asked back: a number, or a long word."""
 
@@ -63,7 +64,7 @@ class Answering:
         """What is said to a message, sentence by sentence. `own` is the address of what the message itself told."""
         words = self._words(message)
         if questions.is_greeting(message) or not (questions.asked(message) or questions.told(message)):
-            yield self._greeting(words)
+            yield Said(words.parting, None) if words.parting and questions.is_parting(message) else self._greeting(words)
         elif questions.asked(message):
             yield from self._from_evidence(message, history, own, words)
         else:
@@ -104,7 +105,8 @@ class Answering:
             return
         near = grounding.near_best(wanted, found)
         carriers = set[Citation]()
-        for sentence in self._written(prompt.build(wanted, self._facts(near), self._generator().count, words.tone)):
+        for written in self._written(prompt.build(wanted, self._facts(near), self._generator().count, words.tone)):
+            sentence = without_verdict(written)
             carrier = grounding.support(sentence, near, self._encode, self._reader())
             if carrier is None or carrier.citation in carriers:  # unfounded, or the same once more
                 break
@@ -175,6 +177,12 @@ class Answering:
 
     def _encode(self, texts: Sequence[str]) -> grounding.Vectors:
         return self._memory.embedder().encode(texts)
+
+
+def without_verdict(sentence: str) -> str:
+    """A sentence without the "Yes" or "No" that it begins with: no words of the evidence can show whether that is right."""
+    rest = _VERDICT.sub("", sentence)
+    return rest[:1].upper() + rest[1:] if rest != sentence else sentence
 
 
 def _answers_itself(asking: str, own: Hit) -> bool:

@@ -50,6 +50,11 @@ EARLIER = 0.3
 """The weight of a word that only an earlier question holds, which this one leans on."""
 
 _CHANGED = re.compile(r"\b(?:instead|now|no longer|any ?more|after all|actually)\b|改[成为到在]|现在|不再", re.IGNORECASE)
+_IDENTIFIER = re.compile(
+    r"(?<![\w.,-])(?=[A-Za-z]{1,5}[-_/#]?\d{3}|\d{5})([A-Za-z]{0,5})[-_/#]?(\d+)(?![\w.,-]*[A-Za-z0-9])", re.ASCII
+)
+_ROW = re.compile(r" \| |^[^:;\n]{1,40}: [^;\n]*; ")
+_THOUSANDS = re.compile(r"(?<=\d)[,\u00a0\u202f](?=\d{3})")
 _MARKUP = re.compile(r"^(?:\s*(?:[-*+•·]|\d{1,3}[.)]|#{1,6}|>)\s+)+|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}|\s*\{\s*#[\w-]+\s*\}")
 
 
@@ -110,7 +115,10 @@ def evidence(
     `now` is the part of the question that was asked now, where the rest is what it leans on.
     `set_aside` are (chunk id, start, end) within the chunk's text that a correction disputes.
     """
-    units = [unit for hit in hits for unit in _units(hit) if not _disputed(hit, unit.span, set_aside)]
+    named = _identifiers(now or question)
+    units = [
+        unit for hit in hits for unit in _units(hit) if not _disputed(hit, unit.span, set_aside) and _names_all(named, unit.about)
+    ]
     if not units:
         return []
     vectors = encode([question] + [_with_context(unit.text, unit.context) for unit in units])
@@ -261,6 +269,11 @@ class _Unit(NamedTuple):
         return self.hit.chunk.text[self.span.start : self.span.end]
 
     @property
+    def about(self) -> str:
+        """What may name what it speaks of: its passage; of a row, the row and what stands above it."""
+        return f"{self.context} {self.text if _ROW.search(self.text) else self.hit.chunk.text}"
+
+    @property
     def shown(self) -> str:
         head = ". ".join(part for part in (self.hit.chunk.title, self.hit.chunk.heading.rpartition(" > ")[2]) if part)
         words = self.hit.chunk.text[self.begin : self.span.end]
@@ -296,6 +309,20 @@ def _units(hit: Hit) -> list[_Unit]:
         else:
             before = span.end
     return units
+
+
+def _names_all(identifiers: Sequence[re.Pattern[str]], text: str) -> bool:
+    """Whether a text has all of them, however it writes them: A1009, a-1009, A 1009; 12500, 12,500."""
+    plain = _THOUSANDS.sub("", text)
+    return all(one.search(plain) for one in identifiers)
+
+
+def _identifiers(question: str) -> list[re.Pattern[str]]:
+    """Numbers of orders, articles and files: what says something of A1005 says nothing of A1009."""
+    return [
+        re.compile(rf"(?<![A-Za-z0-9]){letters}[-_/#\s]?{digits}(?!\d)", re.IGNORECASE)
+        for letters, digits in _IDENTIFIER.findall(_THOUSANDS.sub("", question))
+    ]
 
 
 def _is_stub(words: str) -> bool:

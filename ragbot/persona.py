@@ -12,6 +12,7 @@ from ragbot.errors import ConfigError
 
 BUNDLED = Path(__file__).parent / "personas"
 REMEMBER = ("told", "nothing")
+MAY_BE_EMPTY = ("nearby", "missing")
 PLACES = {"nearby": "places", "checking": "gap"}
 """What is filled in, and in which sentences."""
 
@@ -33,6 +34,8 @@ class Words:
     """To a question that says not what it is about."""
     tone: str = ""
     """For the generator, before its instructions."""
+    parting: str = ""
+    """To thanks and goodbyes; the greeting where it is empty."""
     handover: str = ""
     """Said where it does not know, or is not sure."""
     checking: str = ""
@@ -102,6 +105,8 @@ def _words(file: Path, language: str, table: object) -> Words:
             raise ConfigError(f"{file}: [{language}] {key} is none of {', '.join(known)}, or no text")
     if lacking := [key for key, needed in known.items() if needed and key not in table]:
         raise ConfigError(f"{file}: [{language}] lacks {', '.join(lacking)}; add it")
+    if empty := [key for key, needed in known.items() if needed and key not in MAY_BE_EMPTY and not table[key].strip()]:
+        raise ConfigError(f"{file}: [{language}] {', '.join(empty)} is empty: nothing would be said; write something")
     words = Words(**table)
     for key, place in PLACES.items():
         try:

@@ -261,6 +261,24 @@ def test_a_home_that_is_kept_is_brought_in_step_with_the_set(memory, embedders):
     assert [hit.chunk.text for hit in memory.recall("one", 10)] == ["one", "zwei"]
 
 
+@pytest.mark.parametrize("scope", ["local", "evaluation of q1"])
+def test_a_home_that_a_person_told_something_is_not_filled(memory, scope):
+    memory.remember(Document("turn:1", "My cat is called Mimi.", kind="turn", scope=scope))
+    with pytest.raises(InputError, match="holds turn:1, which is no evaluation's"):
+        filled(memory, small(("d1", "one")), lambda *_: None)
+    assert [one.uri for one in memory.documents()] == ["turn:1"]
+
+
+def test_what_the_questions_told_goes_and_what_a_person_told_later_stays(memory):
+    filled(memory, small(("d1", "one")), lambda *_: None)
+    memory.remember(Document("turn:1", "My question tells something.", kind="turn", scope="evaluation of q1"))
+    filled(memory, small(("d1", "one")), lambda *_: None)
+    assert [one.uri for one in memory.documents()] == ["d1"]
+    memory.remember(Document("turn:2", "My cat is called Mimi.", kind="turn", scope="local"))
+    with pytest.raises(InputError, match="holds turn:2, which is no evaluation's"):
+        filled(memory, small(("d1", "one")), lambda *_: None)
+
+
 def test_only_a_home_of_this_evaluation_is_filled(memory, open_memory, tmp_path):
     memory.remember(Document("mine.md", "My own notes."))
     with pytest.raises(InputError, match="holds mine.md, which is no evaluation's"):

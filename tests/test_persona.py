@@ -62,12 +62,36 @@ def test_a_tutor_asks_for_what_stands_beside_its_answer(speaking):
 
 def test_a_companion_comes_back_to_what_it_was_told_last(speaking):
     chat = speaking("companion")
-    assert "How is that going?" not in chat.ask("Hello").answer
+    assert "Do you want to talk about that?" not in chat.ask("Hello").answer
     chat.ask("I am allergic to walnuts.")
     chat.ask("I started to learn the cello.")
     later = speaking("companion", session="tomorrow").ask("Hello")
-    assert "“I started to learn the cello.” How is that going?" in later.answer
+    assert "“I started to learn the cello.” Do you want to talk about that?" in later.answer
     assert [citation.quote for citation in later.citations] == ["I started to learn the cello."]
+
+
+@pytest.mark.parametrize("said", ["Thanks!", "thank you, bye", "ok great", "OK.", "Goodbye", "谢谢！", "好的，再见"])
+def test_thanks_and_goodbyes_are_no_greetings(speaking, said):
+    turn = speaking("tutor").ask(said)
+    assert turn.answer in ("You are welcome. Shall we go on with the notes?", "不客气。我们接着看笔记吗？")
+    assert not turn.citations
+
+
+def test_what_names_another_order_is_no_answer(speaking):
+    chat = speaking("service")
+    chat.memory.remember(
+        Document("orders.csv", "order: A1005; status: shipped; total: 39.90\norder: A1003; status: cancelled; total: 7")
+    )
+    assert "shipped" in chat.ask("Has order A1005 been shipped?").answer
+    assert not chat.ask("Has order A1009 been shipped?").grounded
+    assert not chat.ask("What is the total of order A1009?").grounded
+
+
+def test_a_yes_that_nothing_shows_is_not_said(open_memory):
+    memory = open_memory()
+    memory.remember(Document("delivery.md", "We do not deliver to Switzerland."))
+    turn = Chat(memory, "s", "ana", FakeGenerator("Yes, we do not deliver to Switzerland.")).ask("Do you deliver to Switzerland?")
+    assert turn.answer == "We do not deliver to Switzerland."
 
 
 def test_how_sure_it_has_to_be_is_the_personas(speaking, home):
@@ -91,6 +115,7 @@ def test_how_sure_it_has_to_be_is_the_personas(speaking, home):
         ('remember = "told"', 'remember = "all"', "remember takes told or nothing, not 'all'"),
         ("refuse_below = 0.55", "check = 1", "check takes true or false, not 1"),
         ("[zh]", "[de]", "has no table [zh]"),
+        ('unknown = "', 'unknown = "" # "', "[en] unknown is empty: nothing would be said"),
         ("{places}", "{place}", "[en] nearby has braces that cannot be filled; only {places} can"),
         ('noted = "Noted. I will remember that."', "", "[en] lacks noted"),
         ('tone = ""', "tone = 3", "[en] tone is none of"),
@@ -149,7 +174,7 @@ def test_a_persona_that_is_not_there_is_named_with_those_that_are(home):
                 ("My sister Clara is coming on Sunday instead.", "I will remember that"),
                 ("When is Clara coming to visit?", "Sunday"),
                 ("What is the name of my dentist?", "You have not told me that yet."),
-                ("Hello again", "How is that going?"),
+                ("Hello again", "Do you want to talk about that?"),
             ],
         ),
     ],

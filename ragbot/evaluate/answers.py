@@ -14,7 +14,7 @@ from ragbot import __version__, prompt
 from ragbot.chat import Chat
 from ragbot.evaluate import replies
 from ragbot.evaluate.asked import AnswerSet, Asked
-from ragbot.evaluate.filling import SEED, Told, drawn, fill
+from ragbot.evaluate.filling import SEED, Told, drawn, fill, scope
 from ragbot.memory import Memory
 from ragbot.types import EVERYONE
 
@@ -77,7 +77,7 @@ def evaluate(
     told = told or (lambda _what, _done, _all: None)
     refused = fill(memory, chosen.name, chosen.entries, told)
     questions = drawn(chosen.questions, limit)
-    chat = Chat(memory, session="warm", scope=_scope("warm"))
+    chat = Chat(memory, session="warm", scope=scope("warm"))
     chat.load()
     asking: dict[System, Callable[[Chat, Asked], Reply]] = {"ragbot": _asked, "plain": _plainly}
     found = dict[System, tuple[Reply, ...]]()
@@ -107,14 +107,10 @@ def evaluate(
     )
 
 
-def _scope(name: str) -> str:
-    return f"evaluation of {name}"
-
-
 def _chat_about(question: Asked, loaded: Chat) -> Chat:
     """A chat for this question alone: what one question tells is not known to the next."""
-    scope = question.scope or _scope(question.id)
-    return Chat(loaded.memory, session=secrets.token_hex(6), scope=scope, generator=loaded.generator(), persona=loaded.persona)
+    own = question.scope or scope(question.id)
+    return Chat(loaded.memory, session=secrets.token_hex(6), scope=own, generator=loaded.generator(), persona=loaded.persona)
 
 
 def _asked(chat: Chat, question: Asked) -> Reply:

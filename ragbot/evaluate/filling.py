@@ -18,6 +18,7 @@ Told = Callable[[str, int, int], None]
 
 MARK = "evaluation"
 """The mark of a home that is an evaluation's: the name of its set."""
+SCOPE = "evaluation of "
 SEED = 20
 
 
@@ -29,8 +30,11 @@ def fill(memory: Memory, name: str, corpus: Sequence[Entry], told: Told) -> int:
     held = memory.marks(MARK).get(MARK)
     if held not in (None, name):
         raise InputError(f"{memory.home}: holds the evaluation of {held}; name another folder for {name}")
+    own = {document(entry, name).scope for entry in corpus} - {EVERYONE}
     for stored in memory.documents():
-        if MARK not in stored.metadata and stored.kind != "turn":  # a chat remembers what the questions tell
+        # A chat of the evaluation remembers what its questions tell, and that goes again; what a person told stays.
+        asked = held and stored.kind == "turn" and (stored.scope in own or stored.scope.startswith(SCOPE))
+        if MARK not in stored.metadata and not asked:
             raise InputError(f"{memory.home}: holds {stored.uri}, which is no evaluation's; name another folder for it")
     memory.set_marks({MARK: name})
     taken = set[tuple[str, str]]()
@@ -47,6 +51,11 @@ def fill(memory: Memory, name: str, corpus: Sequence[Entry], told: Told) -> int:
         memory.retire_each(uris, scope=scope)
     memory.settle()
     return len(corpus) - len(taken)
+
+
+def scope(question: str) -> str:
+    """The scope in which a question is asked that has none of its own."""
+    return f"{SCOPE}{question}"
 
 
 def document(entry: Entry, name: str) -> Document:

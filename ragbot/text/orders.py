@@ -6,6 +6,7 @@ What a document says is data. Such a sentence is no evidence, and is never shown
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _WHAT = "(?:instructions?|prompts?|rules?|messages?|context|passages?|documents?|facts?|guidelines?|directions?|text|sources?)"
 _ASKED = "(?:questions?|quer(?:y|ies)|prompts?|requests?|users?)"
@@ -42,6 +43,9 @@ _ENGLISH = (
     r"\b(?:do not|don't|never) tell the user\b",
     r"(?<!never )(?<!not )\b(?:send|forward|post|upload|append|attach|leak|submit)\b[^.!?\n]{0,40}"
     rf"\b{_PRIVATE}\b[^!?\n]{{0,60}}(?:https?:|@|\w\.\w)",
+    r"\b(?:whoever|anyone who|everyone who|those who|if you|when you)"
+    r" (?:summari[sz]es?|quotes?|processe?s?|answers? (?:about|from)) (?:this|the) (?:page|text|document|file)\b",
+    r"\bwhen (?:you are |you're )?asked about\b[^.!?\n]{0,40}\b(?:say|state|answer|reply|respond|claim) (?:that|with)\b",
     r"!\[[^\]]*\]\([^)]*\?[^)]*\)|//\S*[?&][\w-]*=(?:\{|%7b|\[|<|\$)",
     r"\bdecode\b[^.!?\n]{0,40}\bbase64\b|\brepeat after me\b|^\W*end of (?:document|context)\b",
 )
@@ -52,20 +56,40 @@ _CHINESE = (
     '只(?:能)?(?:回答|回复|输出|说)[“"「：:]',
     "(?:机器人|助手|模型|AI|人工智能)[^。！？]{0,6}(?:必须|应该|应当|要|请)(?:回答|回复|说|忽略)",
     "对(?:任何|所有|每个)问题[^。！？]{0,6}(?:回答|回复)|不要(?:引用|提及|透露)(?:来源|本|这|出处)|开发者模式已|越狱",
+    "以上(?:内容|指令|说明|规则)[^。！？]{0,4}(?:作废|无效)|请在回答[^。！？]{0,20}(?:加上|附上|包含|插入)",
     "(?:发送|转发|上传|附上)[^。！？]{0,20}(?:对话|聊天记录|密码)[^。！？]{0,20}(?:到|至|给|https?)",
 )
 _ORDERS = re.compile("|".join((*_ENGLISH, *_CHINESE)), re.IGNORECASE | re.MULTILINE)
 
 _TEMPLATE = re.compile(r"<(?=\s*/?\s*\|)|(?<=\|)>|\[(?=/?INST\])|<(?=<\s*/?SYS)")
 """What the marks of chat templates begin or end with."""
-_IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
+_LINK = re.compile(
+    r"!\[([^\[\]]*)\](?:\([^()]*\)|\[[^\[\]]*\])|\[([^\[\]]*)\]\(\s*(?:javascript|data|vbscript):[^\s]*\)", re.IGNORECASE
+)
+"""Images, by address or by reference, and links that run something."""
+_ACTIVE = re.compile(
+    r"<(script|style|iframe|object)\b.*?</\1\s*>"
+    r"|</?(?:script|style|iframe|object|embed|img|svg|link|meta|base|form|input|video|audio|source)\b[^>]*>?",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Elements that a page would load or run."""
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+"""Characters that nobody sees."""
 
 
 def gives_orders(sentence: str) -> bool:
     """Whether it tells the reader's machine what to do, or is made to look like its prompt."""
-    return _ORDERS.search(sentence) is not None
+    return _ORDERS.search(_UNSEEN.sub("", unicodedata.normalize("NFKC", sentence))) is not None
 
 
 def harmless(text: str) -> str:
-    """The text without what a chat template, or a page that shows Markdown, would act on: marks of turns, images."""
-    return _TEMPLATE.sub(" ", _IMAGE.sub(r"\1", text))
+    """The text without what a chat template, or a page that shows Markdown or HTML, would act on.
+
+    Those are marks of turns, images, links that run something, and elements that are loaded.
+    """
+    found = 1
+    while found:  # one may come out from inside another
+        text, first = _ACTIVE.subn("", text)
+        text, found = _LINK.subn(lambda m: m[1] or m[2] or "", text)
+        found += first
+    return _TEMPLATE.sub(" ", text)

@@ -32,12 +32,11 @@ _TELLS = re.compile(
     re.IGNORECASE,
 )
 _TELLS_CJK = re.compile(r"我|是|叫|在|了|有|住|喜欢|记住|请记")
-_GREETING = re.compile(
-    r"^(?:hi|hello|hey|good\ (?:morning|afternoon|evening|day|night)|thanks?(?:\ you)?(?:\ (?:very|so)\ much)?|cheers|bye|goodbye"
-    r"|see\ you|how\ are\ you|nice\ to\ meet\ you|ok|okay|great|你好|您好|嗨|早上好|下午好|晚上好|谢谢|多谢|再见|好的)"
-    r"(?:[\s,]+(?:there|all|everyone|bot|ragbot|again|a\ lot))?[\s!.,?。！？～~]*$",
-    re.IGNORECASE,
-)
+_HELLO = r"hi|hello|hey|good (?:morning|afternoon|evening|day)|how are you|nice to meet you|你好|您好|嗨|早上好|下午好|晚上好"
+_THANKS = r"thanks?(?: you)?(?: (?:very|so) much)?|cheers|(?:good)?bye|good night|see you|okay|ok|great|谢谢|多谢|再见|拜拜|好的"
+_AFTER = r"(?:[\s,]+(?:there|all|everyone|bot|ragbot|again|a lot|then|later))?[\s!.,?。，！？～~]*"
+_GREETING = re.compile(rf"^(?:(?:{_HELLO}|{_THANKS})\b{_AFTER})+$", re.IGNORECASE)
+_PARTING = re.compile(rf"^(?:(?:{_THANKS})\b{_AFTER})+$", re.IGNORECASE)
 _CONTINUES = re.compile(r"^(?:and|or|but|so|then|what about|how about|also|even)\b", re.IGNORECASE)
 _POINTS_BACK = re.compile(
     r"\b(?:it|its|that|this|those|these|they|them|their|there|he|him|his|she|her|one|ones|same|else|instead)\b", re.IGNORECASE
@@ -50,6 +49,11 @@ _LEANS_CJK = re.compile(r"^(?:那|还有|然后)|[它他她]|这个|那个|这�
 def is_greeting(text: str) -> bool:
     """Whether the message says hello, thanks or goodbye and nothing else."""
     return _GREETING.match(text.strip()) is not None
+
+
+def is_parting(text: str) -> bool:
+    """Whether it says thanks or goodbye, or agrees, and does not say hello."""
+    return _PARTING.match(text.strip()) is not None
 
 
 def told(text: str) -> str:
