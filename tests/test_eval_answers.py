@@ -238,6 +238,16 @@ def test_risk_grows_with_coverage_where_confidence_is_worth_something():
 # The command
 
 
+def test_what_a_question_tells_is_no_answer(run, folder):
+    lines(folder / "qa.jsonl", [{"id": "q1", "question": "The mayor lives in the tower.", "answers": [], "answerable": False}])
+    code, out, _ = run(folder, "--json")
+    assert code == 0
+    (asked,) = json.loads(out)["by_question"]
+    said = asked["systems"]["ragbot"]
+    assert "I will remember that" in said["text"]
+    assert (said["answered"], said["cited"]) == (False, [])
+
+
 def test_it_prints_a_table(run, folder):
     code, out, err = run(folder, "--plain")
     assert (code, err) == (0, "")

@@ -241,7 +241,16 @@ def test_storable():
 
 
 @pytest.mark.parametrize(
-    "text", ["My badge number is 4471.", "I moved to Berlin in May.", "我的工号是4471。", "We close early on Fridays!"]
+    "text",
+    [
+        "My badge number is 4471.",
+        "I moved to Berlin in May.",
+        "我的工号是4471。",
+        "We close early on Fridays!",
+        "I know who is in charge",
+        "My favourite is what was served on Friday.",
+        "The desk decides who is let in.",
+    ],
 )
 def test_what_is_told(text):
     assert questions.told(text) == text
@@ -255,6 +264,10 @@ def test_what_is_told(text):
         "tell me about fees",
         "and on Sunday?",
         "opening hours sunday",
+        "in the comics who does Archie marry",
+        "1. what are the duties of a steward",
+        "the function of the valve is",
+        "the large pad below the thumb is called ",
         "图书馆几点开门",
         "How are fees paid",
         "My parrot is called Polly, what should I feed it",

@@ -121,7 +121,8 @@ def _asked(chat: Chat, question: Asked) -> Reply:
     end = time.perf_counter()
     turn = chat.last
     assert turn is not None  # a stream that was read to its end leaves one
-    cited = tuple(citation.uri for citation in turn.citations)
+    # What the message itself told, and is only noted, answers nothing.
+    cited = tuple(citation.uri for citation in turn.citations if citation.uri != f"turn:{turn.id}")
     return Reply(turn.answer, bool(cited), turn.confidence, cited, ((first or end) - start) * 1000, (end - start) * 1000)
 
 

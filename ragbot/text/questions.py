@@ -24,6 +24,14 @@ _ASKS_LATER = re.compile(
     r",\s*(?:and |so |but )?(?:who|what|when|where|which|why|how|can|could|do|does|did|is|are|should|will|would|may)\b",
     re.IGNORECASE,
 )
+_ASKS_INSIDE = re.compile(
+    r"^(?!.*\b(?:i|i'm|i've|my|me|we|our|us|know|knows|remember|note|see|decides?|depends)\b)"
+    r".*\b(?:who|what|which|how many|how much) (?:is|are|was|were|do|does|did)\b",
+    re.IGNORECASE,
+)
+"""A question that begins with something else: "in the comics who does he marry"."""
+_UNFINISHED = re.compile(r"\b(?:is|are|was|were|called|named|because|by the|of the)\s*$", re.IGNORECASE)
+"""What is typed into a search box for the rest to be found: "the function of the valve is"."""
 _ASKS_CJK = re.compile(r"[吗嘛呢么]|什么|怎|如何|为何|哪|谁|几[点个时号天岁]|多少|多久|多大|是否|能否|可否|请问|告诉我|^那")
 _TELLS = re.compile(
     r"\b(?:i|i'm|i've|i'll|i'd|my|me|mine|we|we're|we've|our|us|is|are|was|were|be|been|has|have|had|will|won't|isn't"
@@ -78,7 +86,7 @@ def _tells(sentence: str) -> bool:
         return False
     if has_cjk(sentence):
         return not _ASKS_CJK.search(sentence) and bool(_TELLS_CJK.search(sentence))
-    if _ASKS.match(sentence) or _ASKS_LATER.search(sentence):
+    if any(asks.search(sentence) for asks in (_ASKS, _ASKS_LATER, _ASKS_INSIDE, _UNFINISHED)):
         return False
     return bool(_LABEL.match(sentence)) or bool(_TELLS.search(sentence)) and bool(content(sentence))
 
