@@ -354,6 +354,7 @@ def test_remembered_adds_up():
         ("The laser may be used.", "The laser may be used only if a trainer is present."),
         ("You get a refund if you cancel.", "You get a refund if you cancel in writing."),
         ("It is -5 degrees.", "It is 5 degrees."),
+        ("Relief ships were stopped in Norport.", "Relief ships were stopped in a battle while armies marched on Norport."),
         ("The request was refused.", "The request was granted."),
         ("图书馆十点开门，九点关门。", "图书馆九点开门，十点关门。"),
         ("会员可以使用激光机。", "只有会员可以使用激光机。"),
@@ -370,6 +371,8 @@ def test_a_claim_that_says_something_else(claim, evidence):
         ("The lab opens on Monday at 9:00.", "- The lab opens at 9:00 on Monday."),
         ("A gift card cannot be used in the café.", "A gift card cannot be used in the café, for tools or for paper."),
         ("Your badge number is 4471.", "My badge number is 4471."),
+        ("The hall opens on Saturday.", "Saturday: the hall opens."),
+        ("The hall in Norport opens.", "The hall at the harbour in Norport opens."),
         ("You get it back if you cancel in writing.", "If you cancel in writing, you get it back."),
     ],
 )

@@ -7,6 +7,7 @@ cannot see is what the words mean together: that needs a model trained for it.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from ragbot.text.tokens import CJK, content
@@ -32,6 +33,8 @@ _GUARDS = frozenset(
     ten eleven twelve second third fourth half double""".split()
 )
 """Small words that turn a claim: it may not bring one along that the evidence does not have."""
+_PREPOSITIONS = frozenset("in on at from to by of for with under over after before until since between near against".split())
+NEAR = 3
 _LIMITS = frozenset("only if unless except until may might must should some few most".split())
 """Small words that bound the evidence: a claim may not leave one out."""
 
@@ -55,6 +58,7 @@ def says_no_more(claim: str, evidence: str, context: str = "") -> bool:
         and set(_CJK_LIMIT.findall(evidence)) <= set(_CJK_LIMIT.findall(claim))
         and _conditions(evidence) <= set(content(claim))
         and _in_order([word for name in _NAME.findall(claim) for word in content(name)], content(said))
+        and all(before & elsewhere or not elsewhere for before, elsewhere in _placed(claim, said))
         and _latin(claim) <= _latin(said)
         and _in_order(_CJK_CHAR.findall(claim), _CJK_CHAR.findall(said))
     )
@@ -78,6 +82,26 @@ def _counted(text: str) -> set[tuple[str, str]]:
 def _negated(text: str) -> set[str]:
     """The word that each negation is followed by."""
     return {next(iter(content(text[negation.end() :])), "") for negation in _NEGATION.finditer(text)}
+
+
+def _placed(claim: str, said: str) -> Iterator[tuple[set[str], set[str]]]:
+    """The prepositions before each name of a claim that follows one, and those before it in what is said.
+
+    With what stood between struck out, ships "in the battle, while armies marched on Montreal" would be ships in Montreal.
+    """
+    there = defaultdict[str, set[str]](set)
+    for name, before in _prepositions(said, NEAR):
+        there[name] |= before
+    yield from ((before, there[name]) for name, before in _prepositions(claim, 1))
+
+
+def _prepositions(text: str, near: int) -> Iterator[tuple[str, set[str]]]:
+    """Each name with the prepositions among the `near` words before it, articles not counted."""
+    words = [word for word in _WORD.findall(text) if word.lower() not in ("the", "a", "an")]
+    for at, word in enumerate(words):
+        before = {one.lower() for one in words[max(0, at - near) : at]} & _PREPOSITIONS
+        if word[0].isupper() and before:
+            yield word.lower(), before
 
 
 def _conditions(text: str) -> set[str]:
