@@ -29,7 +29,7 @@ PLACES = 2
 NEARBY = 0.25
 """The least part of the question's words that a place holds which is named."""
 OTHERWISE, OTHERWISE_CJK = "Another source says: {other}", "另一处资料说：{other}"
-_VERDICT = re.compile(r"^(?:yes|no)\s*[,.!:;–-]\s+(?=\w)", re.IGNORECASE)
+_VERDICT = re.compile(r"^(?:yes|no)\s*[,.!:;–-]\s+(?=[^\W\d_])", re.IGNORECASE)
 GAP = re.compile(r"\b\d[\d.,:]*\b|\b[a-z]{6,}\b")
 """What may be left out of a sentence that is asked back: a number, or a long word."""
 

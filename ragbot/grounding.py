@@ -116,9 +116,7 @@ def evidence(
     `set_aside` are (chunk id, start, end) within the chunk's text that a correction disputes.
     """
     named = _identifiers(now or question)
-    units = [
-        unit for hit in hits for unit in _units(hit) if not _disputed(hit, unit.span, set_aside) and _names_all(named, unit.about)
-    ]
+    units = [unit for hit in hits for unit in _units(hit) if not _disputed(hit, unit.span, set_aside) and unit.names_all(named)]
     if not units:
         return []
     vectors = encode([question] + [_with_context(unit.text, unit.context) for unit in units])
@@ -163,8 +161,8 @@ def confidence(question: str, found: Sequence[Evidence]) -> float:
 def likely(question: str, one: Evidence) -> float:
     """How likely it is that a piece of evidence answers the question, 0 to 1.
 
-    A logistic curve over cosine and coverage, fitted by `benchmarks/refusal.py`; with a reader also over what that makes of it,
-    fitted by `benchmarks/reading.py`.
+    A logistic curve over cosine and coverage, fitted by `benchmarks/refusal.py` and flattened since (decision 0019);
+    with a reader also over what that makes of it, fitted by `benchmarks/reading.py`.
     """
     if one.read:
         bias, cosine, coverage, answers, words = _CURVE_READ
@@ -268,10 +266,12 @@ class _Unit(NamedTuple):
     def text(self) -> str:
         return self.hit.chunk.text[self.span.start : self.span.end]
 
-    @property
-    def about(self) -> str:
-        """What may name what it speaks of: its passage; of a row, the row and what stands above it."""
-        return f"{self.context} {self.text if _ROW.search(self.text) else self.hit.chunk.text}"
+    def names_all(self, identifiers: Sequence[re.Pattern[str]]) -> bool:
+        """Whether its passage has all of them, however it writes them (A1009, a-1009, A 1009); of a row, the row has to."""
+        if not identifiers:
+            return True
+        plain = _THOUSANDS.sub("", f"{self.context} {self.text if _ROW.search(self.text) else self.hit.chunk.text}")
+        return all(one.search(plain) for one in identifiers)
 
     @property
     def shown(self) -> str:
@@ -309,12 +309,6 @@ def _units(hit: Hit) -> list[_Unit]:
         else:
             before = span.end
     return units
-
-
-def _names_all(identifiers: Sequence[re.Pattern[str]], text: str) -> bool:
-    """Whether a text has all of them, however it writes them: A1009, a-1009, A 1009; 12500, 12,500."""
-    plain = _THOUSANDS.sub("", text)
-    return all(one.search(plain) for one in identifiers)
 
 
 def _identifiers(question: str) -> list[re.Pattern[str]]:

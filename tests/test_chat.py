@@ -1,11 +1,14 @@
 """A conversation: grounded or refused, remembered or kept apart, corrected, rated."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+import ragbot.chat
 from ragbot import Document, persona
 from ragbot.errors import InputError, NotFoundError
+from ragbot.models.reader import Read
 from ragbot.store.writer import FORGOTTEN
 
 PLAIN = persona.load("plain", Path())
@@ -365,3 +368,27 @@ def test_a_label_is_no_answer(chat_of):
     chat = chat_of()
     chat.memory.remember(Document("a.txt", "Payment\n\nWe take cards."))
     assert chat.ask("Payment?").answer != "Payment"
+
+
+# With a reader
+
+
+class ClockReader:
+    """Takes the first time of day for the answer, and is sure of it."""
+
+    def read(self, _question, texts):
+        found = [re.search(r"\d+:\d\d", text) for text in texts]
+        return [Read(9.0, 20.0, *m.span()) if m else Read(-9.0, -20.0, 0, 0) for m in found]
+
+
+def test_with_a_reader_another_source_that_says_otherwise_is_named(chat_of, home, monkeypatch):
+    home.mkdir()
+    (home / "ragbot.toml").write_text('reader = "bundled"', encoding="utf-8")
+    monkeypatch.setattr(ragbot.chat, "open_reader", ClockReader)
+    chat = chat_of("The lab opens at 9:30.")
+    chat.memory.remember(Document("a.md", "The lab opens at 9:30."))
+    chat.memory.remember(Document("b.md", "In summer the lab opens at 8:00."))
+    turn = chat.ask("When does the lab open?")
+    first, other = (citation.quote for citation in turn.citations)
+    assert {first, other} == {"The lab opens at 9:30.", "In summer the lab opens at 8:00."}
+    assert f"Another source says: {other}" in turn.answer

@@ -163,3 +163,6 @@ def test_a_file_that_is_no_reader_is_named(tmp_path):
     (tmp_path / "reader.npz").write_bytes(random.Random(1).randbytes(99))
     with pytest.raises(InputError, match="reader.npz: is no reader that was trained before"):
         imported(tmp_path / "reader.npz")
+    np.savez(tmp_path / "other.npz", vectors=np.zeros(3))
+    with pytest.raises(InputError, match="other.npz: is no reader that was trained before .it has no answers.weight"):
+        imported(tmp_path / "other.npz")

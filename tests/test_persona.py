@@ -8,6 +8,7 @@ from fakes import FakeGenerator
 
 from ingest import pipeline
 from ragbot import Chat, Document, Memory, errors, persona
+from ragbot.answering import without_verdict
 
 CORPORA = Path(__file__).parents[1] / "docs/demo/personas"
 LAB = Document(uri="lab.md", text="The lab opens at 9:30 on weekdays.\n\nThe lab closes at 18:00 on weekdays.")
@@ -92,6 +93,7 @@ def test_a_yes_that_nothing_shows_is_not_said(open_memory):
     memory.remember(Document("delivery.md", "We do not deliver to Switzerland."))
     turn = Chat(memory, "s", "ana", FakeGenerator("Yes, we do not deliver to Switzerland.")).ask("Do you deliver to Switzerland?")
     assert turn.answer == "We do not deliver to Switzerland."
+    assert without_verdict("No. 5 is the room.") == "No. 5 is the room."
 
 
 def test_how_sure_it_has_to_be_is_the_personas(speaking, home):

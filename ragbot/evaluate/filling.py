@@ -19,6 +19,7 @@ Told = Callable[[str, int, int], None]
 MARK = "evaluation"
 """The mark of a home that is an evaluation's: the name of its set."""
 SCOPE = "evaluation of "
+"""What the scope of a question begins with that has none of its own."""
 SEED = 20
 
 
@@ -30,7 +31,7 @@ def fill(memory: Memory, name: str, corpus: Sequence[Entry], told: Told) -> int:
     held = memory.marks(MARK).get(MARK)
     if held not in (None, name):
         raise InputError(f"{memory.home}: holds the evaluation of {held}; name another folder for {name}")
-    own = {document(entry, name).scope for entry in corpus} - {EVERYONE}
+    own = {entry.conv or entry.asked for entry in corpus}
     for stored in memory.documents():
         # A chat of the evaluation remembers what its questions tell, and that goes again; what a person told stays.
         asked = held and stored.kind == "turn" and (stored.scope in own or stored.scope.startswith(SCOPE))

@@ -228,6 +228,8 @@ def imported(file: Path) -> dict[str, Tensor]:
             kept = {name: stored[name] for name in stored.files}
     except (OSError, ValueError) as cause:
         raise InputError(f"{file}: is no reader that was trained before ({cause})") from cause
+    if "answers.weight" not in kept:
+        raise InputError(f"{file}: is no reader that was trained before (it has no answers.weight)")
     return {
         name: torch.tensor(value.astype(np.float32) * (kept[f"{name}.scale"][:, None] if f"{name}.scale" in kept else 1))
         for name, value in kept.items()

@@ -34,7 +34,9 @@ _GUARDS = frozenset(
 )
 """Small words that turn a claim: it may not bring one along that the evidence does not have."""
 _PREPOSITIONS = frozenset("in on at from to by of for with under over after before until since between near against".split())
+"""What leads to a name."""
 NEAR = 3
+"""How many words before a name a preposition may stand that leads to it."""
 _LIMITS = frozenset("only if unless except until may might must should some few most".split())
 """Small words that bound the evidence: a claim may not leave one out."""
 
