@@ -20,9 +20,11 @@ from sklearn.metrics import roc_auc_score
 
 from ragbot import Document, Memory, grounding
 from ragbot.learn import data
-from ragbot.learn.making import Maker
+from ragbot.learn.making import Maker, parts
 from ragbot.models.reader import open_reader
 from ragbot.text.claims import says_no_more
+from ragbot.text.sentences import sentences
+from ragbot.text.tokens import content
 
 OTHERS = 0.125
 """What a question without an answer counts in the fit, of either kind: as if four in five questions had one."""
@@ -33,7 +35,7 @@ class Asked(NamedTuple):
     """A question, and what was read for it."""
 
     x: np.ndarray
-    """(sentences, 4): cosine, coverage, and the reader's two logits."""
+    """(sentences, 4): cosine, coverage, what the reader makes of the passage, whether the sentence holds its words."""
     right: np.ndarray
     """(sentences,): which of them hold the answer."""
     kind: str
@@ -46,15 +48,19 @@ def ask(memory, questions, silent):
     """What is read for each question, without those for which nothing is found."""
     found = []
     for one in questions:
-        plain = grounding.evidence(one.question, memory.recall(one.question, 5), memory.embedder().encode)
-        some = plain[: grounding.READ]
-        said = open_reader().read(one.question, [e.shown for e in some])
-        answer = one.passage[one.span.start : one.span.end] if one.span and not silent else None
-        right = np.array([bool(answer) and answer in e.text and e.hit.chunk.text in one.passage for e in some])
+        hits, encode = memory.recall(one.question, memory.config.passages), memory.embedder().encode
+        plain = grounding.evidence(one.question, hits, encode)
+        read = [e for e in grounding.evidence(one.question, hits, encode, reader=open_reader()) if e.read]
+        answer = None if silent else one.answer
+
+        def holds(e, answer=answer, passage=one.passage):
+            return bool(answer) and answer in e.text and e.hit.chunk.text in passage
+
         kind = "silent" if silent else "answerable" if answer else "adversarial"
-        x = np.array([(e.cosine, e.coverage, r.answers, r.found) for e, r in zip(some, said, strict=True)])
-        if some:
-            found.append(Asked(x, right, kind, grounding.confidence(one.question, plain), bool(right[0])))
+        x = np.array([(e.cosine, e.coverage, e.read.answers, e.holds) for e in read])
+        if read:
+            right = np.array([holds(e) for e in read])
+            found.append(Asked(x, right, kind, grounding.confidence(one.question, plain), holds(plain[0])))
     return found
 
 
@@ -87,10 +93,12 @@ def claims(passages):
     maker, made = Maker(1), []
     for text, title in passages.items():
         if title in data.REPORTED:
-            made += [one for one in maker.questions(title, text, 9) if one.claim]
-    due = np.array([one.stated for one in made])
-    evidence = [one.passage[one.span.start : one.span.end] for one in made]
-    read = [open_reader().read(one.question, [f"{one.title}. {text}"])[0] for one, text in zip(made, evidence, strict=True)]
+            made += maker.claims(title, text, parts(text), 2)
+    due = np.array([one.span is not None for one in made])
+    evidence = [one.answer or _like(one.question, one.passage) for one in made]
+    read = [
+        open_reader().read(one.question, [(one.title, text)], claim=True)[0] for one, text in zip(made, evidence, strict=True)
+    ]
     score = np.array([one.answers for one in read])
     rules = np.array([says_no_more(one.question, text, one.title) for one, text in zip(made, evidence, strict=True)])
     reader = score >= grounding.SAID
@@ -99,9 +107,17 @@ def claims(passages):
         print(f"  {name} let through {passed[due].mean():.3f} of those that are said, {passed[~due].mean():.3f} of the others")
 
 
+def _like(claim, passage):
+    """The sentence that a changed statement was made of."""
+    words = set(content(claim))
+    texts = [passage[span.start : span.end] for span in sentences(passage)]
+    return max(texts, key=lambda text: len(words & set(content(text))))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--each", type=int, default=1, help="take every so many-th question (default: all)")
     given = parser.parse_args()
     squad = list(data.squad(given.folder / "squad_style"))
     passages = {one.passage: one.title for one in squad}
@@ -112,7 +128,7 @@ def main():
                 if not silent or title not in data.CALIBRATED | data.REPORTED:
                     memory.remember(Document(f"{at}", text, title))
             for name, titles in (("fitted", data.CALIBRATED), ("reported", data.REPORTED)):
-                asked[name] += ask(memory, [one for one in squad if one.title in titles], silent)
+                asked[name] += ask(memory, [one for one in squad if one.title in titles][:: given.each], silent)
     claims(passages)
     curve = fit(asked["fitted"])
     print("curve", np.round(curve, 2))

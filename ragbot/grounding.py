@@ -34,10 +34,8 @@ NEAR_BEST = 0.08
 """Evidence this much below the best does not answer the question, where no reader says so."""
 AS_LIKELY = 0.6
 """Nor does evidence that is less likely to than this share of what the best is."""
-READ = 6
-"""How many sentences the reader reads."""
-LONGEST = 700
-"""A sentence is read with the one before it, if both are no longer than this, in characters."""
+READ = 2
+"""How many passages the reader reads."""
 LEAD = 0.1
 """How much of the match of words hangs on how a sentence begins, or on the first cell of a row."""
 SAME_MATTER, SAME_SCORE, CHANGED_SCORE = 0.6, 0.15, 0.35
@@ -72,15 +70,20 @@ class Evidence:
     cosine: float
     coverage: float
     """The part of the question's content words that the sentence and its passage hold, weighed by rarity."""
-    shown: str = ""
-    """What a reader is shown of it: under its title, with the sentence before it."""
     read: Read | None = None
+    """What a reader makes of its passage."""
+    holds: bool = False
+    """It holds the words that the reader takes for the answer."""
 
     @property
     def answer(self) -> str:
-        """The words that the reader takes for the answer; "" without one, or where they stand in the sentence before."""
-        words = self.shown[self.read.start : self.read.end] if self.read else ""
-        return words if words in self.text else ""
+        """The words that the reader takes for the answer; "" without one, or where they stand in another sentence."""
+        return self.read.words if self.read and self.holds else ""
+
+    @property
+    def under(self) -> str:
+        """What a reader is shown above it: its title and heading."""
+        return _under(self.hit)
 
     @property
     def citation(self) -> Citation:
@@ -132,19 +135,39 @@ def evidence(
         around = _coverage(weights, f"{chunk.title} {chunk.heading} {chunk.text}")
         coverage = (2 * near + around) / 3
         score = float(cosine) * meaning + coverage * words
-        found.append(Evidence(unit.hit, unit.span, unit.text, unit.context, score, float(cosine), coverage, unit.shown))
+        found.append(Evidence(unit.hit, unit.span, unit.text, unit.context, score, float(cosine), coverage))
     found = [e for at, e in enumerate(found) if not _superseded(at, found, vectors[1:])]
     found.sort(key=lambda e: -e.score)
     return found if reader is None or has_cjk(question) else _read(question, found, reader)
 
 
 def _read(question: str, found: Sequence[Evidence], reader: Reader) -> list[Evidence]:
-    """The evidence with what the reader makes of the first of it, most likely first; what people told stays as it is."""
-    some = [e for e in found if e.hit.chunk.kind == "file" and not has_cjk(e.text)][:READ]
-    read = dict(zip(map(id, some), reader.read(question, [e.shown for e in some]), strict=True))
-    both = [replace(e, read=read[id(e)]) if id(e) in read else e for e in found]
-    first = [e for e in both if e.read or e.hit.chunk.kind != "file"]
-    return sorted(first, key=lambda e: -likely(question, e)) + [e for e in both if not e.read and e.hit.chunk.kind == "file"]
+    """The evidence with what the reader makes of the first passages, most likely first; what people told stays as it is."""
+    passages = dict[int, list[Evidence]]()
+    for e in found:
+        if e.hit.chunk.kind == "file" and not has_cjk(e.text) and (e.hit.chunk.id in passages or len(passages) < READ):
+            passages.setdefault(e.hit.chunk.id, []).append(e)
+    texts = [sorted(some, key=lambda e: e.span.start) for some in passages.values()]
+    said = reader.read(question, [(some[0].under, " ".join(e.text for e in some)) for some in texts])
+    read = [
+        replace(e, read=one, holds=e is _holder(some, one.words)) for some, one in zip(texts, said, strict=True) for e in some
+    ]
+    told = [e for e in found if e.hit.chunk.kind != "file"]
+    rest = [e for e in found if e.hit.chunk.kind == "file" and e.hit.chunk.id not in passages]
+    return sorted([*read, *told], key=lambda e: -likely(question, e)) + rest
+
+
+def _holder(sentences_of_one: Sequence[Evidence], words: str) -> Evidence | None:
+    """The sentence of a passage that holds the words of an answer, or most of them; the best one, if several do."""
+    wanted = set(content(words))
+    if not words or not sentences_of_one:
+        return None
+
+    def held(e: Evidence) -> tuple[bool, float, float]:
+        return words in e.text, len(wanted & set(content(e.text))) / max(1, len(wanted)), e.score
+
+    best = max(sentences_of_one, key=held)
+    return best if held(best) >= (False, 0.5, best.score) else None
 
 
 def touches(question: str, best: Evidence) -> bool:
@@ -165,8 +188,8 @@ def likely(question: str, one: Evidence) -> float:
     with a reader also over what that makes of it, fitted by `benchmarks/reading.py`.
     """
     if one.read:
-        bias, cosine, coverage, answers, words = _CURVE_READ
-        x = bias + cosine * one.cosine + coverage * one.coverage + answers * one.read.answers + words * one.read.found
+        bias, cosine, coverage, answers, holds = _CURVE_READ
+        x = bias + cosine * one.cosine + coverage * one.coverage + answers * one.read.answers + holds * one.holds
     else:
         bias, cosine, coverage = _CURVE_CJK if has_cjk(question) else _CURVE
         x = bias + cosine * one.cosine + coverage * one.coverage
@@ -175,7 +198,7 @@ def likely(question: str, one: Evidence) -> float:
 
 _CURVE = (-3.6, 6.3, 1.8)
 _CURVE_CJK = (-8.3, 5.9, 10.1)
-_CURVE_READ = (-2.1, 1.4, 4.0, 0.26, 0.09)
+_CURVE_READ = (-4.8, 1.1, 4.3, 0.38, 1.6)
 
 
 def otherwise(question: str, near: Sequence[Evidence], given: Collection[Citation], least: float) -> list[Evidence]:
@@ -228,14 +251,22 @@ def support(sentence: str, near: Sequence[Evidence], encode: Encode, reader: Rea
         return None
     fitting = [e for e in near if says_no_more(sentence, e.text, e.context)]
     if reader and fitting and not has_cjk(sentence):
-        said = reader.read(sentence, [e.shown for e in fitting])
-        fitting = [e for e, read in zip(fitting, said, strict=True) if read.answers >= SAID]
+        said = reader.read(sentence, [(e.under, e.text) for e in fitting], claim=True)
+        fitting = [e for e, read in zip(fitting, said, strict=True) if read.answers >= SAID or _bare(sentence) in _bare(e.text)]
     if not fitting:
         return None
     vectors = encode([sentence] + [_with_context(e.text, e.context) for e in fitting] + [e.text for e in fitting])
     cosines = vectors[1:] @ vectors[0]
     alike = np.maximum(cosines[: len(fitting)], cosines[len(fitting) :])
     return fitting[int(np.argmax(alike))] if alike.max() >= SIMILARITY else None
+
+
+def _bare(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
+def _under(hit: Hit) -> str:
+    return ". ".join(part for part in (hit.chunk.title, hit.chunk.heading.rpartition(" > ")[2]) if part)
 
 
 def spoken(found: Evidence) -> str:
@@ -259,8 +290,6 @@ class _Unit(NamedTuple):
     span: Span
     context: str
     """The headings above it."""
-    begin: int
-    """Where what is read with it begins."""
 
     @property
     def text(self) -> str:
@@ -273,12 +302,6 @@ class _Unit(NamedTuple):
         plain = _THOUSANDS.sub("", f"{self.context} {self.text if _ROW.search(self.text) else self.hit.chunk.text}")
         return all(one.search(plain) for one in identifiers)
 
-    @property
-    def shown(self) -> str:
-        head = ". ".join(part for part in (self.hit.chunk.title, self.hit.chunk.heading.rpartition(" > ")[2]) if part)
-        words = self.hit.chunk.text[self.begin : self.span.end]
-        return f"{head}. {words}" if head else words
-
 
 def _units(hit: Hit) -> list[_Unit]:
     """The sentences of a hit; a question goes with what answers it, and what gives orders to the bot is none."""
@@ -286,12 +309,12 @@ def _units(hit: Hit) -> list[_Unit]:
     context = base = " > ".join(part for part in (hit.chunk.title, hit.chunk.heading) if part)
     units: list[_Unit] = []
     asked: Span | None = None
-    before, ordered = 0, -1
+    ordered = -1
     for span in sentences(text):
         words = text[span.start : span.end]
         # What follows an order on its line goes with it: "SYSTEM OVERRIDE! It opens at three."
         if gives_orders(words) or (ordered >= 0 and "\n" not in text[ordered : span.start]):
-            ordered = before = span.end
+            ordered = span.end
             continue
         if words.startswith("#") and " |" not in words and "\n" not in words:
             context = f"{base} > {words.lstrip('# ')}" if base else words.lstrip("# ")
@@ -304,10 +327,7 @@ def _units(hit: Hit) -> list[_Unit]:
             asked = span
             continue
         if not _is_stub(words):
-            units.append(_Unit(hit, span, context, before if before < span.start and span.end - before < LONGEST else span.start))
-            before = span.start
-        else:
-            before = span.end
+            units.append(_Unit(hit, span, context))
     return units
 
 

@@ -3,12 +3,11 @@
 import json
 import random
 
-import numpy as np
 import pytest
 
 from ragbot.errors import InputError
 from ragbot.learn import data
-from ragbot.learn.examples import Asked, Example, examples, windows
+from ragbot.learn.examples import Asked, Group, Row, groups
 from ragbot.learn.making import Maker, parts
 from ragbot.text.sentences import Span
 
@@ -20,22 +19,22 @@ TEXT = (
 )
 
 
-def test_the_same_seed_makes_the_same_questions():
-    made = [list(Maker(seed).questions("Larkfield", TEXT * 5, 9)) for seed in (7, 7, 8)]
-    assert len(made[0]) > 5
-    assert made[0] == made[1]
-    assert made[0] != made[2]
+def made(seed):
+    return list(Maker(seed).claims("Larkfield", TEXT, parts(TEXT), 4))
 
 
-def test_made_questions_are_answered_where_they_say_and_changed_ones_are_not():
-    made = [asked for seed in range(30) for asked in Maker(seed).questions("Larkfield", TEXT, 9)]
-    cloze = [asked for asked in made if asked.span and not asked.claim]
-    changed = [asked for asked in made if not asked.span]
-    assert len(cloze) > 50 and len(changed) > 30
-    for asked in cloze:
-        answer = asked.passage[asked.span.start : asked.span.end]
-        assert answer.lower() not in asked.question.lower()
-    assert {asked.stated for asked in made if asked.claim} == {True, False}
+def test_the_same_seed_makes_the_same_statements():
+    assert made(7) == made(7) != made(8)
+
+
+def test_statements_are_made_by_the_sentence_they_name_and_changed_ones_by_none():
+    found = [one for seed in range(30) for one in made(seed)]
+    said, changed = ([one for one in found if bool(one.span) is due] for due in (True, False))
+    assert len(said) > 20 and len(changed) > 20
+    assert all(one.claim and not one.worded for one in said)
+    for one in said:
+        assert set(one.question.split()) <= set(one.answer.split())
+    assert not any(one.question in TEXT for one in changed)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -53,20 +52,34 @@ def test_names_and_numbers_of_a_text():
     assert all(TEXT[part.start : part.end] == part.text for part in parts(TEXT))
 
 
-def test_a_sentence_is_learnt_under_its_title_with_the_one_before():
-    at = TEXT.index("Edwin Marsh")
-    right, *others = examples(Asked("Who designed the lighthouse?", TEXT, "Larkfield", Span(at, at + 11)), beside=2)
-    assert right.answers and right.text.startswith("Larkfield. The harbour")
-    assert right.text[right.span.start : right.span.end] == "Edwin Marsh"
-    assert others and not any(one.answers or one.span for one in others)
-    # The sentence behind the answer is read with it: it is no example of one that does not answer.
-    assert not any("Edwin Marsh" in one.text for one in others)
-    assert len(windows(TEXT)) == 4
+def asked(question, answer, passage=TEXT, **others):
+    span = Span(passage.index(answer), passage.index(answer) + len(answer)) if answer else None
+    return Asked(question, passage, "Larkfield", span, **others)
+
+
+def test_a_passage_is_learnt_once_with_all_that_is_asked_about_it():
+    mill = "The mill of Larkfield grinds rye, and its lighthouse was built by Ada Ferris in 1901."
+    some = [
+        asked("Who designed the lighthouse?", "Edwin Marsh"),
+        asked("Who designed the railway?", None),
+        asked("The lighthouse stands 41 metres high.", "Its lighthouse", claim=True, worded=False),
+        asked("Who built the lighthouse in 1901?", "Ada Ferris", mill),
+        asked("What does the mill grind?", "rye", mill),
+    ]
+    first, second = groups(some, random.Random(1), beside=1)
+    assert (first.passage, second.passage) == (TEXT, mill)
+    replies = {row.question: row.answer for row in first.rows}
+    assert replies["Who designed the lighthouse?"] == "Edwin Marsh"
+    assert replies["Who designed the railway?"] is None
+    assert replies["The lighthouse stands 41 metres high."] == ""
+    # What another passage answers is asked too, the question that is nearest in its words.
+    assert replies["Who built the lighthouse in 1901?"] is None
+    assert len(first.rows) == 4
 
 
 def test_the_folder_of_the_data_is_named_where_a_part_is_missing(tmp_path):
     with pytest.raises(InputError, match="squad2_cs224n_dev_corpus.jsonl: is missing; name the folder that holds squad_style"):
-        data.read(tmp_path, 1, 10)
+        data.read(tmp_path, 1)
 
 
 def lines(file, records):
@@ -99,23 +112,23 @@ def folder(tmp_path):
 
 
 def test_titles_that_are_held_back_train_nothing(folder):
-    found = data.read(folder, 1, 10)
-    assert 0 < len(found.made)
-    assert any(one.question == "Who designed the lighthouse?" and one.answers for one in found.real)
-    assert any(one.question == "Who designed the railway?" and not one.answers for one in found.real)
-    assert not any("Held back" in one.text for one in found.real + found.made)
+    found = data.read(folder, 1)
+    answers = {one.question: one.answer for one in found}
+    assert answers["Who designed the lighthouse?"] == "Edwin Marsh"
+    assert answers["Who designed the railway?"] is None
+    assert {"When did it freeze?", "Which queen opened it?"} <= set(answers)
+    assert not any("Held back" in one.passage for one in found)
 
 
 @pytest.mark.model
-def test_training_goes_on_where_it_was_cut_off_and_its_reader_reads(folder, tmp_path, monkeypatch):
+def test_training_goes_on_where_it_was_cut_off(tmp_path, monkeypatch):
     from ragbot.learn import reader as learning
-    from ragbot.models import reader
 
     monkeypatch.setattr(learning, "CHECKPOINT", 1)
-    monkeypatch.setattr(learning, "BATCH_TOKENS", 400)
-    real = data.read(folder, 1, 10).real
+    monkeypatch.setattr(learning, "STEP", 1)
+    some = [asked("Who designed the lighthouse?", "Edwin Marsh"), asked("Who designed the railway?", None)]
 
-    def trained(name, *, cut):
+    def trained(name, *, cut=0, start=None):
         said = []
 
         def say(text):
@@ -123,46 +136,52 @@ def test_training_goes_on_where_it_was_cut_off_and_its_reader_reads(folder, tmp_
             if cut and text.startswith(f"  {cut}/"):
                 raise KeyboardInterrupt
 
-        trainer = learning.Trainer(tmp_path / name, 5, say)
-        phases = [learning.Phase("some questions", real, 2, 1e-4)]
+        trainer = learning.Trainer(tmp_path / name, 5, say, start)
         if cut:
             with pytest.raises(KeyboardInterrupt):
-                trainer.train(phases)
-            return trained(name, cut=0)
-        trainer.train(phases)
-        return trainer.network, said
+                trainer.train(some, 3, 1e-3)
+            return trained(name)
+        trainer.train(some, 3, 1e-3)
+        return trainer, said
 
-    whole, _ = trained("whole", cut=0)
+    whole, _ = trained("whole")
     resumed, said = trained("cut", cut=2)
-    assert said[0] == "going on at step 1 of some questions"  # the second was not kept yet
-    for name, value in whole.state_dict().items():
-        assert np.allclose(value.cpu().numpy(), resumed.state_dict()[name].cpu().numpy(), atol=5e-3), name
+    assert said[0] == "going on at step 1 of 3"  # the second was not kept yet
+    group = Group("Larkfield", TEXT, (Row(some[0].question, None, False, 1.0), Row(some[1].question, None, False, 1.0)))
+    together = whole.logits(group)
+    assert resumed.logits(group) == pytest.approx(together, abs=0.05)
 
-    np.savez_compressed(tmp_path / "reader.npz", allow_pickle=False, **learning.exported(whole))
-    monkeypatch.setattr(reader, "FILE", tmp_path / "reader.npz")
-    (read,) = reader.BundledReader().read("Who designed the lighthouse?", [TEXT])
-    with_torch = whole.eval()
-    other = learning.Trainer(tmp_path / "other", 5, print)
-    row = other.row(Example("Who designed the lighthouse?", TEXT, False))
-    import torch
+    # Read one by one they are as likely: no question sees another.
+    alone = [whole.logits(Group(group.title, TEXT, (row,)))[0] for row in group.rows]
+    assert alone == pytest.approx(together, abs=0.01)
 
-    given = [torch.tensor([part]) for part in (row.ids, row.types, [1] * len(row.ids))]
-    with torch.no_grad():
-        answers = float(with_torch(*given)[2])
-    assert read.answers == pytest.approx(answers, abs=0.15)  # 8 bits
-    assert TEXT[read.start : read.end]
-
-    onwards = learning.Trainer(tmp_path / "onwards", 5, print, tmp_path / "reader.npz")
-    before, after = (network.state_dict()["answers.weight"].cpu().numpy() for network in (whole, onwards.network))
-    assert np.allclose(before, after, atol=1e-3)
+    whole.export(tmp_path / "reader")
+    onwards = learning.Trainer(tmp_path / "onwards", 5, print, tmp_path / "reader")
+    assert onwards.logits(group) == pytest.approx(together, abs=0.05)
 
 
-def test_a_file_that_is_no_reader_is_named(tmp_path):
-    from ragbot.learn.reader import imported
+@pytest.mark.model
+def test_the_bundled_reader_reads_what_was_trained(tmp_path):
+    from ragbot.learn import reader as learning
+    from ragbot.models import reader
 
-    (tmp_path / "reader.npz").write_bytes(random.Random(1).randbytes(99))
-    with pytest.raises(InputError, match="reader.npz: is no reader that was trained before"):
-        imported(tmp_path / "reader.npz")
-    np.savez(tmp_path / "other.npz", vectors=np.zeros(3))
-    with pytest.raises(InputError, match="other.npz: is no reader that was trained before .it has no answers.weight"):
-        imported(tmp_path / "other.npz")
+    trained = learning.Trainer(tmp_path, 5, print, reader.FOLDER)
+    rows = [Row("Who designed the lighthouse?", None, False, 1.0), Row("What does a ticket to Norport cost?", None, False, 1.0)]
+    logits = trained.logits(Group("Larkfield", TEXT, tuple(rows)))
+    bundled = reader.BundledReader()
+    reads = [bundled.read(row.question, [("Larkfield", TEXT)])[0] for row in rows]
+    assert [read.answers for read in reads] == pytest.approx(logits, abs=0.4)  # the one is in 8 bits
+    assert reads[0].answers > reads[1].answers + 2
+    assert reads[0].words == "Edwin Marsh"
+    (said, otherwise) = (
+        bundled.read(claim, [("Larkfield", TEXT)], claim=True)[0].answers
+        for claim in ("The harbour was opened in 1872.", "The harbour was opened by Edwin Marsh in 1911.")
+    )
+    assert said > otherwise
+
+
+def test_a_folder_that_is_no_reader_is_named(tmp_path):
+    from ragbot.learn.reader import Trainer
+
+    with pytest.raises(InputError, match="nowhere: is no reader that was trained before"):
+        Trainer(tmp_path / "work", 1, print, tmp_path / "nowhere")

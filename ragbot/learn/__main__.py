@@ -7,8 +7,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
-
 from ragbot.errors import RagbotError
 from ragbot.learn import data, reader
 
@@ -20,31 +18,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m ragbot.learn", description=__doc__)
     parser.add_argument("folder", type=Path, metavar="DATA", help=f"the folder that holds {PARTS}")
     parser.add_argument("--work", type=Path, default=Path(".training"), help="where checkpoints are kept (default: .training)")
-    parser.add_argument("--out", type=Path, default=Path("reader.npz"), help="what is written (default: reader.npz)")
+    parser.add_argument("--out", type=Path, default=Path("reader"), help="the folder that is written (default: reader)")
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument(
         "--from", type=Path, dest="start", metavar="READER", help="a reader that was trained before, to go on from"
     )
-    parser.add_argument("--made", type=int, default=45_000, help="how many questions are made from text")
-    parser.add_argument("--epochs", type=int, default=3, help="how often the real questions are learnt")
+    parser.add_argument("--epochs", type=int, default=4, help="how often all is learnt (default: 4)")
+    parser.add_argument("--rate", type=float, default=8e-4, help="the highest learning rate (default: 8e-4)")
     given = parser.parse_args()
     start = time.perf_counter()
     try:
-        found = data.read(given.folder, given.seed, given.made)
+        asked = data.read(given.folder, given.seed)
         trainer = reader.Trainer(given.work, given.seed, lambda text: print(text, flush=True), given.start)  # noqa: T201
-        trainer.train(
-            [
-                reader.Phase("made questions", found.made, 1, 1e-4 if given.start else 2e-4),
-                reader.Phase("real questions", found.real, given.epochs, 1e-4),
-            ]
-        )
+        trainer.train(asked, given.epochs, given.rate)
+        trainer.export(given.out)
     except RagbotError as cause:
         print(f"error: {cause}", file=sys.stderr)  # noqa: T201
         return 1
     except KeyboardInterrupt:
         print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)  # noqa: T201
         return 130
-    np.savez_compressed(given.out, allow_pickle=False, **reader.exported(trainer.network))
     print(f"{given.out} after {(time.perf_counter() - start) / 60:.0f} min on {trainer.device}")  # noqa: T201
     return 0
 

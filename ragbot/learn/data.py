@@ -11,12 +11,12 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ragbot.errors import InputError
-from ragbot.learn.examples import Asked, Example, examples
+from ragbot.learn.examples import Asked
 from ragbot.learn.making import Maker, parts
 from ragbot.text.sentences import Span
 
@@ -24,46 +24,40 @@ REPORTED = frozenset({"Force", "Harvard_University", "French_and_Indian_War"})
 """Titles of SQuAD that nothing was trained or chosen on."""
 CALIBRATED = frozenset({"Scottish_Parliament", "Islamism"})
 """Titles that thresholds and confidence were fitted on."""
-EACH = 8
-"""How many questions are made for a passage at most."""
-SHORT = 300
-"""An answer that is longer than this, in characters, is a passage and no span."""
+OTHERS = 60
+"""How many passages of each of the other sets."""
+CLAIMS = 2
+"""How many statements are made about a passage at most."""
+AROUND = 250
+"""How much of a long text is read around an answer on each side, in characters."""
+SHORT, LEAST = 300, 200
+"""An answer that is longer, in characters, is a passage and no span; a passage that is shorter is a row of a table."""
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
-    """Examples for both phases of training."""
-
-    made: list[Example]
-    real: list[Example]
-
-
-def read(folder: Path, seed: int, most: int) -> Data:
-    """The data of a folder that holds squad_style, doc2dial_val and timeqa_human; `most` questions are made.
-
-    Raises InputError if a file is missing.
-    """
-    rng, maker = random.Random(seed), Maker(seed)
+def read(folder: Path, seed: int) -> list[Asked]:
+    """What a folder teaches that holds squad_style, doc2dial_val and timeqa_human. Raises InputError if a file is missing."""
+    maker = Maker(seed)
     train = [asked for asked in squad(folder / "squad_style") if asked.title not in REPORTED | CALIBRATED]
     passages = defaultdict[str, dict[str, None]](dict)
     for asked in train:
         passages[asked.title][asked.passage] = None
-    documents = [*_timeqa_documents(folder / "timeqa_human"), *_documents(folder / "doc2dial_val/corpus.jsonl")]
-    documents += [(title, " ".join(some)) for title, some in passages.items()]
-    made = [asked for title, text in documents for asked in maker.questions(title.replace("_", " "), text, EACH)]
-    rng.shuffle(made)
     known = {title: parts(" ".join(some)) for title, some in passages.items()}
     changed = []
     for asked in train:
-        if asked.span:
-            answer = asked.passage[asked.span.start : asked.span.end]
-            other = maker.changed(asked.question, asked.passage, known[asked.title], answer)
+        if asked.answer:
+            other = maker.changed(asked.question, asked.passage, known[asked.title], asked.answer)
             changed += [replace(asked, question=other, span=None, weight=0.5)] if other and other != asked.question else []
-    real = train + changed + list(_doc2dial(folder / "doc2dial_val")) + list(_timeqa(folder / "timeqa_human"))
-    return Data(
-        made=[one for asked in made[:most] for one in examples(asked, 1 if asked.span is None or rng.random() < 0.3 else 0)],
-        real=[one for asked in real for one in examples(asked, 1)],
-    )
+    claims = [one for title, some in passages.items() for text in some for one in maker.claims(title, text, known[title], CLAIMS)]
+    others = [_some(found(folder), seed) for found in (_doc2dial, _timeqa)]
+    return train + changed + claims + others[0] + others[1]
+
+
+def _some(asked: Iterator[Asked], seed: int) -> list[Asked]:
+    """What is asked about some of the passages: SQuAD is to count most."""
+    found = list(asked)
+    passages = list(dict.fromkeys(one.passage for one in found))
+    chosen = set(random.Random(seed).sample(passages, min(OTHERS, len(passages))))
+    return [one for one in found if one.passage in chosen]
 
 
 def _records(file: Path) -> list[dict[str, Any]]:
@@ -86,39 +80,24 @@ def squad(folder: Path) -> Iterator[Asked]:
 
 def _doc2dial(folder: Path) -> Iterator[Asked]:
     """Questions that open a conversation: they stand alone."""
-    documents = {one["id"]: one for one in _records(folder / "corpus.jsonl")}
-    judged = dict(line.split("\t")[:2] for line in (folder / "qrels.tsv").read_text(encoding="utf-8").splitlines())
-    for one in _records(folder / "queries.jsonl"):
+    documents = {one["id"]: one for one in _records(folder / "doc2dial_val/corpus.jsonl")}
+    judged = dict(line.split("\t")[:2] for line in (folder / "doc2dial_val/qrels.tsv").read_text(encoding="utf-8").splitlines())
+    for one in _records(folder / "doc2dial_val/queries.jsonl"):
         document = documents.get(judged.get(one["id"], ""))
-        if not one["history"] and document and (span := _first(document["text"], one["answers"])):
-            begin = max(0, document["text"].rfind("\n", 0, max(0, span.start - 400)))
-            text = document["text"][begin : span.end + 400]
-            short = span.end - span.start < SHORT
-            near = Span(span.start - begin, span.end - begin)
-            # A long answer is known to be there, not where it begins: a claim of what the text says is learnt the same way.
-            yield Asked(one["text"], text, document["title"], near, claim=not short, stated=True)
+        span = _first(document["text"], one["answers"]) if document and not one["history"] else None
+        if document and span and span.end - span.start < SHORT:
+            begin = max(0, document["text"].rfind("\n", 0, max(0, span.start - AROUND)))
+            text = document["text"][begin : span.end + AROUND]
+            yield Asked(one["text"], text, document["title"], Span(span.start - begin, span.end - begin), worded=False)
 
 
 def _timeqa(folder: Path) -> Iterator[Asked]:
-    passages = {one["id"]: one for one in _records(folder / "corpus_train.jsonl")}
-    for one in _records(folder / "qa_train.jsonl"):
+    passages = {one["id"]: one for one in _records(folder / "timeqa_human/corpus_train.jsonl")}
+    for one in _records(folder / "timeqa_human/qa_train.jsonl"):
         for id in one["evidence"][:1]:
             text = plain(passages[id]["text"])
-            if span := _first(text, [plain(answer) for answer in one["answers"]]):
+            if len(text) > LEAST and (span := _first(text, [plain(answer) for answer in one["answers"]])):
                 yield Asked(one["question"], text, passages[id]["title"], span)
-
-
-def _timeqa_documents(folder: Path) -> Iterator[tuple[str, str]]:
-    titles, texts = dict[str, str](), defaultdict[str, list[str]](list)
-    for one in _records(folder / "corpus_train.jsonl"):
-        document = one["id"].rpartition("#")[0]
-        titles[document] = one["title"]
-        texts[document] += [plain(one["text"])] if len(one["text"]) > 60 else []
-    yield from ((titles[document], " ".join(some)) for document, some in texts.items())
-
-
-def _documents(file: Path) -> Iterator[tuple[str, str]]:
-    yield from ((one["title"], one["text"]) for one in _records(file))
 
 
 def _first(text: str, answers: list[str]) -> Span | None:

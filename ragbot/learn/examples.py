@@ -1,26 +1,19 @@
-"""What a reader learns from: a question, or a claim, with a few sentences that answer it or do not."""
+"""What a reader learns from: passages, each with questions and statements about it."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+import random
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ragbot.grounding import LONGEST
-from ragbot.text.sentences import Span, sentences
+from ragbot.text.sentences import Span
 from ragbot.text.tokens import content
 
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A text to read with a question, and whether it answers it."""
-
-    question: str
-    text: str
-    answers: bool
-    span: Span | None = None
-    """The answer within `text`, where it is known and short."""
-    weight: float = 1.0
+MOST = 14
+"""How many rows a passage has at most; more of them make a second group."""
+DRAWN = 6
+"""From how many questions about other passages of the title the nearest one is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,54 +25,62 @@ class Asked:
     title: str
     span: Span | None
     claim: bool = False
-    """It is no question but a statement: the passage states it, or not."""
-    stated: bool = False
-    """Of a claim: whether it does; where it does, `span` is the sentence."""
+    """It is no question but a statement: with a span the passage states it, else it does not."""
+    worded: bool = True
+    """The span is short and to the point: its words are learnt too."""
     weight: float = 1.0
 
-
-def windows(passage: str) -> list[tuple[int, Span]]:
-    """Each sentence, and where the text that is read with it begins."""
-    found = sentences(passage)
-    return [
-        (found[at - 1].start if at and span.end - found[at - 1].start < LONGEST else span.start, span)
-        for at, span in enumerate(found)
-    ]
+    @property
+    def answer(self) -> str | None:
+        return self.passage[self.span.start : self.span.end] if self.span else None
 
 
-def shown(title: str, passage: str, begin: int, end: int) -> tuple[str, int]:
-    """The text that is read for a sentence, under its title; and where offset 0 of the passage would lie in it."""
-    head = f"{title}. " if title else ""
-    return head + passage[begin:end], len(head) - begin
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One question, or statement, and what is to be replied."""
+
+    question: str
+    answer: str | None
+    """None if the passage has none; "" if it has one that is not written out."""
+    claim: bool
+    weight: float
 
 
-def examples(asked: Asked, beside: int) -> Iterator[Example]:
-    """The sentence that answers, and up to `beside` others that share most words with the question."""
-    places = windows(asked.passage)
-    answer = _holding(places, asked.span) if asked.span else None
-    if asked.span and answer is None:
-        return
-    if answer is not None and asked.span:
-        begin, sentence = places[answer]
-        text, moved = shown(asked.title, asked.passage, begin, sentence.end)
-        span = None if asked.claim else Span(asked.span.start + moved, asked.span.end + moved)
-        yield Example(asked.question, text, asked.stated or not asked.claim, span, asked.weight)
-    # A sentence right behind the answer is read together with it, and may be taken for one that answers.
-    others = [at for at in _nearest(asked.question, asked.passage, places) if answer is None or at not in (answer, answer + 1)]
-    for at in others[: beside if answer is not None else max(1, beside)]:
-        begin, sentence = places[at]
-        text, _ = shown(asked.title, asked.passage, begin, sentence.end)
-        yield Example(asked.question, text, False, None, asked.weight * (0.5 if answer is not None else 1.0))
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A passage, read once for all of its rows."""
+
+    title: str
+    passage: str
+    rows: tuple[Row, ...]
 
 
-def _holding(places: list[tuple[int, Span]], span: Span) -> int | None:
-    return next((at for at, (_, s) in enumerate(places) if s.start <= span.start and span.end <= s.end), None)
+def groups(asked: Iterable[Asked], rng: random.Random, beside: int) -> list[Group]:
+    """The passages with their rows, and up to `beside` questions that another passage of the same title answers."""
+    by_passage, by_title = defaultdict[str, list[Asked]](list), defaultdict[str, list[Asked]](list)
+    for one in asked:
+        by_passage[one.passage].append(one)
+        if one.span and not one.claim:
+            by_title[one.title].append(one)
+    found = []
+    for passage, some in by_passage.items():
+        title = some[0].title
+        rows = [Row(one.question, one.answer if one.worded or not one.span else "", one.claim, one.weight) for one in some]
+        others = [one for one in by_title[title] if one.answer and one.answer not in passage]
+        for _ in range(beside if others else 0):
+            other = _nearest(passage, [rng.choice(others) for _ in range(DRAWN)])
+            rows.append(Row(other.question, None, False, 0.5))
+        rng.shuffle(rows)
+        found += [Group(title, passage, tuple(rows[at : at + MOST])) for at in range(0, len(rows), MOST)]
+    return found
 
 
-def _nearest(question: str, passage: str, places: list[tuple[int, Span]]) -> list[int]:
-    """Sentences by how many of the question's words they hold, the rarer ones counting more."""
-    words = set(content(question))
-    held = [set(content(passage[span.start : span.end])) for _, span in places]
-    often = Counter(word for one in held for word in one)
-    scores = [sum(1 / (1 + often[word] / len(places)) for word in words & one) for one in held]
-    return sorted(range(len(places)), key=lambda at: -scores[at])
+def _nearest(passage: str, asked: list[Asked]) -> Asked:
+    """The question that has most of its words in a passage which does not answer it."""
+    there = set(content(passage))
+
+    def share(one: Asked) -> float:
+        words = set(content(one.question))
+        return len(words & there) / max(1, len(words))
+
+    return max(asked, key=share)

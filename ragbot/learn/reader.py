@@ -1,13 +1,14 @@
-"""Trains the reader: one network that finds an answer in a few sentences, and says whether it is there.
+"""Trains the reader: low-rank weights (LoRA, Hu and others 2021) beside those of the bundled generator.
 
-Built on the bundled embedder, whose word vectors it keeps; the rest is trained. Cut off, it goes on from its last checkpoint.
+A passage is read once for all that is asked about it: each question sees the passage and itself, not the other questions.
+Cut off, training goes on from its last checkpoint.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,186 +16,192 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel, AutoTokenizer
 
 from ragbot.errors import InputError
-from ragbot.learn.examples import Example
+from ragbot.learn.examples import Asked, Group, groups
 from ragbot.models import bundled, hub
+from ragbot.models.reader import NO, YES, asking, passage
 
-LONGEST = 192
-"""Tokens of a question and its text."""
-BATCH_TOKENS = 3072
-CHECKPOINT = 200
+BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
+RANK = 16
+LONGEST, LONGEST_QUESTION = 400, 80
+"""Tokens of a passage and of a question."""
+STEP = 3
+"""Passages of a step."""
+CHECKPOINT = 20
 """Steps from one checkpoint to the next."""
-WARM = 0.1
+WARM = 0.08
 """The share of steps in which the learning rate rises."""
-HIDDEN = -1e4
+WORDS = 0.5
+"""What the words of an answer count beside whether there is one."""
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Phase:
-    """One pass of training over some examples, `epochs` times."""
+class Packed:
+    """A group in tokens, one sequence of n."""
 
-    name: str
-    examples: Sequence[Example]
-    epochs: int
-    rate: float
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """An example in tokens. A span of (0, 0) is none; one of (-1, -1) is not known."""
-
-    ids: list[int]
-    types: list[int]
-    span: tuple[int, int]
-    answers: bool
-    weight: float
-
-
-class Network(nn.Module):
-    """The embedder's layers with two heads: where an answer begins and ends, and whether there is one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        with hub.quiet_transformers():
-            self.body: Any = AutoModel.from_pretrained(str(bundled.embedder_folder()), add_pooling_layer=False)
-        dim = self.body.config.hidden_size
-        self.span, self.answers = nn.Linear(dim, 2), nn.Linear(dim, 1)
-        for name in ("word_embeddings", "position_embeddings"):
-            getattr(self.body.embeddings, name).weight.requires_grad_(False)
-
-    def forward(self, ids: Tensor, types: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(n, tokens) each → where it begins and ends (n, tokens), and whether it is there (n,), as logits."""
-        states = self.body(input_ids=ids, token_type_ids=types, attention_mask=mask).last_hidden_state.float()
-        ends, seen = self.span(states), (types == 1) & mask.bool()
-        seen[:, 0] = True  # the first token stands for "not here"
-        begin, end = (ends[..., at].masked_fill(~seen, HIDDEN) for at in (0, 1))
-        return begin, end, self.answers(states[:, 0])[:, 0]
+    ids: Tensor
+    """(1, n)"""
+    places: Tensor
+    """(1, n): every question is read as if it stood right behind the passage."""
+    seen: Tensor
+    """(1, 1, n, n): which tokens a token sees."""
+    due: Tensor
+    """(n,): what is to be written there, -100 where nothing is."""
+    weight: Tensor
+    """(n,)"""
+    first: list[int]
+    """For each row, the place after which "yes" or "no" is written."""
 
 
 class Trainer:
-    """Trains a network in phases, in a folder that keeps its checkpoints; from a reader of before, if one is given."""
+    """Trains the low-rank weights in a folder that keeps checkpoints; from a reader of before, if one is given."""
 
     def __init__(self, folder: Path, seed: int, say: Say, start: Path | None = None) -> None:
         self._folder, self._seed, self._say = folder, seed, say
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(seed)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.network = Network().to(self.device)
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(str(bundled.embedder_folder()))
-        if start:
-            self.network.load_state_dict(imported(start), strict=False)
+        self.tokenizer, self.network = _opened(start, self.device)
+        self._inner: Any = self.network.base_model.model
         self._quick = self.device.type == "cuda" or _has_bfloat16()
+        self._yes, self._no = (self.ids(text)[0] for text in (YES, NO))
 
-    def train(self, phases: Sequence[Phase]) -> None:
-        """Each phase in turn, those that a checkpoint has behind it left out."""
-        file = self._folder / "checkpoint.pt"
-        state: dict[str, Any] = torch.load(file, weights_only=True) if file.is_file() else {"phase": 0, "step": 0}
-        if "network" in state:
-            self.network.load_state_dict(state["network"])
-            self._say(
-                f"going on at step {state['step']} of {phases[state['phase']].name}" if state["phase"] < len(phases) else "done"
-            )
-        for number, phase in enumerate(phases):
-            if number >= state["phase"]:
-                here = number == state["phase"] and "optimizer" in state
-                self._phase(number, phase, state["step"] if here else 0, state["optimizer"] if here else None)
+    def ids(self, text: str) -> list[int]:
+        """A text in tokens."""
+        return list(self.tokenizer(text, add_special_tokens=False).input_ids)
 
-    def _phase(self, number: int, phase: Phase, done: int, optimizer_state: Any) -> None:  # noqa: ANN401 (torch's own)
-        rows = [row for example in phase.examples if (row := self.row(example))]
-        rng = random.Random(self._seed + number)
-        plan = [batch for _ in range(phase.epochs) for batch in batches(rows, BATCH_TOKENS, rng)]
+    def train(self, asked: Sequence[Asked], epochs: int, rate: float, beside: int = 1) -> None:
+        """Learn from all that is asked, `epochs` times, each time with other questions beside it."""
+        plan = list(self._plan(asked, epochs, beside))
         trained = [p for p in self.network.parameters() if p.requires_grad]
-        optimizer = torch.optim.AdamW(trained, lr=phase.rate, weight_decay=0.01)
-        if optimizer_state:
-            optimizer.load_state_dict(optimizer_state)
-        self._say(f"{phase.name}: {len(rows)} examples, {len(plan)} steps")
+        optimizer = torch.optim.AdamW(trained, lr=rate, weight_decay=0.01)
+        done = self._resume(optimizer)
+        steps = len(plan) // STEP
+        self._say(f"going on at step {done} of {steps}" if done else f"{len(plan) // epochs} passages, {steps} steps")
         self.network.train()
         start, losses = time.perf_counter(), list[float]()
-        for step in range(done, len(plan)):
+        for step in range(done, steps):
             for group in optimizer.param_groups:
-                group["lr"] = phase.rate * min((step + 1) / (WARM * len(plan)), (len(plan) - step) / ((1 - WARM) * len(plan)))
-            loss = self._loss([rows[at] for at in plan[step]])
-            loss.backward()  # type: ignore[no-untyped-call]
+                group["lr"] = rate * min((step + 1) / (WARM * steps), (steps - step) / ((1 - WARM) * steps))
+            losses += [self._learn(self.packed(one)) for one in plan[step * STEP : (step + 1) * STEP]]
             nn.utils.clip_grad_norm_(trained, 1.0)
             optimizer.step()
             optimizer.zero_grad()
-            losses.append(loss.item())
-            if (step + 1) % CHECKPOINT == 0:
-                took = (time.perf_counter() - start) / (step + 1 - done)
-                self._say(
-                    f"  {step + 1}/{len(plan)}  loss {np.mean(losses):.3f}  {took * (len(plan) - step - 1) / 60:.0f} min left"
-                )
+            if (step + 1) % CHECKPOINT == 0 or step + 1 == steps:
+                left = (time.perf_counter() - start) / (step + 1 - done) * (steps - step - 1) / 60
+                self._say(f"  {step + 1}/{steps}  loss of yes or no {np.mean(losses):.3f}  {left:.0f} min left")
                 losses.clear()
-                self._keep(number, step + 1, optimizer)
-        self._keep(number + 1, 0, None)
+                self._keep(step + 1, optimizer)
+        self.network.eval()
 
-    def _keep(self, phase: int, step: int, optimizer: torch.optim.Optimizer | None) -> None:
-        state: dict[str, Any] = {"phase": phase, "step": step, "network": self.network.state_dict()}
-        if optimizer:
-            state["optimizer"] = optimizer.state_dict()
+    def _plan(self, asked: Sequence[Asked], epochs: int, beside: int) -> Iterator[Group]:
+        for epoch in range(epochs):
+            rng = random.Random(self._seed + epoch)
+            found = groups(asked, rng, beside)
+            rng.shuffle(found)
+            yield from found[: len(found) // STEP * STEP or STEP]
+
+    def _learn(self, one: Packed) -> float:
+        """Adds a group's gradients; returns its mean loss over "yes" or "no"."""
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._quick):
+            states = self._states(one)
+            at = (one.due != -100).nonzero()[:, 0]
+            loss = nn.functional.cross_entropy(self._inner.lm_head(states[at - 1]).float(), one.due[at], reduction="none")
+        (loss * one.weight[at]).sum().div(10 * STEP).backward()  # type: ignore[no-untyped-call]
+        return float(loss.detach()[torch.isin(at, torch.tensor(one.first, device=self.device) + 1)].mean())
+
+    def _states(self, one: Packed) -> Tensor:
+        hidden = torch.zeros(one.seen.shape, device=self.device).masked_fill(~one.seen, torch.finfo(torch.float32).min)
+        model = self._inner.model
+        found = model(input_ids=one.ids, position_ids=one.places, attention_mask=hidden, use_cache=False)
+        states: Tensor = found.last_hidden_state[0]
+        return states
+
+    def logits(self, group: Group) -> list[float]:
+        """How much more likely "yes" is than "no", for each row."""
+        one = self.packed(group)
+        with torch.no_grad():
+            found = self._inner.lm_head(self._states(one)[one.first])
+        return [float(row[self._yes] - row[self._no]) for row in found]
+
+    def packed(self, group: Group) -> Packed:
+        """A group in tokens."""
+        ids = self.ids(passage(group.title, group.passage))[:LONGEST]
+        n = len(ids)
+        places, owner, due, weight, first = list(range(n)), [0] * n, [-100] * n, [0.0] * n, list[int]()
+        for number, row in enumerate(group.rows, 1):
+            asks = self.ids(asking(row.question, row.claim))[-LONGEST_QUESTION:]
+            reply = self.ids(NO if row.answer is None else YES + (f" {row.answer}" if row.answer else ""))
+            first.append(len(ids) + len(asks) - 1)
+            # Nothing is learnt of how a reply ends where its words are not known.
+            reply += [self.tokenizer.eos_token_id] if row.answer != "" else []
+            words = row.weight * WORDS / max(1, len(reply) - 1)
+            ids += asks + reply
+            places += range(n, n + len(asks) + len(reply))
+            owner += [number] * (len(asks) + len(reply))
+            due += [-100] * len(asks) + reply
+            weight += [0.0] * len(asks) + [row.weight] + [words] * (len(reply) - 1)
+        whose = torch.tensor(owner)
+        seen = ((whose[None, :] == 0) | (whose[:, None] == whose[None, :])).tril()
+        device = self.device
+        return Packed(
+            torch.tensor([ids], device=device),
+            torch.tensor([places], device=device),
+            seen[None, None].to(device),
+            torch.tensor(due, device=device),
+            torch.tensor(weight, device=device),
+            first,
+        )
+
+    def _resume(self, optimizer: torch.optim.Optimizer) -> int:
+        file = self._folder / "checkpoint.pt"
+        if not file.is_file():
+            return 0
+        state = torch.load(file, weights_only=True)
+        self.network.load_state_dict(state["weights"], strict=False)
+        optimizer.load_state_dict(state["optimizer"])
+        return int(state["step"])
+
+    def _keep(self, step: int, optimizer: torch.optim.Optimizer) -> None:
+        weights = {name: p for name, p in self.network.state_dict().items() if "lora_" in name}
         aside = self._folder / "checkpoint.new"
-        torch.save(state, aside)
+        torch.save({"step": step, "weights": weights, "optimizer": optimizer.state_dict()}, aside)
         aside.replace(self._folder / "checkpoint.pt")
 
-    def row(self, example: Example) -> Row | None:
-        """An example in tokens; None if its answer is cut off."""
-        made = self.tokenizer(
-            example.question, example.text, truncation="longest_first", max_length=LONGEST, return_offsets_mapping=True
-        )
-        span = (0, 0)
-        if example.answers and example.span is None:
-            span = (-1, -1)
-        elif example.span:
-            inside = [
-                at
-                for at, ((begin, end), kind) in enumerate(zip(made["offset_mapping"], made["token_type_ids"], strict=True))
-                if kind == 1 and begin < example.span.end and end > example.span.start and end > begin
-            ]
-            if not inside or made["offset_mapping"][inside[-1]][1] < example.span.end:
-                return None
-            span = (inside[0], inside[-1])
-        return Row(made["input_ids"], made["token_type_ids"], span, example.answers, example.weight)
+    def export(self, folder: Path) -> None:
+        """Write the weights as `peft` keeps them, in half precision."""
+        from peft import get_peft_model_state_dict
+        from safetensors.torch import save_file
 
-    def _loss(self, rows: Sequence[Row]) -> Tensor:
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._quick):
-            begin, end, answers = self.network(*self.tensors(rows))
-        begins, ends = (torch.tensor([row.span[at] for row in rows], device=self.device) for at in (0, 1))
-        due = torch.tensor([float(row.answers) for row in rows], device=self.device)
-        weight = torch.tensor([row.weight for row in rows], device=self.device)
-        where = nn.functional.cross_entropy(begin.float(), begins, reduction="none", ignore_index=-1)
-        where = (where + nn.functional.cross_entropy(end.float(), ends, reduction="none", ignore_index=-1)) / 2
-        whether = nn.functional.binary_cross_entropy_with_logits(answers.float(), due, reduction="none")
-        return ((where + whether) * weight).mean()
-
-    def tensors(self, rows: Sequence[Row]) -> tuple[Tensor, Tensor, Tensor]:
-        """Ids, types and mask, (rows, tokens) each."""
-        longest = max(len(row.ids) for row in rows)
-        found = torch.zeros(3, len(rows), longest, dtype=torch.long)
-        for at, row in enumerate(rows):
-            n = len(row.ids)
-            found[0, at, :n], found[1, at, :n], found[2, at, :n] = torch.tensor(row.ids), torch.tensor(row.types), 1
-        ids, types, mask = found.to(self.device)
-        return ids, types, mask
+        folder.mkdir(parents=True, exist_ok=True)
+        config = self.network.peft_config["default"]
+        config.base_model_name_or_path, config.inference_mode = BASE, True
+        config.save_pretrained(str(folder))
+        found = get_peft_model_state_dict(self.network, save_embedding_layers=False)
+        weights = {name: value.half().contiguous().cpu() for name, value in found.items()}
+        save_file(weights, str(folder / "adapter_model.safetensors"))
 
 
-def batches(rows: Sequence[Row], tokens: int, rng: random.Random, pool: int = 2000) -> list[list[int]]:
-    """Places of rows in batches of like length, in an order by chance."""
-    order, made = list(range(len(rows))), list[list[int]]()
-    rng.shuffle(order)
-    for first in range(0, len(order), pool):
-        batch = list[int]()
-        for at in sorted(order[first : first + pool], key=lambda at: len(rows[at].ids)):
-            if batch and len(rows[at].ids) * (len(batch) + 1) > tokens:
-                made.append(batch)
-                batch = []
-            batch.append(at)
-        made += [batch] if batch else []
-    rng.shuffle(made)
-    return made
+def _opened(start: Path | None, device: torch.device) -> tuple[Any, Any]:
+    """The tokenizer and the network, with weights of before or new ones. Raises InputError."""
+    from peft import LoraConfig, PeftModel, get_peft_model
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    if start and not (start / "adapter_config.json").is_file():
+        raise InputError(f"{start}: is no reader that was trained before (it has no adapter_config.json)")
+    file = bundled.generator_file()
+    with hub.loading(BASE), hub.quiet_transformers():
+        tokenizer: Any = AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name)
+        base: Any = AutoModelForCausalLM.from_pretrained(str(file.parent), gguf_file=file.name, dtype=torch.float32)
+        if start:
+            network: Any = PeftModel.from_pretrained(base, str(start), is_trainable=True, local_files_only=True)
+        else:
+            config = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear", task_type="CAUSAL_LM")
+            network = get_peft_model(base, config)
+    return tokenizer, network.float().to(device)
 
 
 def _has_bfloat16() -> bool:
@@ -203,35 +210,3 @@ def _has_bfloat16() -> bool:
         return "avx512_bf16" in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
     except OSError:
         return False
-
-
-def exported(network: Network) -> dict[str, np.typing.NDArray[Any]]:
-    """What is kept of a trained network: linear layers in 8 bits with a scale for each row, all else in half precision."""
-    kept = dict[str, np.typing.NDArray[Any]]()
-    for name, value in network.state_dict().items():
-        if "word_embeddings" in name or "position" in name:
-            continue  # those of the embedder
-        array = value.float().cpu().numpy()
-        if array.ndim == 2 and "encoder" in name:
-            scale = np.maximum(np.abs(array).max(axis=1), 1e-8) / 127
-            kept[name] = np.round(array / scale[:, None]).astype(np.int8)
-            kept[f"{name}.scale"] = scale.astype(np.float32)
-        else:
-            kept[name] = array.astype(np.float16)
-    return kept
-
-
-def imported(file: Path) -> dict[str, Tensor]:
-    """What `exported` kept, as weights of a network; the word and position vectors are not among them. Raises InputError."""
-    try:
-        with np.load(file) as stored:
-            kept = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError) as cause:
-        raise InputError(f"{file}: is no reader that was trained before ({cause})") from cause
-    if "answers.weight" not in kept:
-        raise InputError(f"{file}: is no reader that was trained before (it has no answers.weight)")
-    return {
-        name: torch.tensor(value.astype(np.float32) * (kept[f"{name}.scale"][:, None] if f"{name}.scale" in kept else 1))
-        for name, value in kept.items()
-        if not name.endswith(".scale")
-    }

@@ -46,8 +46,6 @@ class Weights:
     linear: dict[tuple[int, str], Pair]
     norms: list[tuple[Pair, Pair]]
     """After attention, and after the two layers that follow it."""
-    second: Floats | None = None
-    """(DIM,): what is added to the tokens of a second text, where two are read together."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +64,7 @@ def weights(folder: Path) -> Weights:
     """The weights of a sentence-transformers folder of this model."""
     from safetensors.numpy import load_file
 
-    return of_state(load_file(str(folder / "model.safetensors")))
-
-
-def of_state(state: Mapping[str, Floats]) -> Weights:
-    """The weights of a BERT of this size, by the names that transformers gives them."""
-    found = {name.removeprefix("bert."): value for name, value in state.items()}
-    types = found["embeddings.token_type_embeddings.weight"]
+    found = {name.removeprefix("bert."): value for name, value in load_file(str(folder / "model.safetensors")).items()}
 
     def pair(name: str) -> Pair:
         return found[f"{name}.weight"], found[f"{name}.bias"]
@@ -84,11 +76,10 @@ def of_state(state: Mapping[str, Floats]) -> Weights:
     layers = [f"encoder.layer.{i}" for i in range(LAYERS)]
     return Weights(
         words=found["embeddings.word_embeddings.weight"],
-        places=found["embeddings.position_embeddings.weight"] + types[0],
+        places=found["embeddings.position_embeddings.weight"] + found["embeddings.token_type_embeddings.weight"][0],
         norm=pair("embeddings.LayerNorm"),
         linear=linear,
         norms=[(pair(f"{layer}.attention.output.LayerNorm"), pair(f"{layer}.output.LayerNorm")) for layer in layers],
-        second=types[1] - types[0],
     )
 
 
@@ -155,28 +146,10 @@ class _Builder:
 
         o = self._o
         ids, mask = (o.parameter([-1, -1], ov.Type.i64, name=name) for name in ("ids", "mask"))
-        x = self._states(ids, mask)
-        weight = o.unsqueeze(o.convert(mask, "f32"), self._ints([2]))
-        sums = o.reduce_sum(o.multiply(x, weight), self._ints([1]))
-        mean = o.divide(sums, o.reduce_sum(weight, self._ints([1])))
-        return ov.Model([o.normalize_l2(mean, self._ints([1]), EPSILON, "max")], [ids, mask], "all-MiniLM-L6-v2")
-
-    def reading(self) -> ov.Model:
-        """ids, mask, and 1 for tokens of a second text, (texts, tokens) each → states (texts, tokens, DIM)."""
-        import openvino as ov
-
-        ids, mask, second = (self._o.parameter([-1, -1], ov.Type.i64, name=name) for name in ("ids", "mask", "second"))
-        return ov.Model([self._states(ids, mask, second)], [ids, mask, second], "reader")
-
-    def _states(self, ids: Any, mask: Any, second: Any = None) -> Any:  # noqa: ANN401
-        o = self._o
         shape = o.shape_of(ids, "i64")
         texts, length = (o.gather(shape, self._ints([axis]), self._ints(0)) for axis in (0, 1))
         places = o.slice(self._floats(self._w.places), self._ints([0]), length, self._ints([1]), self._ints([0]))
-        x = o.add(o.gather(self._floats(self._w.words), ids, self._ints(0)), places)
-        if second is not None:
-            x = o.add(x, o.multiply(o.unsqueeze(o.convert(second, "f32"), self._ints([2])), self._floats(self._w.second)))
-        x = self._norm(x, self._w.norm)
+        x = self._norm(o.add(o.gather(self._floats(self._w.words), ids, self._ints(0)), places), self._w.norm)
         x = o.reshape(x, self._ints([-1, DIM]), False)
         by_head = o.concat([texts, length, self._ints([HEADS, HEAD])], 0)
         seen = o.convert(mask, "f32")
@@ -186,7 +159,11 @@ class _Builder:
             attended = self._attention(i, x, by_head, hidden)
             x = self._norm(o.add(x, self._linear(i, ("o",), attended)[0]), after_attention)
             x = self._norm(o.add(x, self._feed_forward(i, x)), after)
-        return o.reshape(x, o.concat([texts, length, self._ints([DIM])], 0), False)
+        x = o.reshape(x, o.concat([texts, length, self._ints([DIM])], 0), False)
+        weight = o.unsqueeze(seen, self._ints([2]))
+        sums = o.reduce_sum(o.multiply(x, weight), self._ints([1]))
+        mean = o.divide(sums, o.reduce_sum(weight, self._ints([1])))
+        return ov.Model([o.normalize_l2(mean, self._ints([1]), EPSILON, "max")], [ids, mask], "all-MiniLM-L6-v2")
 
     def _attention(self, i: int, x: Any, by_head: Any, hidden: Any) -> Any:  # noqa: ANN401
         o = self._o
@@ -210,8 +187,3 @@ class _Builder:
 def network(made_of: Weights, in_8_bits: Mapping[tuple[int, str], Quantised] | None = None) -> ov.Model:
     """The network in float32, or with its linear layers `in_8_bits`."""
     return _Builder(made_of, in_8_bits or {}).network()
-
-
-def reading(made_of: Weights) -> ov.Model:
-    """A network that reads two texts together and gives the states of all tokens, in float32."""
-    return _Builder(made_of, {}).reading()

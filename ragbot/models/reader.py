@@ -1,8 +1,8 @@
-"""Reads a question together with a few sentences: is the answer there, and which words are it? Of a claim: is it said there?
+"""Reads a passage and says whether it answers a question, and with which words; of a statement, whether the passage makes it.
 
-The bundled reader is trained by `ragbot.learn` on the layers of the bundled embedder, whose word vectors it shares
-(`python -m ragbot.learn DATA`; seed 20, 32,000 made questions, 34 minutes on 2 cores). It knows English; other languages are not
-asked of it. It is not used by default: docs/models/reader.md has its figures.
+The bundled reader is the bundled generator with weights beside it that `ragbot.learn` trained (LoRA): it writes "yes" and the
+words, or "no". How surely is what it thinks of the one against the other. It knows English; other languages are not asked of it.
+docs/models/reader.md has its figures.
 """
 
 from __future__ import annotations
@@ -11,38 +11,36 @@ import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ragbot.models import bundled, hub, minilm
-from ragbot.models.embedder import compiled
+from ragbot.models import bundled, hub
 
-FILE = Path(__file__).parent / "reader.npz"
-MAX_TOKENS = 192
-LONGEST = 40
-"""The most tokens of an answer."""
-BATCH_TOKENS = 2048
+FOLDER = Path(__file__).parent / "reader"
+YES, NO = " yes:", " no"
+LONGEST = 1200
+"""How much of a passage is read, in characters."""
+MAX_TOKENS = 40
+"""The most tokens of an answer's words."""
+UNLIKELY = -12.0
+"""The logit where "yes" is not even among the two likeliest words."""
 
 
 class Read(NamedTuple):
-    """What the reader makes of one text: logits, and the words that it takes for the answer."""
+    """What the reader makes of one passage."""
 
     answers: float
-    """Above 0 where the text rather answers the question, or says the claim."""
-    found: float
-    """How much more the words are the answer than nothing is."""
-    start: int
-    end: int
-    """The words, as characters of the text."""
+    """A logit: above 0 where the passage rather answers the question, or makes the statement."""
+    words: str = ""
+    """The words that it takes for the answer; "" where it sees none."""
 
 
 class Reader(Protocol):
     """What reads."""
 
-    def read(self, question: str, texts: Sequence[str]) -> list[Read]:
-        """What it makes of each text."""
+    def read(self, question: str, passages: Sequence[tuple[str, str]], claim: bool = False) -> list[Read]:
+        """What it makes of each (title, text); of a statement, if `claim` says so."""
         ...
 
 
@@ -52,86 +50,116 @@ def open_reader() -> Reader:
     return BundledReader()
 
 
+def passage(title: str, text: str) -> str:
+    """How a passage stands in the prompt."""
+    return f"<|im_start|>user\n{title}\n{text}\n".replace("<|im_end|>", "")
+
+
+def asking(question: str, claim: bool) -> str:
+    """How a question, or a statement, stands behind it."""
+    asked = f"Statement: {question}\nIs it said there?" if claim else f"Question: {question}\nIs the answer there?"
+    return f"\n{asked}<|im_end|>\n<|im_start|>assistant\n"
+
+
 class BundledReader:
-    """The reader that comes with ragbot, on OpenVINO."""
+    """The reader that comes with ragbot, on OpenVINO GenAI."""
 
     def __init__(self) -> None:
-        from tokenizers import Tokenizer
+        import openvino_genai as genai
 
-        folder = bundled.embedder_folder()
+        self._genai = genai
+        file, own = bundled.generator_file(), FOLDER / "adapter_model.safetensors"
+        name = f"reader-{file.stat().st_size}-{own.stat().st_size}-{own.stat().st_mtime_ns}"
         with hub.loading("reader"):
-            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            self._tokenizer.enable_truncation(MAX_TOKENS, strategy="longest_first")
-            self._tokenizer.no_padding()
-            state = _state(folder)
-            self._span, self._answers = ((state[f"{name}.weight"], state[f"{name}.bias"]) for name in ("span", "answers"))
-            body = {name.removeprefix("body."): value for name, value in state.items()}
-            self._network = compiled(minilm.reading(minilm.of_state(body)))
+            self._pipeline = genai.LLMPipeline(bundled.converted(name, lambda aside: _convert(file, aside)), "CPU")
         self._lock = threading.Lock()
 
-    def read(self, question: str, texts: Sequence[str]) -> list[Read]:
-        """What it makes of each text; texts of like length share a batch."""
-        pairs = self._tokenizer.encode_batch([(question, text) for text in texts])
-        order, found = sorted(range(len(pairs)), key=lambda at: len(pairs[at].ids)), dict[int, Read]()
-        batch = list[int]()
-        for at in [*order, None]:
-            if at is None or (batch and len(pairs[at].ids) * (len(batch) + 1) > BATCH_TOKENS):
-                found |= self._batch({one: pairs[one] for one in batch})
-                batch = []
-            batch += [] if at is None else [at]
-        return [found[at] for at in range(len(pairs))]
+    def read(self, question: str, passages: Sequence[tuple[str, str]], claim: bool = False) -> list[Read]:
+        """What it makes of each (title, text), one after the other."""
+        asks = asking(question.replace("<|", ""), claim)
+        return [self._read(passage(title, text[:LONGEST].replace("<|", "")) + asks, claim) for title, text in passages]
 
-    def _batch(self, pairs: dict[int, Encoding]) -> dict[int, Read]:
-        if not pairs:
-            return {}
-        longest = max(len(one.ids) for one in pairs.values())
-        given = np.zeros((3, len(pairs), longest), np.int64)
-        for row, one in enumerate(pairs.values()):
-            n = len(one.ids)
-            given[0, row, :n], given[1, row, :n], given[2, row, :n] = one.ids, 1, one.type_ids
+    def _read(self, prompt: str, claim: bool) -> Read:
         with self._lock:
-            states = np.array(self._network(list(given))[0])
-        answers = states[:, 0] @ self._answers[0][0] + self._answers[1][0]
-        ends = states @ self._span[0].T + self._span[1]
-        return {at: _read(one, float(answers[row]), ends[row]) for row, (at, one) in enumerate(pairs.items())}
+            first = self._pipeline.generate([prompt], self._config(1, num_beams=2, num_return_sequences=2))
+            chances = dict(zip(first.texts, first.scores, strict=True))
+            yes, no = (chances.get(text, 2 * UNLIKELY) for text in (YES[:-1], NO))
+            answers = float(np.clip(yes - no, UNLIKELY, -UNLIKELY))
+            if claim or answers < UNLIKELY / 3:
+                return Read(answers)
+            written = str(self._pipeline.generate([prompt + YES], self._config(MAX_TOKENS)).texts[0])
+        return Read(answers, written.strip())
+
+    def _config(self, tokens: int, **others: int) -> Any:  # noqa: ANN401 (GenAI's)
+        config = self._genai.GenerationConfig()
+        config.max_new_tokens, config.apply_chat_template, config.do_sample = tokens, False, False
+        for name, value in others.items():
+            setattr(config, name, value)
+        return config
 
 
-class Encoding(Protocol):
-    """What a tokenizer makes of a pair of texts."""
+def _convert(file: Path, aside: Path) -> None:
+    """The generator with the reader's weights added to its own, in 8 bits, as OpenVINO files."""
+    import openvino_genai as genai
 
-    @property
-    def ids(self) -> list[int]: ...
-    @property
-    def type_ids(self) -> list[int]: ...
-    @property
-    def offsets(self) -> list[tuple[int, int]]: ...
-
-
-def _read(pair: Encoding, answers: float, ends: NDArray[np.float32]) -> Read:
-    inside = [at for at, (kind, (start, end)) in enumerate(zip(pair.type_ids, pair.offsets, strict=True)) if kind and end > start]
-    if not inside:
-        return Read(answers, 0.0, 0, 0)
-    first, last = inside[0], inside[-1] + 1
-    scores = ends[first:last, 0][:, None] + ends[first:last, 1][None, :]
-    allowed = np.tril(np.triu(np.ones_like(scores, dtype=bool)), LONGEST - 1)
-    begin, end = np.unravel_index(int(np.where(allowed, scores, -np.inf).argmax()), scores.shape)
-    found = float(scores[begin, end] - ends[0].sum())
-    return Read(answers, found, pair.offsets[first + begin][0], pair.offsets[first + end][1])
+    merged = aside / "reader.gguf"
+    merge(file, FOLDER, merged)
+    genai.LLMPipeline(merged, "CPU", enable_save_ov_model=True)
+    merged.unlink()
 
 
-def _state(folder: Path) -> dict[str, minilm.Floats]:
-    """All weights in float32: those that were trained, and the word vectors of the embedder."""
+def merge(base: Path, adapter: Path, out: Path) -> None:
+    """A GGUF file of the Llama family with the weights of a `peft` folder added, its linear layers in 8 bits."""
+    import json
+
+    import gguf
     from safetensors.numpy import load_file
 
-    shared = load_file(str(folder / "model.safetensors"))
-    found = dict[str, minilm.Floats]()
-    for name, value in shared.items():
-        if "word_embeddings" in name or "position_embeddings" in name:
-            found["embeddings." + name.partition("embeddings.")[2]] = value
-    with np.load(FILE) as stored:
-        for name in stored.files:
-            if name.endswith(".scale"):
-                continue
-            value = stored[name].astype(np.float32)
-            found[name] = value * stored[f"{name}.scale"][:, None] if f"{name}.scale" in stored.files else value
-    return found
+    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    beside = load_file(str(adapter / "adapter_model.safetensors"))
+    source = gguf.GGUFReader(base)
+    writer = gguf.GGUFWriter(out, "llama")
+    numbers = {}
+    for field in source.fields.values():
+        if not field.name.startswith("GGUF.") and field.name != "general.architecture":
+            kind = field.types[0]
+            writer.add_key_value(
+                field.name, field.contents(), kind, field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
+            )
+            numbers[field.name] = field.contents()
+    heads = {"q": numbers["llama.attention.head_count"], "k": numbers["llama.attention.head_count_kv"]}
+    for tensor in source.tensors:
+        name = _peft_name(tensor.name)
+        if name is None:
+            writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+            continue
+        down, up = (beside[f"base_model.model.{name}.lora_{part}.weight"].astype(np.float32) for part in "AB")
+        more = up @ down * (config["lora_alpha"] / config["r"])
+        if (part := name[-6:-5]) in heads and "self_attn" in name:
+            more = _halves(more, heads[part])
+        weight = gguf.quants.dequantize(tensor.data, tensor.tensor_type) + more
+        bits = gguf.GGMLQuantizationType.Q8_0
+        writer.add_tensor(tensor.name, gguf.quants.quantize(weight, bits), raw_dtype=bits)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+_NAMES = {
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+}
+_NAMES |= {"ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj"}
+
+
+def _peft_name(name: str) -> str | None:
+    parts = name.split(".")
+    return f"model.layers.{parts[1]}.{_NAMES[parts[2]]}" if len(parts) == 4 and parts[2] in _NAMES else None
+
+
+def _halves(weight: Any, heads: int) -> Any:  # noqa: ANN401 (arrays)
+    """The rows of a query or key as GGUF has them: of each head, the two halves that turn together side by side."""
+    return weight.reshape(heads, 2, -1, weight.shape[1]).swapaxes(1, 2).reshape(weight.shape)
