@@ -1,4 +1,4 @@
-"""Writes the questions of SQuAD 2.0 about titles that trained and fitted nothing, over the passages of all titles.
+"""Writes the questions of SQuAD 2.0 about titles that no reader was trained on, over the passages of all titles.
 
 python benchmarks/held_out.py DATA OUT        # DATA: the folder that `python -m ragbot.learn` takes
 ragbot eval answers OUT --plain
@@ -11,7 +11,7 @@ import gzip
 import json
 from pathlib import Path
 
-from ragbot.learn.data import REPORTED
+from ragbot.learn.data import CALIBRATED, REPORTED
 
 
 def main():
@@ -27,7 +27,8 @@ def main():
         if kind == "corpus":
             titles = {one["id"]: one["title"] for one in records}
         else:
-            records = [one for one in records if titles[one["passage"]] in REPORTED]
+            held = CALIBRATED | REPORTED
+            records = [one | {"category": titles[one["passage"]]} for one in records if titles[one["passage"]] in held]
         text = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records)
         (given.out / f"{kind}.jsonl").write_text(text, encoding="utf-8")
         print(f"{given.out / kind}.jsonl: {len(records)} lines")

@@ -103,7 +103,7 @@ class Answering:
             unclear = not history and questions.leans(questions.asking(message))
             yield Said(words.unclear if unclear else self._refusal(message, found, words), None, sure)
             return
-        near = grounding.near_best(wanted, found)
+        near = grounding.near_best(found)
         carriers = set[Citation]()
         for written in self._written(prompt.build(wanted, self._facts(near), self._generator().count, words.tone)):
             sentence = without_verdict(written)
@@ -115,7 +115,8 @@ class Answering:
         if not carriers:  # the generator found no words that stand: the evidence speaks for itself
             carriers.add(near[0].citation)
             yield Said(grounding.spoken(near[0]), near[0].citation, sure)
-        for other in grounding.otherwise(wanted, near, carriers, self._persona.refuse_below):
+        reader = self._reader()
+        if reader and (other := grounding.otherwise(wanted, found, carriers, reader, self._persona.refuse_below)):
             frame = OTHERWISE_CJK if has_cjk(message) else OTHERWISE
             yield Said(frame.format(other=grounding.spoken(other)), other.citation, sure)
         if self._persona.check and (gap := _gap(found, carriers)):

@@ -40,8 +40,8 @@ class Config:
     """How long it may read, in milliseconds, of each question."""
     recall: str = "full"
     """"full", or "fast": what a question leans on is then looked for by its words alone, and nothing is reranked."""
-    reader: str = NONE
-    """"none", or "bundled": reads questions and evidence together, in English (docs/models/reader.md)."""
+    reader: str = "bundled"
+    """Reads question and evidence together, in English (docs/models/reader.md); or "none"."""
     persona: str = "plain"
     """How it speaks and when it refuses: plain, service, tutor, companion, or a TOML file."""
     passages: int = 5

@@ -31,17 +31,22 @@ WEIGHTS, WEIGHTS_CJK = (1.0, 0.3), (0.3, 1.0)
 SIMILARITY = 0.55
 """The least cosine between a written sentence and its evidence."""
 NEAR_BEST = 0.08
-"""Evidence this much below the best does not answer the question, where no reader says so."""
-AS_LIKELY = 0.6
-"""Nor does evidence that is less likely to than this share of what the best is."""
-READ = 2
-"""How many passages the reader reads."""
+"""Evidence this much below the best does not answer the question."""
+HOLDS, SAME_WORDS = 0.1, 0.05
+"""How far below the best sentence of a passage the one with the answer's words may be to come before it: in its score, and in
+the words of the question that it holds (Friday's line is not Saturday's)."""
+AROUND = 700
+"""About how much of a passage is read, in characters: a third of a second's work."""
+BESIDE = 0.3
+"""How far below what was said evidence of another document may be that is read for another answer."""
+READ = 3
+"""How much evidence of other documents is read for another answer."""
 LEAD = 0.1
 """How much of the match of words hangs on how a sentence begins, or on the first cell of a row."""
 SAME_MATTER, SAME_SCORE, CHANGED_SCORE = 0.6, 0.15, 0.35
 """Two things told are of one matter if they are this near to each other, and answer the question about as well; less well is
 enough of the newer one if it says that something changed."""
-SAID = -1.0
+SAID = 1.0
 """The least that the reader makes of a claim which its evidence says."""
 STUB_WORDS = 4
 EARLIER = 0.3
@@ -81,11 +86,6 @@ class Evidence:
         return self.read.words if self.read and self.holds else ""
 
     @property
-    def under(self) -> str:
-        """What a reader is shown above it: its title and heading."""
-        return _under(self.hit)
-
-    @property
     def citation(self) -> Citation:
         """The very words, with their place in the document."""
         chunk = self.hit.chunk
@@ -113,7 +113,7 @@ def evidence(
 ) -> list[Evidence]:
     """The sentences of `hits` by how well they speak to the question, best first.
 
-    The reader, if there is one, reads the best of them, and those are ordered by how likely they are to answer it.
+    The reader, if there is one, reads the passage of the best of them.
 
     `now` is the part of the question that was asked now, where the rest is what it leans on.
     `set_aside` are (chunk id, start, end) within the chunk's text that a correction disputes.
@@ -142,19 +142,35 @@ def evidence(
 
 
 def _read(question: str, found: Sequence[Evidence], reader: Reader) -> list[Evidence]:
-    """The evidence with what the reader makes of the first passages, most likely first; what people told stays as it is."""
-    passages = dict[int, list[Evidence]]()
-    for e in found:
-        if e.hit.chunk.kind == "file" and not has_cjk(e.text) and (e.hit.chunk.id in passages or len(passages) < READ):
-            passages.setdefault(e.hit.chunk.id, []).append(e)
-    texts = [sorted(some, key=lambda e: e.span.start) for some in passages.values()]
-    said = reader.read(question, [(some[0].under, " ".join(e.text for e in some)) for some in texts])
-    read = [
-        replace(e, read=one, holds=e is _holder(some, one.words)) for some, one in zip(texts, said, strict=True) for e in some
-    ]
-    told = [e for e in found if e.hit.chunk.kind != "file"]
-    rest = [e for e in found if e.hit.chunk.kind == "file" and e.hit.chunk.id not in passages]
-    return sorted([*read, *told], key=lambda e: -likely(question, e)) + rest
+    """The evidence with what the reader makes of the best passage; what people told is not read.
+
+    The sentence that holds the answer's words comes first if it is near the best.
+    """
+    if not found or not _readable(found[0]):
+        return list(found)
+    best, rest = found[0], found[1:]
+    passage = _around(best, sorted((e for e in found if e.hit.chunk.id == best.hit.chunk.id), key=lambda e: e.span.start))
+    (said,) = reader.read(question, [(_under(best.hit), " ".join(e.text for e in passage))])
+    holder = _holder(passage, said.words)
+    if holder is None or holder.score < best.score - HOLDS or holder.coverage < best.coverage - SAME_WORDS:
+        return [replace(best, read=said, holds=holder is best), *rest]
+    return [replace(holder, read=said, holds=True), *(e for e in found if e is not holder)]
+
+
+def _around(best: Evidence, passage: Sequence[Evidence]) -> Sequence[Evidence]:
+    """The sentences of a passage about the best one, as many as are read in a moment."""
+    first = last = next(at for at, e in enumerate(passage) if e is best)
+    room = AROUND - len(best.text)
+    while room > 0 and (first > 0 or last + 1 < len(passage)):
+        for at in (first - 1, last + 1):
+            if 0 <= at < len(passage) and room > 0:
+                room -= len(passage[at].text)
+                first, last = min(first, at), max(last, at)
+    return passage[first : last + 1]
+
+
+def _readable(one: Evidence) -> bool:
+    return one.hit.chunk.kind == "file" and not has_cjk(one.text)
 
 
 def _holder(sentences_of_one: Sequence[Evidence], words: str) -> Evidence | None:
@@ -184,39 +200,38 @@ def confidence(question: str, found: Sequence[Evidence]) -> float:
 def likely(question: str, one: Evidence) -> float:
     """How likely it is that a piece of evidence answers the question, 0 to 1.
 
-    A logistic curve over cosine and coverage, fitted by `benchmarks/refusal.py` and flattened since (decision 0019);
-    with a reader also over what that makes of it, fitted by `benchmarks/reading.py`.
+    A logistic curve over cosine and coverage, fitted by `benchmarks/refusal.py` and flattened since (decision 0019). What a
+    reader makes of the passage can only lower it, by a curve that `benchmarks/reading.py` fits (decision 0020).
     """
-    if one.read:
-        bias, cosine, coverage, answers, holds = _CURVE_READ
-        x = bias + cosine * one.cosine + coverage * one.coverage + answers * one.read.answers + holds * one.holds
-    else:
-        bias, cosine, coverage = _CURVE_CJK if has_cjk(question) else _CURVE
-        x = bias + cosine * one.cosine + coverage * one.coverage
+    bias, cosine, coverage = _CURVE_CJK if has_cjk(question) else _CURVE
+    sure = _logistic(bias + cosine * one.cosine + coverage * one.coverage)
+    return min(sure, _logistic(_CURVE_READ[0] + _CURVE_READ[1] * one.read.answers)) if one.read else sure
+
+
+def _logistic(x: float) -> float:
     return 1 / (1 + math.exp(-x))
 
 
 _CURVE = (-3.6, 6.3, 1.8)
 _CURVE_CJK = (-8.3, 5.9, 10.1)
-_CURVE_READ = (-4.8, 1.1, 4.3, 0.38, 1.6)
+_CURVE_READ = (1.1, 0.4)
 
 
-def otherwise(question: str, near: Sequence[Evidence], given: Collection[Citation], least: float) -> list[Evidence]:
-    """Evidence of another document with another answer, as the reader finds it; the most often said of them."""
-    said = [e for e in near if e.citation in given and e.answer]
-    if not said:
-        return []
-    kind = any(char.isdigit() for char in said[0].answer)
-    others = [
-        e
-        for e in near
-        if e.answer
-        and likely(question, e) >= least
-        and any(char.isdigit() for char in e.answer) == kind
-        and all(e.hit.chunk.uri != one.hit.chunk.uri and not _same(e.answer, one.answer) for one in said)
-    ]
-    often = sorted(others, key=lambda e: (-sum(_same(e.answer, other.answer) for other in others), -likely(question, e)))
-    return often[:1]
+def otherwise(
+    question: str, found: Sequence[Evidence], given: Collection[Citation], reader: Reader, least: float
+) -> Evidence | None:
+    """Evidence of another document that has another answer than what was given, as the reader finds it."""
+    said = next((e for e in found if e.citation in given and e.answer), None)
+    if said is None:
+        return None
+    uris = {citation.uri for citation in given}
+    beside = [e for e in found if e.hit.chunk.uri not in uris and _readable(e) and e.score >= said.score - BESIDE][:READ]
+    for e, read in zip(beside, reader.read(question, [(_under(e.hit), e.text) for e in beside]), strict=True):
+        same_kind = any(char.isdigit() for char in read.words) == any(char.isdigit() for char in said.answer)
+        if read.words and read.words in e.text and same_kind and not _same(read.words, said.answer):
+            if read.answers > 0 and likely(question, replace(e, read=read)) >= least:
+                return e
+    return None
 
 
 def _same(one: str, other: str) -> bool:
@@ -231,15 +246,12 @@ def place(found: Evidence) -> str:
     return f"{found.hit.chunk.uri} (“{heading}”)" if heading else found.hit.chunk.uri
 
 
-def near_best(question: str, found: Sequence[Evidence]) -> list[Evidence]:
+def near_best(found: Sequence[Evidence]) -> list[Evidence]:
     """The evidence that answers the question about as well as the best does."""
     if not found:
         return []
-    sure = likely(question, found[0])
-    if found[0].read:
-        return [e for e in found if (e.read or e.hit.chunk.kind != "file") and likely(question, e) >= AS_LIKELY * sure]
     best = max(e.score for e in found)
-    return [e for e in found if e.score >= best - NEAR_BEST]
+    return [e for e in found if e is found[0] or e.score >= best - NEAR_BEST]
 
 
 def support(sentence: str, near: Sequence[Evidence], encode: Encode, reader: Reader | None = None) -> Evidence | None:
@@ -251,7 +263,7 @@ def support(sentence: str, near: Sequence[Evidence], encode: Encode, reader: Rea
         return None
     fitting = [e for e in near if says_no_more(sentence, e.text, e.context)]
     if reader and fitting and not has_cjk(sentence):
-        said = reader.read(sentence, [(e.under, e.text) for e in fitting], claim=True)
+        said = reader.read(sentence, [(_under(e.hit), e.text) for e in fitting], claim=True)
         fitting = [e for e, read in zip(fitting, said, strict=True) if read.answers >= SAID or _bare(sentence) in _bare(e.text)]
     if not fitting:
         return None

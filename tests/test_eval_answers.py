@@ -253,7 +253,7 @@ def test_it_prints_a_table(run, folder):
     assert (code, err) == (0, "")
     head, _, names, *rows = out.splitlines()
     assert head == (
-        "town: 2 documents (1 refused: without words), 2 questions; SmolLM2-135M-Instruct, reader none, persona plain, "
+        "town: 2 documents (1 refused: without words), 2 questions; SmolLM2-135M-Instruct, reader bundled, persona plain, "
         "all-MiniLM-L6-v2, ragbot 0.1.0"
     )
     assert names.split() == ["of", "ragbot", "plain"]

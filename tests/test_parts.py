@@ -27,7 +27,7 @@ def evidence(question, *texts, **kwargs):
 
 
 def supported(sentence, *texts):
-    near = grounding.near_best(sentence, evidence(sentence, *texts))
+    near = grounding.near_best(evidence(sentence, *texts))
     return grounding.support(sentence, near, FakeEmbedder().encode) is not None
 
 

@@ -19,10 +19,12 @@ from ragbot.models import bundled, hub
 
 FOLDER = Path(__file__).parent / "reader"
 YES, NO = " yes:", " no"
-LONGEST = 1200
+LONGEST = 1500
 """How much of a passage is read, in characters."""
-MAX_TOKENS = 40
+MAX_TOKENS = 16
 """The most tokens of an answer's words."""
+DOUBTED = -1.0
+"""Below this logit no words are written."""
 UNLIKELY = -12.0
 """The logit where "yes" is not even among the two likeliest words."""
 
@@ -85,7 +87,7 @@ class BundledReader:
             chances = dict(zip(first.texts, first.scores, strict=True))
             yes, no = (chances.get(text, 2 * UNLIKELY) for text in (YES[:-1], NO))
             answers = float(np.clip(yes - no, UNLIKELY, -UNLIKELY))
-            if claim or answers < UNLIKELY / 3:
+            if claim or answers < DOUBTED:
                 return Read(answers)
             written = str(self._pipeline.generate([prompt + YES], self._config(MAX_TOKENS)).texts[0])
         return Read(answers, written.strip())
