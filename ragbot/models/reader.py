@@ -7,6 +7,8 @@ docs/models/reader.md has its figures.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
@@ -71,8 +73,9 @@ class BundledReader:
 
         self._genai = genai
         file, own = bundled.generator_file(), FOLDER / "adapter_model.safetensors"
-        name = f"reader-{file.stat().st_size}-{own.stat().st_size}-{own.stat().st_mtime_ns}"
         with hub.loading("reader"):
+            with own.open("rb") as weights:
+                name = f"reader-{file.stat().st_size}-{hashlib.file_digest(weights, 'sha256').hexdigest()[:12]}"
             self._pipeline = genai.LLMPipeline(bundled.converted(name, lambda aside: _convert(file, aside)), "CPU")
         self._lock = threading.Lock()
 
@@ -85,8 +88,8 @@ class BundledReader:
         with self._lock:
             first = self._pipeline.generate([prompt], self._config(1, num_beams=2, num_return_sequences=2))
             chances = dict(zip(first.texts, first.scores, strict=True))
-            yes, no = (chances.get(text, 2 * UNLIKELY) for text in (YES[:-1], NO))
-            answers = float(np.clip(yes - no, UNLIKELY, -UNLIKELY))
+            yes, no = chances.get(YES[:-1]), chances.get(NO, 2 * UNLIKELY)
+            answers = UNLIKELY if yes is None else float(np.clip(yes - no, UNLIKELY, -UNLIKELY))
             if claim or answers < DOUBTED:
                 return Read(answers)
             written = str(self._pipeline.generate([prompt + YES], self._config(MAX_TOKENS)).texts[0])
@@ -112,8 +115,6 @@ def _convert(file: Path, aside: Path) -> None:
 
 def merge(base: Path, adapter: Path, out: Path) -> None:
     """A GGUF file of the Llama family with the weights of a `peft` folder added, its linear layers in 8 bits."""
-    import json
-
     import gguf
     from safetensors.numpy import load_file
 
