@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Generator as Generator_
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,10 +71,10 @@ class Chat:
         return tuple(dict.fromkeys((EVERYONE, self.scope)))
 
     def load(self) -> None:
-        """Load the models now, rather than at the first question."""
-        self.memory.embedder()
-        self.generator()
-        self.reader()
+        """Load the models now and side by side, rather than at the first question and one after the other."""
+        with ThreadPoolExecutor() as pool:
+            for loaded in [pool.submit(part) for part in (self.memory.embedder, self.generator, self.reader)]:
+                loaded.result()
 
     def generator(self) -> Generator:
         """The configured generator, loaded the first time it is asked for."""
