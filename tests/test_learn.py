@@ -101,6 +101,7 @@ def folder(tmp_path):
             {"question": "Who designed the lighthouse?", "passage": "p1", "answers": ["Edwin Marsh"], "answerable": True},
             {"question": "Who designed the railway?", "passage": "p1", "answers": [], "answerable": False},
             {"question": "What is held?", "passage": "p2", "answers": ["back"], "answerable": True},
+            {"question": "zzz qqq?", "passage": "p2", "answers": [], "answerable": False},
         ],
     )
     lines(dial / "corpus.jsonl", [{"id": "d1", "title": "Permits", "text": TEXT}])
@@ -158,6 +159,27 @@ def test_training_goes_on_where_it_was_cut_off(tmp_path, monkeypatch):
     whole.export(tmp_path / "reader")
     onwards = learning.Trainer(tmp_path / "onwards", 5, print, tmp_path / "reader")
     assert onwards.logits(group) == pytest.approx(together, abs=0.05)
+
+
+@pytest.mark.model
+def test_the_command_writes_a_reader_and_how_it_was_trained(folder, tmp_path, monkeypatch, capsys):
+    from ragbot.learn import __main__ as program
+    from ragbot.learn import reader as learning
+
+    monkeypatch.setattr(learning, "STEP", 1)
+    out = tmp_path / "reader"
+    command = ["learn", str(folder), "--work", str(tmp_path / "work"), "--out", str(out), "--seed", "7", "--epochs", "1"]
+    monkeypatch.setattr("sys.argv", command)
+    assert program.main() == 0
+    found = json.loads((out / "training.json").read_text(encoding="utf-8"))
+    assert (found["seed"], found["epochs"], found["from"]) == (7, 1, None)
+    assert found["auc"]["chosen on"] is None
+    assert found["auc"]["not chosen on"] in (0.0, 1.0)  # one pair of questions
+    assert {file.name for file in out.iterdir()} == {"adapter_config.json", "adapter_model.safetensors", "training.json"}
+    assert str(tmp_path) not in (out / "adapter_config.json").read_text(encoding="utf-8")
+    monkeypatch.setattr("sys.argv", ["learn", str(tmp_path / "nowhere")])
+    assert program.main() == 1
+    assert "is missing; name the folder" in capsys.readouterr().err
 
 
 @pytest.mark.model

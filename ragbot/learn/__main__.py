@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from pathlib import Path
@@ -32,13 +33,27 @@ def main() -> int:
         trainer = reader.Trainer(given.work, given.seed, lambda text: print(text, flush=True), given.start)  # noqa: T201
         trainer.train(asked, given.epochs, given.rate)
         trainer.export(given.out)
+        squad = list(data.squad(given.folder / "squad_style"))
+        held = {"chosen on": data.CALIBRATED, "not chosen on": data.REPORTED}
+        found = {
+            "data": PARTS,
+            "rows": len(asked),
+            "seed": given.seed,
+            "epochs": given.epochs,
+            "rate": given.rate,
+            "from": given.start and given.start.name,
+            "device": str(trainer.device),
+            "minutes": round((time.perf_counter() - start) / 60, 1),
+            "auc": {name: trainer.auc([one for one in squad if one.title in titles]) for name, titles in held.items()},
+        }
+        (given.out / "training.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     except RagbotError as cause:
         print(f"error: {cause}", file=sys.stderr)  # noqa: T201
         return 1
     except KeyboardInterrupt:
         print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)  # noqa: T201
         return 130
-    print(f"{given.out} after {(time.perf_counter() - start) / 60:.0f} min on {trainer.device}")  # noqa: T201
+    print(json.dumps(found, indent=1))  # noqa: T201
     return 0
 
 

@@ -127,6 +127,16 @@ class Trainer:
             found = self._inner.lm_head(self._states(one)[one.first])
         return [float(row[self._yes] - row[self._no]) for row in found]
 
+    def auc(self, asked: Sequence[Asked]) -> float | None:
+        """How often a question that its passage answers is the surer of two, the other not answered; None without either."""
+        scored = [
+            (row.answer is not None, logit)
+            for one in groups(asked, random.Random(self._seed), 0)
+            for row, logit in zip(one.rows, self.logits(one), strict=True)
+        ]
+        due, other = (np.array([logit for answered, logit in scored if answered is wanted]) for wanted in (True, False))
+        return round(float((due[:, None] > other[None, :]).mean()), 3) if due.size and other.size else None
+
     def packed(self, group: Group) -> Packed:
         """A group in tokens."""
         ids = self.ids(passage(group.title, group.passage))[:LONGEST]
