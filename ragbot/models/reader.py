@@ -55,14 +55,14 @@ def open_reader() -> Reader:
 
 
 def passage(title: str, text: str) -> str:
-    """How a passage stands in the prompt."""
-    return f"<|im_start|>user\n{title}\n{text}\n".replace("<|im_end|>", "")
+    """How a passage stands in the prompt; nothing in it begins or ends a turn."""
+    return "<|im_start|>user\n" + f"{title}\n{text}\n".replace("<|", "")
 
 
 def asking(question: str, claim: bool) -> str:
     """How a question, or a statement, stands behind it."""
     asked = f"Statement: {question}\nIs it said there?" if claim else f"Question: {question}\nIs the answer there?"
-    return f"\n{asked}<|im_end|>\n<|im_start|>assistant\n"
+    return "\n" + asked.replace("<|", "") + "<|im_end|>\n<|im_start|>assistant\n"
 
 
 class BundledReader:
@@ -81,8 +81,8 @@ class BundledReader:
 
     def read(self, question: str, passages: Sequence[tuple[str, str]], claim: bool = False) -> list[Read]:
         """What it makes of each (title, text), one after the other."""
-        asks = asking(question.replace("<|", ""), claim)
-        return [self._read(passage(title, text[:LONGEST].replace("<|", "")) + asks, claim) for title, text in passages]
+        asks = asking(question, claim)
+        return [self._read(passage(title, text[:LONGEST]) + asks, claim) for title, text in passages]
 
     def _read(self, prompt: str, claim: bool) -> Read:
         with self._lock:
