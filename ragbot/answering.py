@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ragbot import grounding, prompt
+from ragbot import checking, grounding, prompt
 from ragbot.grounding import Evidence
 from ragbot.memory import Memory
 from ragbot.models.generator import Generator
@@ -17,7 +17,7 @@ from ragbot.models.reader import Reader
 from ragbot.persona import Persona, Words
 from ragbot.text import questions
 from ragbot.text.sentences import sentences
-from ragbot.text.tokens import STOP_WORDS, content, has_cjk
+from ragbot.text.tokens import content, has_cjk
 from ragbot.types import Citation, Hit, Message
 
 History = Sequence[tuple[str, str]]
@@ -30,8 +30,6 @@ NEARBY = 0.25
 """The least part of the question's words that a place holds which is named."""
 OTHERWISE, OTHERWISE_CJK = "Another source says: {other}", "另一处资料说：{other}"
 _VERDICT = re.compile(r"^(?:yes|no)\s*[,.!:;–-]\s+(?=[^\W\d_])", re.IGNORECASE)
-GAP = re.compile(r"\b\d[\d.,:]*\b|\b[a-z]{6,}\b")
-"""What may be left out of a sentence that is asked back: a number, or a long word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +61,36 @@ class Answering:
     def reply(self, message: str, history: History, own: str) -> Iterator[Said]:
         """What is said to a message, sentence by sentence. `own` is the address of what the message itself told."""
         words = self._words(message)
-        if questions.is_greeting(message) or not (questions.asked(message) or questions.told(message)):
+        if gap := self.gap(message, history):
+            yield from self._judged(message, gap, history, own)
+        elif words.handover and questions.wants_person(message):
+            yield Said(words.handover, None, aside=True)
+        elif questions.is_greeting(message) or not (questions.asked(message) or questions.told(message)):
             yield Said(words.parting, None) if words.parting and questions.is_parting(message) else self._greeting(words)
         elif questions.asked(message):
             yield from self._from_evidence(message, history, own, words)
         else:
             yield self._noted(message, own, words)
+
+    def gap(self, message: str, history: History) -> str:
+        """The sentence with a gap that the message is a reply to; "" if it is none."""
+        if not (self._persona.check and history and history[-1][0] == "assistant" and questions.may_reply(message)):
+            return ""
+        return next(
+            filter(None, (checking.open_gap(history[-1][1], words) for words in (self._persona.en, self._persona.zh))), ""
+        )
+
+    def _judged(self, message: str, gap: str, history: History, own: str) -> Iterator[Said]:
+        """Whether a reply fills a gap, and the sentence; an answer as to any message if that is no longer there."""
+        words = self._words(gap)
+        asked = gap.replace(checking.GAP, " ")
+        for one in grounding.evidence(asked, self._recall(asked), self._encode):
+            sentence = grounding.spoken(one)
+            if missing := checking.left_out(gap, sentence):
+                verdict = words.right if checking.fills(message, missing) else words.wrong
+                yield Said(verdict.format(sentence=sentence), one.citation, grounding.likely(asked, one))
+                return
+        yield from self.reply(message, history[:-1], own)
 
     def _words(self, message: str) -> Words:
         return self._persona.zh if has_cjk(message) else self._persona.en
@@ -195,10 +217,4 @@ def _gap(found: Sequence[Evidence], carriers: set[Citation]) -> str:
     """A sentence beside the answer with something left out; of the answer itself if it stands alone. "" if none can be."""
     ids = {citation.chunk_id for citation in carriers}
     beside = [e for e in found if e.hit.chunk.id in ids]
-    for one in sorted(beside, key=lambda e: e.citation in carriers):
-        text = grounding.spoken(one)
-        gaps = [gap for gap in GAP.finditer(text) if gap.group() not in STOP_WORDS]
-        if gaps:
-            gap = max(gaps, key=lambda m: (m.group()[0].isdigit(), len(m.group())))
-            return f"{text[: gap.start()]}____{text[gap.end() :]}"
-    return ""
+    return checking.with_gap(grounding.spoken(one) for one in sorted(beside, key=lambda e: e.citation in carriers))

@@ -113,8 +113,9 @@ class Chat:
             raise InputError("the message is empty; ask or tell something")
         question = storable(question)
         history = self._history() if history is None else inputs.history(history)
-        turn = self._begin(question)
         answering = Answering(self.memory, self.scopes, self.persona, self.generator, self.reader)
+        # What fills the gap of a check is an exercise, no knowledge.
+        turn = self._begin(question, "" if answering.gap(question, history) else questions.told(question))
         said: list[Said] = []
         failed = True
         try:
@@ -167,7 +168,7 @@ class Chat:
             turns = reader.turns(self.scope, self.session, HISTORY_TURNS)
         return [line for turn in turns for line in (("user", turn.question), ("assistant", turn.answer)) if line[1]]
 
-    def _begin(self, question: str) -> Turn:
+    def _begin(self, question: str, told: str) -> Turn:
         """Store the message, and what it tells as evidence, in one transaction."""
         turn = Turn(
             id=secrets.token_hex(6),
@@ -179,7 +180,6 @@ class Chat:
             grounded=False,
             at=datetime.now(UTC),
         )
-        told = questions.told(question)
         if told and self.persona.remember == "told":
             document = Document(f"turn:{turn.id}", told, kind="turn", scope=self.scope, lines=False)
             self.memory.remember(document, also=lambda writer: writer.add_turn(turn))

@@ -13,7 +13,7 @@ from ragbot.errors import ConfigError
 BUNDLED = Path(__file__).parent / "personas"
 REMEMBER = ("told", "nothing")
 MAY_BE_EMPTY = ("nearby", "missing")
-PLACES = {"nearby": "places", "checking": "gap"}
+PLACES = {"nearby": "places", "checking": "gap", "right": "sentence", "wrong": "sentence"}
 """What is filled in, and in which sentences."""
 
 
@@ -37,9 +37,13 @@ class Words:
     parting: str = ""
     """To thanks and goodbyes; the greeting where it is empty."""
     handover: str = ""
-    """Said where it does not know, or is not sure."""
+    """Said where it does not know, or is not sure, and to who asks for a person."""
     checking: str = ""
     """Asked after an answer; `{gap}` stands for a sentence with a gap."""
+    right: str = ""
+    """To a reply that fills the gap; `{sentence}` stands for the whole sentence. Without both, replies are not judged."""
+    wrong: str = ""
+    """To one that does not."""
     again: str = ""
     """Asked of the last thing that was told, when greeted."""
 

@@ -20,6 +20,7 @@ ROOMS = {
     "ragbot.ranking": 1,
     "ragbot.persona": 1,
     "ragbot.prompt": 2,
+    "ragbot.checking": 2,
     "ingest.readers": 1,
     "ragbot.spaces": 2,
     "ragbot.recalling": 2,

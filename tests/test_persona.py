@@ -7,7 +7,7 @@ import pytest
 from fakes import FakeGenerator
 
 from ingest import pipeline
-from ragbot import Chat, Document, Memory, errors, persona
+from ragbot import Chat, Document, Memory, checking, errors, persona
 from ragbot.answering import without_verdict
 
 CORPORA = Path(__file__).parents[1] / "docs/demo/personas"
@@ -48,6 +48,38 @@ def test_a_desk_hands_over_what_it_does_not_know_and_remembers_no_customer(speak
     assert [stored.uri for stored in chat.memory.documents(("ana", "everyone"))] == ["lab.md"]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "I want to speak to a human.",
+        "Can I talk to someone at the shop?",
+        "Please connect me with a real person",
+        "Is there somebody I can speak to?",
+        "I need an agent!",
+        "human please",
+        "请转人工",
+    ],
+)
+def test_a_desk_hands_over_to_who_asks_for_a_person_and_a_plain_bot_has_none(speaking, said):
+    turn = speaking("service").ask(said)
+    assert turn.answer.startswith(("A colleague will take over", "我会请同事来处理"))
+    assert not turn.grounded
+    assert "colleague" not in Chat(speaking("plain").memory, "other", "ana", FakeGenerator("")).ask(said).answer
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Do I need a person to sign for the parcel?",
+        "Who is the manager?",
+        "May agents buy for their company?",
+        "你们的客服几点上班？",
+    ],
+)
+def test_who_asks_about_people_asks_for_none(speaking, said):
+    assert not speaking("service").ask(said).answer.startswith(("A colleague will take over", "我会请同事来处理"))
+
+
 def test_what_a_plain_bot_is_told_it_knows_from_then_on(speaking):
     chat = speaking("plain")
     chat.ask("My badge number is 4471.")
@@ -59,6 +91,50 @@ def test_a_tutor_asks_for_what_stands_beside_its_answer(speaking):
     assert "The lab opens at 9:30 on weekdays." in turn.answer
     assert "Check yourself: what belongs in the gap? “The lab closes at ____ on weekdays.”" in turn.answer
     assert [citation.quote for citation in turn.citations] == ["The lab opens at 9:30 on weekdays."]
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        ("18:00", "Right! The lab closes at 18:00 on weekdays."),
+        ("I think it is 18:00.", "Right! The lab closes at 18:00 on weekdays."),
+        ("It closes at 8:00.", "The notes say: The lab closes at 18:00 on weekdays."),
+        ("I don't know", "The notes say: The lab closes at 18:00 on weekdays."),
+    ],
+)
+def test_a_tutor_judges_what_is_put_into_the_gap_and_does_not_believe_it(speaking, said, verdict):
+    chat = speaking("tutor")
+    chat.ask("When does the lab open on weekdays?")
+    turn = chat.ask(said)
+    assert turn.answer == verdict
+    assert [citation.quote for citation in turn.citations] == ["The lab closes at 18:00 on weekdays."]
+    assert [stored.uri for stored in chat.memory.documents(("ana", "everyone"))] == ["lab.md"]
+    chat.ask("My badge number is 4471.")  # the check is over
+    assert len(chat.memory.documents(("ana", "everyone"))) == 2
+
+
+def test_a_check_is_left_open_by_a_question_and_by_notes_that_are_gone(speaking):
+    chat = speaking("tutor")
+    chat.ask("When does the lab open on weekdays?")
+    assert "9:30" in chat.ask("When does the lab open?").answer
+    chat.memory.forget("lab.md")
+    assert "The notes do not answer that." in chat.ask("18:00").answer
+
+
+@pytest.mark.parametrize(
+    ("reply", "missing", "right"),
+    [
+        ("it is 9.2", "9.2", True),
+        ("4.9.2", "9.2", False),
+        ("2.9", "9.2", False),
+        ("19", "9", False),
+        ("Chloroplasts", "chloroplast", True),
+        ("a chlorine atom", "chloroplast", False),
+        ("", "chloroplast", False),
+    ],
+)
+def test_a_gap_is_filled_by_its_word_in_any_form_and_by_its_number_alone(reply, missing, right):
+    assert checking.fills(reply, missing) is right
 
 
 def test_a_companion_comes_back_to_what_it_was_told_last(speaking):
@@ -154,6 +230,7 @@ def test_a_persona_that_is_not_there_is_named_with_those_that_are(home):
                 ("Where is order 20431?", "Alpen Post"),
                 ("What is the status of order 20417?", "in assembly"),
                 ("Do you rent out electric cargo bikes for weddings?", "A colleague will take over"),
+                ("Can I speak to a person?", "A colleague will take over"),
                 ("打折商品多久可以退货？", "14天"),
             ],
         ),
@@ -161,7 +238,9 @@ def test_a_persona_that_is_not_there_is_named_with_those_that_are(home):
             "tutor",
             [
                 ("Why do leaves look green?", "reflects green light"),
+                ("pigment", "Right! Chlorophyll is the green pigment"),
                 ("What does the xylem carry?", "____"),
+                ("I don't know", "The notes say: The phloem carries sugar"),
                 ("And the phloem?", "sugar"),
                 ("What is the capital of France?", "The notes do not answer that."),
             ],

@@ -45,6 +45,18 @@ _THANKS = r"thanks?(?: you)?(?: (?:very|so) much)?|cheers|(?:good)?bye|good nigh
 _AFTER = r"(?:[\s,]+(?:there|all|everyone|bot|ragbot|again|a lot|then|later))?[\s!.,?。，！？～~]*"
 _GREETING = re.compile(rf"^(?:(?:{_HELLO}|{_THANKS})\b{_AFTER})+$", re.IGNORECASE)
 _PARTING = re.compile(rf"^(?:(?:{_THANKS})\b{_AFTER})+$", re.IGNORECASE)
+_SOMEONE = (
+    r"(?:\ (?:an?|the|your|one|of|real|live|actual|human|customer|service|support)){0,4}"
+    r"\ (?:humans?|persons?|people|agents?|someone|somebody|representatives?|operators?|colleagues?|staff|manager)\b"
+)
+_PERSON = re.compile(
+    rf"""\b(?:(?:speak|talk|chat|connect\ me|transfer\ me)\ (?:to|with)|(?:put\ me\ through|hand\ me\ over)\ to){_SOMEONE}
+    |\b(?:want|need|give\ me|get\ me){_SOMEONE}(?!\ (?:who|to|in|at|with|for)\b)
+    |\b(?:someone|somebody|a\ person|a\ human)\ (?:that\ )?(?:i|we)\ (?:can|could)\ (?:speak|talk)\b
+    |^\W*(?:an?\ )?(?:human|agent|operator|representative|real\ person)(?:,?\ please)?\W*$
+    |转人工|人工客服|真人|找人工""",
+    re.IGNORECASE | re.VERBOSE,
+)
 _CONTINUES = re.compile(r"^(?:and|or|but|so|then|what about|how about|also|even)\b", re.IGNORECASE)
 _POINTS_BACK = re.compile(
     r"\b(?:it|its|that|this|those|these|they|them|their|there|he|him|his|she|her|one|ones|same|else|instead)\b", re.IGNORECASE
@@ -62,6 +74,17 @@ def is_greeting(text: str) -> bool:
 def is_parting(text: str) -> bool:
     """Whether it says thanks or goodbye, or agrees, and does not say hello."""
     return _PARTING.match(text.strip()) is not None
+
+
+def wants_person(text: str) -> bool:
+    """Whether the message asks to speak to a person, and not to the bot."""
+    return _PERSON.search(text) is not None
+
+
+def may_reply(text: str) -> bool:
+    """Whether it may be a reply to what was asked before: it asks nothing, and is no greeting."""
+    asks = text.rstrip("\"'”’」 ").endswith(("?", "？")) or _ASKS.search(text) or (has_cjk(text) and _ASKS_CJK.search(text))
+    return not asks and not is_greeting(text) and bool(tokens(text))
 
 
 def told(text: str) -> str:
