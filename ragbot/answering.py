@@ -41,7 +41,7 @@ class Said:
     confidence: float = 0.0
     """How likely it is that the evidence answers the question."""
     aside: bool = False
-    """It claims nothing: a question back."""
+    """It claims nothing: a question back, or who takes over."""
 
 
 class Answering:
@@ -61,9 +61,7 @@ class Answering:
     def reply(self, message: str, history: History, own: str) -> Iterator[Said]:
         """What is said to a message, sentence by sentence. `own` is the address of what the message itself told."""
         words = self._words(message)
-        if gap := self.gap(message, history):
-            yield from self._judged(message, gap, history, own)
-        elif words.handover and questions.wants_person(message):
+        if words.handover and questions.wants_person(message):
             yield Said(words.handover, None, aside=True)
         elif questions.is_greeting(message) or not (questions.asked(message) or questions.told(message)):
             yield Said(words.parting, None) if words.parting and questions.is_parting(message) else self._greeting(words)
@@ -72,25 +70,23 @@ class Answering:
         else:
             yield self._noted(message, own, words)
 
-    def gap(self, message: str, history: History) -> str:
-        """The sentence with a gap that the message is a reply to; "" if it is none."""
+    def judged(self, message: str, history: History) -> Said | None:
+        """What is said to a message that fills the gap of the last answer, rightly or not; None if it is no such reply."""
         if not (self._persona.check and history and history[-1][0] == "assistant" and questions.may_reply(message)):
-            return ""
-        return next(
-            filter(None, (checking.open_gap(history[-1][1], words) for words in (self._persona.en, self._persona.zh))), ""
-        )
+            return None
+        for words in (self._persona.en, self._persona.zh):
+            if gap := checking.open_gap(history[-1][1], words):
+                asked = gap.replace(checking.GAP, " ")
+                hits = self._recall(asked)
+                for one in grounding.evidence(asked, hits, self._encode, self._set_aside(hits)):
+                    sentence = grounding.spoken(one)
+                    if missing := checking.left_out(gap, sentence):
+                        verdict = words.right if checking.fills(message, missing) else words.wrong
+                        return Said(verdict.format(sentence=sentence), one.citation, grounding.likely(asked, one))
+        return None
 
-    def _judged(self, message: str, gap: str, history: History, own: str) -> Iterator[Said]:
-        """Whether a reply fills a gap, and the sentence; an answer as to any message if that is no longer there."""
-        words = self._words(gap)
-        asked = gap.replace(checking.GAP, " ")
-        for one in grounding.evidence(asked, self._recall(asked), self._encode):
-            sentence = grounding.spoken(one)
-            if missing := checking.left_out(gap, sentence):
-                verdict = words.right if checking.fills(message, missing) else words.wrong
-                yield Said(verdict.format(sentence=sentence), one.citation, grounding.likely(asked, one))
-                return
-        yield from self.reply(message, history[:-1], own)
+    def _reads(self, message: str) -> Reader | None:
+        return None if has_cjk(message) else self._reader()
 
     def _words(self, message: str) -> Words:
         return self._persona.zh if has_cjk(message) else self._persona.en
@@ -121,7 +117,7 @@ class Answering:
 
     def _from_evidence(self, message: str, history: History, own: str, words: Words) -> Iterator[Said]:
         wanted, found, sure = self._evidence(message, history, own)
-        if sure < self._persona.refuse_below:
+        if not found or sure < self._persona.refuse_below:
             unclear = not history and questions.leans(questions.asking(message))
             yield Said(words.unclear if unclear else self._refusal(message, found, words), None, sure)
             return
@@ -129,7 +125,7 @@ class Answering:
         carriers = set[Citation]()
         for written in self._written(prompt.build(wanted, self._facts(near), self._generator().count, words.tone)):
             sentence = without_verdict(written)
-            carrier = grounding.support(sentence, near, self._encode, self._reader())
+            carrier = grounding.support(sentence, near, self._encode, self._reads(message))
             if carrier is None or carrier.citation in carriers:  # unfounded, or the same once more
                 break
             carriers.add(carrier.citation)
@@ -137,7 +133,10 @@ class Answering:
         if not carriers:  # the generator found no words that stand: the evidence speaks for itself
             carriers.add(near[0].citation)
             yield Said(grounding.spoken(near[0]), near[0].citation, sure)
-        reader = self._reader()
+        if more := grounding.also(found, carriers):
+            carriers.add(more.citation)
+            yield Said(grounding.spoken(more), more.citation, sure)
+        reader = self._reads(message)
         if reader and (other := grounding.otherwise(wanted, found, carriers, reader, self._persona.refuse_below)):
             frame = OTHERWISE_CJK if has_cjk(message) else OTHERWISE
             yield Said(frame.format(other=grounding.spoken(other)), other.citation, sure)
@@ -156,7 +155,7 @@ class Answering:
         for wanted, query, said in dict.fromkeys(tries):
             hits = self._recall(query, said)
             hits = [hit for hit in hits if hit.chunk.uri != own or _answers_itself(asking, hit)]
-            found = grounding.evidence(wanted, hits, self._encode, self._set_aside(hits), asking, self._reader())
+            found = grounding.evidence(wanted, hits, self._encode, self._set_aside(hits), asking, self._reads(message))
             sure = grounding.confidence(wanted, found)
             if not (wanted == asking or (found and grounding.touches(asking, found[0]))):
                 sure = min(sure, self._persona.refuse_below / 2)  # it answers what was asked before

@@ -53,7 +53,12 @@ class Chat:
         """
         if not session.strip() or not scope.strip():
             raise InputError("a chat needs a session and a scope that are not empty")
-        return cls(Memory.open(home, create=create), session, scope)
+        memory = Memory.open(home, create=create)
+        try:
+            return cls(memory, session, scope)
+        except Exception:
+            memory.close()
+            raise
 
     def close(self) -> None:
         """Let go of the memory."""
@@ -114,12 +119,13 @@ class Chat:
         question = storable(question)
         history = self._history() if history is None else inputs.history(history)
         answering = Answering(self.memory, self.scopes, self.persona, self.generator, self.reader)
+        judged = answering.judged(question, history)
         # What fills the gap of a check is an exercise, no knowledge.
-        turn = self._begin(question, "" if answering.gap(question, history) else questions.told(question))
+        turn = self._begin(question, "" if judged else questions.told(question))
         said: list[Said] = []
         failed = True
         try:
-            for sentence in answering.reply(question, history, f"turn:{turn.id}"):
+            for sentence in [judged] if judged else answering.reply(question, history, f"turn:{turn.id}"):
                 piece = sentence.text if not said else f" {sentence.text}"
                 said.append(sentence)
                 yield piece

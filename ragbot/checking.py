@@ -9,8 +9,11 @@ from ragbot.persona import Words
 from ragbot.text.tokens import STOP_WORDS, content
 
 GAP = "____"
-_LEFT_OUT = re.compile(r"\b\d[\d.,:]*\b|\b[a-z]{6,}\b")
+_NUMBER = re.compile(r"(?<![A-Za-z0-9])\d+(?:[.,:/]\d+)*")
+_LEFT_OUT = re.compile(rf"{_NUMBER.pattern}(?![A-Za-z0-9])|\b[a-z]{{6,}}\b")
 """What may be left out: a number, or a long word."""
+_HEDGED = re.compile(r"\b(?:not|no|never|or)\b|n['’]t\b|不是|还是|或者", re.IGNORECASE)
+"""A reply that leaves it open, or says what it is not."""
 
 
 def with_gap(sentences: Iterable[str]) -> str:
@@ -40,7 +43,14 @@ def left_out(gap: str, sentence: str) -> str:
 
 
 def fills(reply: str, missing: str) -> bool:
-    """Whether a reply holds what was left out, in this form of the word or another."""
-    if re.search(rf"(?<![\w.,:]){re.escape(missing)}(?![.,:]?\w)", reply, re.IGNORECASE):
-        return True
-    return missing.isalpha() and set(content(missing)) <= set(content(reply))
+    """Whether a reply says what was left out: its word in any form, or its number and no other."""
+    if _HEDGED.search(reply):
+        return False
+    if missing[0].isdigit():
+        return {_plain(number) for number in _NUMBER.findall(reply)} == {_plain(missing)}
+    return set(content(missing)) <= set(content(reply))
+
+
+def _plain(number: str) -> str:
+    """A number without what groups its thousands, and without leading zeros."""
+    return re.sub(r",(?=\d{3}(?!\d))", "", number).lstrip("0")

@@ -35,6 +35,8 @@ NEAR_BEST = 0.08
 HOLDS, SAME_WORDS = 0.1, 0.05
 """How far below the best sentence of a passage the one with the answer's words may be to come before it: in its score, and in
 the words of the question that it holds (Friday's line is not Saturday's)."""
+ALSO = 0.3
+"""How much fewer words of the question it may hold, to be said too."""
 AROUND = 700
 """About how much of a passage is read, in characters: a third of a second's work."""
 BESIDE = 0.3
@@ -58,7 +60,9 @@ _IDENTIFIER = re.compile(
 )
 _ROW = re.compile(r" \| |^[^:;\n]{1,40}: [^;\n]*; ")
 _THOUSANDS = re.compile(r"(?<=\d)[,\u00a0\u202f](?=\d{3})")
-_MARKUP = re.compile(r"^(?:\s*(?:[-*+•·]|\d{1,3}[.)]|#{1,6}|>)\s+)+|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}|\s*\{\s*#[\w-]+\s*\}")
+_MARKUP = re.compile(
+    r"^(?:\s*(?:[-*+•·]|\d{1,3}[.)]|#{1,6}|>)\s+)+|(?<![A-Za-z0-9])[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}(?![A-Za-z0-9])|\s*\{\s*#[\w-]+\s*\}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +157,7 @@ def _read(question: str, found: Sequence[Evidence], reader: Reader) -> list[Evid
     (said,) = reader.read(question, [(_under(best.hit), " ".join(e.text for e in passage))])
     holder = _holder(passage, said.words)
     if holder is None or holder.score < best.score - HOLDS or holder.coverage < best.coverage - SAME_WORDS:
+        rest = [replace(e, read=said, holds=True) if e is holder else e for e in rest]
         return [replace(best, read=said, holds=holder is best), *rest]
     return [replace(holder, read=said, holds=True), *(e for e in found if e is not holder)]
 
@@ -217,6 +222,14 @@ _CURVE_CJK = (-8.3, 5.9, 10.1)
 _CURVE_READ = (1.1, 0.4)
 
 
+def also(found: Sequence[Evidence], given: Collection[Citation]) -> Evidence | None:
+    """The sentence with the words that the reader takes for the answer, where nothing that was given holds them."""
+    holder = next((e for e in found if e.answer and e.coverage >= found[0].coverage - ALSO), None)
+    if holder is None or any(set(content(holder.answer)) <= set(content(citation.quote)) for citation in given):
+        return None
+    return holder
+
+
 def otherwise(
     question: str, found: Sequence[Evidence], given: Collection[Citation], reader: Reader, least: float
 ) -> Evidence | None:
@@ -226,7 +239,8 @@ def otherwise(
         return None
     uris = {citation.uri for citation in given}
     beside = [e for e in found if e.hit.chunk.uri not in uris and _readable(e) and e.score >= said.score - BESIDE][:READ]
-    for e, read in zip(beside, reader.read(question, [(_under(e.hit), e.text) for e in beside]), strict=True):
+    for e in beside:
+        (read,) = reader.read(question, [(_under(e.hit), e.text)])
         same_kind = any(char.isdigit() for char in read.words) == any(char.isdigit() for char in said.answer)
         if read.words and read.words in e.text and same_kind and not _same(read.words, said.answer):
             if read.answers > 0 and likely(question, replace(e, read=read)) >= least:
@@ -262,15 +276,19 @@ def support(sentence: str, near: Sequence[Evidence], encode: Encode, reader: Rea
     if sentence.rstrip().endswith(("?", "？")) or not content(sentence):
         return None
     fitting = [e for e in near if says_no_more(sentence, e.text, e.context)]
-    if reader and fitting and not has_cjk(sentence):
-        said = reader.read(sentence, [(_under(e.hit), e.text) for e in fitting], claim=True)
-        fitting = [e for e, read in zip(fitting, said, strict=True) if read.answers >= SAID or _bare(sentence) in _bare(e.text)]
+    if reader and not has_cjk(sentence):
+        fitting = [e for e in fitting if _bare(sentence) in _bare(e.text) or _said(sentence, e, reader)]
     if not fitting:
         return None
     vectors = encode([sentence] + [_with_context(e.text, e.context) for e in fitting] + [e.text for e in fitting])
     cosines = vectors[1:] @ vectors[0]
     alike = np.maximum(cosines[: len(fitting)], cosines[len(fitting) :])
     return fitting[int(np.argmax(alike))] if alike.max() >= SIMILARITY else None
+
+
+def _said(claim: str, one: Evidence, reader: Reader) -> bool:
+    (read,) = reader.read(claim, [(_under(one.hit), one.text)], claim=True)
+    return read.answers >= SAID
 
 
 def _bare(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -83,7 +84,10 @@ def load(name: str, home: Path) -> Persona:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as cause:
         raise ConfigError(f"{file}: cannot be read as TOML ({cause}); mend it") from cause
     en, zh = (_words(file, language, table.pop(language, None)) for language in ("en", "zh"))
-    return Persona(file.stem, en, zh, **_checked(file, table))
+    settings = _checked(file, table)
+    if settings.get("check") and not (en.checking and zh.checking):
+        raise ConfigError(f"{file}: check is true, but [en] or [zh] has no checking that could be asked; add it")
+    return Persona(file.stem, en, zh, **settings)
 
 
 def _checked(file: Path, table: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,8 +117,8 @@ def _words(file: Path, language: str, table: object) -> Words:
         raise ConfigError(f"{file}: [{language}] {', '.join(empty)} is empty: nothing would be said; write something")
     words = Words(**table)
     for key, place in PLACES.items():
-        try:
-            getattr(words, key).format(**{place: ""})
-        except (KeyError, ValueError, IndexError) as cause:
-            raise ConfigError(f"{file}: [{language}] {key} has braces that cannot be filled; only {{{place}}} can") from cause
+        if re.search(r"[{}]", getattr(words, key).replace(f"{{{place}}}", "")):
+            raise ConfigError(f"{file}: [{language}] {key} has braces that cannot be filled; only {{{place}}} can")
+    if words.checking and words.checking.count("{gap}") != 1:
+        raise ConfigError(f"{file}: [{language}] checking has to hold {{gap}} once, for the sentence with a gap")
     return words

@@ -1,14 +1,11 @@
 """A conversation: grounded or refused, remembered or kept apart, corrected, rated."""
 
-import re
 from pathlib import Path
 
 import pytest
 
-import ragbot.chat
-from ragbot import Document, grounding, persona
+from ragbot import Document, persona
 from ragbot.errors import InputError, NotFoundError
-from ragbot.models.reader import Read
 from ragbot.store.writer import FORGOTTEN
 
 PLAIN = persona.load("plain", Path())
@@ -368,75 +365,3 @@ def test_a_label_is_no_answer(chat_of):
     chat = chat_of()
     chat.memory.remember(Document("a.txt", "Payment\n\nWe take cards."))
     assert chat.ask("Payment?").answer != "Payment"
-
-
-# With a reader
-
-
-class ClockReader:
-    """Takes the first time of day for the answer, and is sure of it."""
-
-    def read(self, _question, passages, claim=False):
-        found = [re.search(r"\d+:\d\d", text) for _title, text in passages]
-        return [Read(9.0, "" if claim else m.group()) if m else Read(-9.0) for m in found]
-
-
-class FixedReader:
-    """Makes the same of everything."""
-
-    def __init__(self, answers, words=""):
-        self.made, self.shown = Read(answers, words), []
-
-    def read(self, _question, passages, claim=False):
-        self.shown += [] if claim else passages
-        return [Read(9.0) if claim else self.made for _ in passages]
-
-
-def reads(home, monkeypatch, reader):
-    home.mkdir(exist_ok=True)
-    (home / "ragbot.toml").write_text('reader = "bundled"', encoding="utf-8")
-    monkeypatch.setattr(ragbot.chat, "open_reader", lambda: reader)
-
-
-def test_a_reader_that_sees_no_answer_has_it_refused(chat_of, home, monkeypatch):
-    chat = chat_of("The lab opens at 9:30.")
-    chat.memory.remember(Document("a.md", "The lab opens at 9:30. The café sells soup.", title="Lab"))
-    assert chat.ask("When does the lab open?").answer == "The lab opens at 9:30."
-    reader = FixedReader(-6.0)
-    reads(home, monkeypatch, reader)
-    strict = chat_of("The lab opens at 9:30.", session="other")
-    turn = strict.ask("When does the lab open?")
-    assert turn.answer.startswith(UNKNOWN)
-    assert turn.confidence < 0.3
-    # The whole passage is read, under its title.
-    assert reader.shown[0] == ("Lab", "The lab opens at 9:30. The café sells soup.")
-
-
-def test_a_reader_that_is_sure_makes_no_answer_of_what_does_not_speak_to_the_question(chat_of, home, monkeypatch):
-    reads(home, monkeypatch, FixedReader(12.0, "9 parking spaces"))
-    chat = chat_of("There are 9 parking spaces.")
-    chat.memory.remember(Document("a.md", "There are 9 parking spaces for holders of a badge."))
-    assert chat.ask("What is the name of my dog?").answer.startswith(UNKNOWN)
-
-
-@pytest.mark.parametrize(
-    ("words", "first"), [("10:00", "On Saturday it opens at 9:30."), ("9:30", "On Saturday it opens at 9:30.")]
-)
-def test_the_words_of_a_reader_do_not_put_another_days_line_first(memory, words, first):
-    memory.remember(Document("a.md", "On Friday it opens at 10:00.\n\nOn Saturday it opens at 9:30."))
-    hits, encode = memory.recall("When does it open on Saturday?", 5), memory.embedder().encode
-    best, *_ = grounding.evidence("When does it open on Saturday?", hits, encode, reader=FixedReader(3.0, words))
-    assert best.text == first
-
-
-def test_with_a_reader_another_source_that_says_otherwise_is_named(chat_of, home, monkeypatch):
-    home.mkdir()
-    (home / "ragbot.toml").write_text('reader = "bundled"', encoding="utf-8")
-    monkeypatch.setattr(ragbot.chat, "open_reader", ClockReader)
-    chat = chat_of("The lab opens at 9:30.")
-    chat.memory.remember(Document("a.md", "The lab opens at 9:30."))
-    chat.memory.remember(Document("b.md", "In summer the lab opens at 8:00."))
-    turn = chat.ask("When does the lab open?")
-    first, other = (citation.quote for citation in turn.citations)
-    assert {first, other} == {"The lab opens at 9:30.", "In summer the lab opens at 8:00."}
-    assert f"Another source says: {other}" in turn.answer

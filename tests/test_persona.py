@@ -1,4 +1,4 @@
-"""Personas: the words, the threshold and the memory of a bot come from a file, and three come with it."""
+"""Personas: the words, the threshold and the memory of a bot come from a file, and four come with it."""
 
 import shutil
 from pathlib import Path
@@ -113,12 +113,21 @@ def test_a_tutor_judges_what_is_put_into_the_gap_and_does_not_believe_it(speakin
     assert len(chat.memory.documents(("ana", "everyone"))) == 2
 
 
-def test_a_check_is_left_open_by_a_question_and_by_notes_that_are_gone(speaking):
+def test_a_check_is_left_open_by_a_question_and_by_what_is_told_of_oneself(speaking):
     chat = speaking("tutor")
     chat.ask("When does the lab open on weekdays?")
     assert "9:30" in chat.ask("When does the lab open?").answer
-    chat.memory.forget("lab.md")
-    assert "The notes do not answer that." in chat.ask("18:00").answer
+    assert chat.ask("My exam is on 4 May.").answer == "Good, I will keep that in mind."
+    assert "4 May" in chat.ask("When is my exam?").answer
+
+
+def test_nothing_is_judged_by_notes_that_are_gone(speaking):
+    chat = speaking("tutor")
+    chat.ask("When does the lab open on weekdays?")
+    chat.memory.retire("lab.md")
+    assert "____" in chat.last.answer
+    assert chat.ask("The lab closes at 18:00 on weekdays.").answer == "Good, I will keep that in mind."
+    assert len(chat.memory.documents(("ana", "everyone"))) == 1  # what was told is kept: nothing took it for a reply
 
 
 @pytest.mark.parametrize(
@@ -131,6 +140,13 @@ def test_a_check_is_left_open_by_a_question_and_by_notes_that_are_gone(speaking)
         ("Chloroplasts", "chloroplast", True),
         ("a chlorine atom", "chloroplast", False),
         ("", "chloroplast", False),
+        ("是18点", "18", True),
+        ("9am", "9", True),
+        ("1000", "1,000", True),
+        ("09:30", "9:30", True),
+        ("It is not chlorophyll", "chlorophyll", False),
+        ("xylem or phloem", "phloem", False),
+        ("8:00, 9:00 or 18:00", "18:00", False),
     ],
 )
 def test_a_gap_is_filled_by_its_word_in_any_form_and_by_its_number_alone(reply, missing, right):
@@ -196,6 +212,13 @@ def test_how_sure_it_has_to_be_is_the_personas(speaking, home):
         ('unknown = "', 'unknown = "" # "', "[en] unknown is empty: nothing would be said"),
         ("{places}", "{place}", "[en] nearby has braces that cannot be filled; only {places} can"),
         ('noted = "Noted. I will remember that."', "", "[en] lacks noted"),
+        ('parting = "', 'checking = "What else?"\nparting = "', "[en] checking has to hold {gap} once"),
+        (
+            'parting = "',
+            'checking = "{gap} {gap!s}"\nparting = "',
+            "[en] checking has braces that cannot be filled; only {gap} can",
+        ),
+        ('remember = "told"', 'check = true\nremember = "told"', "check is true, but [en] or [zh] has no checking"),
         ('tone = ""', "tone = 3", "[en] tone is none of"),
         ("[en]", "[en", "cannot be read as TOML"),
     ],
@@ -208,6 +231,22 @@ def test_a_mistake_in_a_persona_is_named(home, line, by, said):
     with pytest.raises(errors.ConfigError, match="own.toml") as raised:
         persona.load("own.toml", home)
     assert said in str(raised.value)
+
+
+def test_a_bot_that_never_refuses_says_that_it_knows_nothing_all_the_same(speaking, home):
+    home.mkdir()
+    text = (persona.BUNDLED / "plain.toml").read_text(encoding="utf-8")
+    (home / "own.toml").write_text(text.replace("refuse_below = 0.55", "refuse_below = 0"), encoding="utf-8")
+    chat = speaking("own.toml")
+    chat.memory.retire("lab.md")
+    assert chat.ask("When does the lab open?").answer.startswith("I don't know")
+
+
+def test_a_chinese_check_leaves_out_a_number(speaking):
+    chat = speaking("tutor")
+    chat.memory.remember(Document(uri="图书馆.md", text="图书馆9点开门。\n\n图书馆18点关门。"))
+    assert chat.ask("图书馆几点开门？").answer.endswith("“图书馆____点关门。”")
+    assert chat.ask("是18点").answer == "对！图书馆18点关门。"
 
 
 def test_a_persona_that_is_not_there_is_named_with_those_that_are(home):

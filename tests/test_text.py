@@ -1,10 +1,10 @@
-"""Passages, sentences, tokens, questions."""
+"""Passages, sentences, tokens."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragbot.text import chunks, questions, storable
+from ragbot.text import chunks, storable
 from ragbot.text.chunks import passages
 from ragbot.text.sentences import sentences
 from ragbot.text.tokens import content, tokens
@@ -238,79 +238,6 @@ def test_tokens():
 
 def test_storable():
     assert storable("a\ud800b你好") == "a\ufffdb你好"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "My badge number is 4471.",
-        "I moved to Berlin in May.",
-        "我的工号是4471。",
-        "We close early on Fridays!",
-        "I know who is in charge",
-        "My favourite is what was served on Friday.",
-        "The desk decides who is let in.",
-    ],
-)
-def test_what_is_told(text):
-    assert questions.told(text) == text
-    assert not questions.asked(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "When does the lab open?",
-        "tell me about fees",
-        "and on Sunday?",
-        "opening hours sunday",
-        "in the comics who does Archie marry",
-        "1. what are the duties of a steward",
-        "the function of the valve is",
-        "the large pad below the thumb is called ",
-        "图书馆几点开门",
-        "How are fees paid",
-        "My parrot is called Polly, what should I feed it",
-        "hotel",
-        "那周日呢",
-    ],
-)
-def test_what_is_asked(text):
-    assert questions.told(text) == ""
-    assert questions.asked(text)
-
-
-def test_a_message_may_do_both():
-    text = "My badge number is 4471. When does the lab open?"
-    assert questions.told(text) == "My badge number is 4471."
-    assert questions.asked(text)
-
-
-@pytest.mark.parametrize("text", ["hello", "Hi there!", "你好", "谢谢！", "Good morning", "thanks a lot"])
-def test_greetings(text):
-    assert questions.is_greeting(text)
-
-
-@pytest.mark.parametrize("text", ["hello world program", "good morning shift hours?", "你好吗，几点开门"])
-def test_no_greetings(text):
-    assert not questions.is_greeting(text)
-
-
-HISTORY = [("user", "When does the lab open?"), ("assistant", "At 9:00."), ("user", "thanks"), ("assistant", "Hello.")]
-
-
-@pytest.mark.parametrize(
-    ("question", "expected"),
-    [
-        ("And on Sunday?", "When does the lab open? And on Sunday?"),
-        ("Is it far?", "When does the lab open? Is it far?"),
-        ("Where can visitors park their bikes?", "Where can visitors park their bikes?"),
-        ("Where can visitors park bikes?", "Where can visitors park bikes?"),
-    ],
-)
-def test_questions_that_lean_on_the_history(question, expected):
-    assert questions.standalone(question, HISTORY) == expected
-    assert questions.standalone(question, []) == question
 
 
 # Tables, lists, Chinese sentences, code

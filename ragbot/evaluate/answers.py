@@ -22,8 +22,9 @@ System = Literal["ragbot", "plain"]
 """The whole pipeline, or its generator with the same passages in its prompt and nothing around it."""
 
 DECLINES = re.compile(
-    r"(?:do(?:es)? not|don't|doesn't|cannot|can't|no) (?:\w+ ){0,3}(?:know|contain|provide|mention|specif|information|answer|say)"
-    r"|unable to|not (?:mentioned|provided|specified|stated|given)|不知道|没有(?:提到|提供|说明|相关)|无法(?:回答|确定)",
+    r"\b(?:do(?:es)? not|don't|doesn't|cannot|can't|no) (?:\w+ ){0,3}"
+    r"(?:know|contain|provide|mention|specif|information|answer|say)|unable to"
+    r"|not (?:mentioned|provided|specified|stated|given)|不知道|没有(?:提到|提供|说明|相关)|无法(?:回答|确定)",
     re.IGNORECASE,
 )
 """What a reply that declines says, in the words of a plain model."""

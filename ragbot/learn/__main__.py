@@ -24,7 +24,9 @@ def main() -> int:
     parser.add_argument(
         "--from", type=Path, dest="start", metavar="READER", help="a reader that was trained before, to go on from"
     )
-    parser.add_argument("--epochs", type=int, default=4, help="how often all is learnt (default: 4)")
+    parser.add_argument(
+        "--epochs", type=int, choices=range(1, 101), metavar="N", default=4, help="how often all is learnt (default: 4)"
+    )
     parser.add_argument("--rate", type=float, default=8e-4, help="the highest learning rate (default: 8e-4)")
     given = parser.parse_args()
     start = time.perf_counter()

@@ -61,11 +61,15 @@ def _some(asked: Iterator[Asked], seed: int) -> list[Asked]:
 
 
 def _records(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in _lines(file)]
+
+
+def _lines(file: Path) -> list[str]:
     found = next((name for name in (file, file.with_name(f"{file.name}.gz")) if name.is_file()), None)
     if found is None:
         raise InputError(f"{file}: is missing; name the folder that holds squad_style, doc2dial_val and timeqa_human")
     with gzip.open(found, "rt", encoding="utf-8") if found.suffix == ".gz" else found.open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
+        return list(lines)
 
 
 def squad(folder: Path) -> Iterator[Asked]:
@@ -81,7 +85,7 @@ def squad(folder: Path) -> Iterator[Asked]:
 def _doc2dial(folder: Path) -> Iterator[Asked]:
     """Questions that open a conversation: they stand alone."""
     documents = {one["id"]: one for one in _records(folder / "doc2dial_val/corpus.jsonl")}
-    judged = dict(line.split("\t")[:2] for line in (folder / "doc2dial_val/qrels.tsv").read_text(encoding="utf-8").splitlines())
+    judged = dict(line.split("\t")[:2] for line in _lines(folder / "doc2dial_val/qrels.tsv"))
     for one in _records(folder / "doc2dial_val/queries.jsonl"):
         document = documents.get(judged.get(one["id"], ""))
         span = _first(document["text"], one["answers"]) if document and not one["history"] else None

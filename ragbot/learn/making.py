@@ -34,6 +34,11 @@ for _pair in OPPOSITES.replace("\n", "").split("|"):
     _one, _other = _pair.split()
     _OPPOSITE.setdefault(_one, _other)
     _OPPOSITE.setdefault(_other, _one)
+_KEPT = STOP_WORDS | frozenset(
+    """never without unless until except cannot neither nor none nothing nobody few fewer less least most always every each
+    during between against since almost nearly half twice""".split()
+)
+"""Words that a statement cannot lose and still be the same."""
 QUESTION_WORDS = frozenset("who what which when where how in which for name".split())
 
 
@@ -114,5 +119,5 @@ class Maker:
         return " ".join(
             word
             for word in text.split()
-            if word.lower().strip(".,") in STOP_WORDS or not word[:1].islower() or self._random.random() >= 0.12
+            if not word[:1].islower() or word.strip(".,;:") in _KEPT or self._random.random() >= 0.12
         )

@@ -6,6 +6,7 @@ Cut off, training goes on from its last checkpoint.
 
 from __future__ import annotations
 
+import hashlib
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,7 @@ from ragbot.models import bundled, hub
 from ragbot.models.reader import NO, YES, asking, passage
 
 BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
+WEIGHTS = "adapter_model.safetensors"
 RANK = 16
 LONGEST, LONGEST_QUESTION = 400, 80
 """Tokens of a passage and of a question."""
@@ -60,7 +62,7 @@ class Trainer:
     """Trains the low-rank weights in a folder that keeps checkpoints; from a reader of before, if one is given."""
 
     def __init__(self, folder: Path, seed: int, say: Say, start: Path | None = None) -> None:
-        self._folder, self._seed, self._say = folder, seed, say
+        self._folder, self._seed, self._say, self._start = folder, seed, say, start
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(seed)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -74,11 +76,15 @@ class Trainer:
         return list(self.tokenizer(text, add_special_tokens=False).input_ids)
 
     def train(self, asked: Sequence[Asked], epochs: int, rate: float, beside: int = 1) -> None:
-        """Learn from all that is asked, `epochs` times, each time with other questions beside it."""
+        """Learn from all that is asked, `epochs` times, each time with other questions beside it.
+
+        Raises InputError if the folder holds a checkpoint of another training.
+        """
         plan = list(self._plan(asked, epochs, beside))
         trained = [p for p in self.network.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=rate, weight_decay=0.01)
-        done = self._resume(optimizer)
+        key = self._key(asked, epochs, rate, beside)
+        done = self._resume(optimizer, key)
         steps = len(plan) // STEP
         self._say(f"going on at step {done} of {steps}" if done else f"{len(plan) // epochs} passages, {steps} steps")
         self.network.train()
@@ -94,7 +100,7 @@ class Trainer:
                 left = (time.perf_counter() - start) / (step + 1 - done) * (steps - step - 1) / 60
                 self._say(f"  {step + 1}/{steps}  loss of yes or no {np.mean(losses):.3f}  {left:.0f} min left")
                 losses.clear()
-                self._keep(step + 1, optimizer)
+                self._keep(step + 1, optimizer, key)
         self.network.eval()
 
     def _plan(self, asked: Sequence[Asked], epochs: int, beside: int) -> Iterator[Group]:
@@ -166,19 +172,26 @@ class Trainer:
             first,
         )
 
-    def _resume(self, optimizer: torch.optim.Optimizer) -> int:
+    def _key(self, *settings: object) -> str:
+        """What a checkpoint has to agree with: settings, data, and the reader of before."""
+        start = self._start and (self._start / WEIGHTS).read_bytes()
+        return hashlib.sha256(repr((self._seed, settings, start)).encode()).hexdigest()
+
+    def _resume(self, optimizer: torch.optim.Optimizer, key: str) -> int:
         file = self._folder / "checkpoint.pt"
         if not file.is_file():
             return 0
         state = torch.load(file, weights_only=True)
+        if state.get("key") != key:
+            raise InputError(f"{file}: is of a training with other settings or data; name another folder (--work), or delete it")
         self.network.load_state_dict(state["weights"], strict=False)
         optimizer.load_state_dict(state["optimizer"])
         return int(state["step"])
 
-    def _keep(self, step: int, optimizer: torch.optim.Optimizer) -> None:
+    def _keep(self, step: int, optimizer: torch.optim.Optimizer, key: str) -> None:
         weights = {name: p for name, p in self.network.state_dict().items() if "lora_" in name}
         aside = self._folder / "checkpoint.new"
-        torch.save({"step": step, "weights": weights, "optimizer": optimizer.state_dict()}, aside)
+        torch.save({"step": step, "key": key, "weights": weights, "optimizer": optimizer.state_dict()}, aside)
         aside.replace(self._folder / "checkpoint.pt")
 
     def export(self, folder: Path) -> None:
@@ -192,7 +205,7 @@ class Trainer:
         config.save_pretrained(str(folder))
         found = get_peft_model_state_dict(self.network, save_embedding_layers=False)
         weights = {name: value.half().contiguous().cpu() for name, value in found.items()}
-        save_file(weights, str(folder / "adapter_model.safetensors"))
+        save_file(weights, str(folder / WEIGHTS))
 
 
 def _opened(start: Path | None, device: torch.device) -> tuple[Any, Any]:

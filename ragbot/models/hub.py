@@ -16,8 +16,8 @@ _IDENTITY = ("*.safetensors", "*.bin", "tokenizer.json", "modules.json", "config
 
 
 @contextmanager
-def loading(name: str) -> Iterator[None]:
-    """Quiet loading of the model `name`; what fails in it becomes one line."""
+def loading(name: str, mend: str = "give a folder, or a Hugging Face id with the network up") -> Iterator[None]:
+    """Quiet loading of the model `name`; what fails in it becomes one line that says how to mend it."""
     if name.startswith(("/", "./", "../", "~")) and not Path(name).is_dir():
         raise ModelError(f"{name}: cannot be loaded (no such folder); check the path")
     try:
@@ -27,8 +27,7 @@ def loading(name: str) -> Iterator[None]:
     except (OSError, ValueError, RuntimeError, KeyError, ImportError) as cause:
         reason = " ".join(str(cause).split())[:300]
         helped = Path(name).is_dir() or "pip install" in reason
-        mend = "" if helped else "; give a folder, or a Hugging Face id with the network up"
-        raise ModelError(f"{name}: cannot be loaded ({reason}){mend}") from cause
+        raise ModelError(f"{name}: cannot be loaded ({reason}){'' if helped else f'; {mend}'}") from cause
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Reads a passage and says whether it answers a question, and with which words; of a statement, whether the passage makes it.
 
 The bundled reader is the bundled generator with weights beside it that `ragbot.learn` trained (LoRA): it writes "yes" and the
-words, or "no". How surely is what it thinks of the one against the other. It knows English; other languages are not asked of it.
+words, or "no". How surely is what it thinks of the one against the other. It knows English;
+Chinese, Japanese and Korean are not asked of it.
 docs/models/reader.md has its figures.
 """
 
@@ -17,6 +18,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ragbot.errors import ModelError
 from ragbot.models import bundled, hub
 
 FOLDER = Path(__file__).parent / "reader"
@@ -29,6 +31,7 @@ DOUBTED = -1.0
 """Below this logit no words are written."""
 UNLIKELY = -12.0
 """The logit where "yes" is not even among the two likeliest words."""
+MEND = 'delete its folder in RAGBOT_CACHE, so that it is made anew, or set reader = "none"'
 
 
 class Read(NamedTuple):
@@ -48,21 +51,29 @@ class Reader(Protocol):
         ...
 
 
-@lru_cache(maxsize=1)
 def open_reader() -> Reader:
     """The bundled reader; the same one for all who ask. Raises ModelError if a part of it is missing."""
+    with _OPENING:
+        return _opened()
+
+
+_OPENING = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def _opened() -> Reader:
     return BundledReader()
 
 
 def passage(title: str, text: str) -> str:
     """How a passage stands in the prompt; nothing in it begins or ends a turn."""
-    return "<|im_start|>user\n" + f"{title}\n{text}\n".replace("<|", "")
+    return "<|im_start|>user\n" + f"{title}\n{text}\n".replace("<|", "< |")
 
 
 def asking(question: str, claim: bool) -> str:
     """How a question, or a statement, stands behind it."""
     asked = f"Statement: {question}\nIs it said there?" if claim else f"Question: {question}\nIs the answer there?"
-    return "\n" + asked.replace("<|", "") + "<|im_end|>\n<|im_start|>assistant\n"
+    return "\n" + asked.replace("<|", "< |") + "<|im_end|>\n<|im_start|>assistant\n"
 
 
 class BundledReader:
@@ -73,16 +84,19 @@ class BundledReader:
 
         self._genai = genai
         file, own = bundled.generator_file(), FOLDER / "adapter_model.safetensors"
-        with hub.loading("reader"):
+        with hub.loading("reader", MEND):
             with own.open("rb") as weights:
                 name = f"reader-{file.stat().st_size}-{hashlib.file_digest(weights, 'sha256').hexdigest()[:12]}"
             self._pipeline = genai.LLMPipeline(bundled.converted(name, lambda aside: _convert(file, aside)), "CPU")
         self._lock = threading.Lock()
 
     def read(self, question: str, passages: Sequence[tuple[str, str]], claim: bool = False) -> list[Read]:
-        """What it makes of each (title, text), one after the other."""
+        """What it makes of each (title, text), one after the other. Raises ModelError if the runtime fails."""
         asks = asking(question, claim)
-        return [self._read(passage(title, text[:LONGEST]) + asks, claim) for title, text in passages]
+        try:
+            return [self._read(passage(title, text[:LONGEST]) + asks, claim) for title, text in passages]
+        except RuntimeError as cause:  # OpenVINO's own
+            raise ModelError(f"reader: failed while reading ({cause}); {MEND}") from cause
 
     def _read(self, prompt: str, claim: bool) -> Read:
         with self._lock:

@@ -9,7 +9,10 @@ from ragbot.text.sentences import sentences
 from ragbot.text.tokens import content, has_cjk, tokens
 
 _ASKS = re.compile(
-    r"""^(?:(?:so|and|but|ok|okay|then|well|please|hi|hello|hey)[\s,]+)*
+    r"""^(?:(?:so|and|but|ok|okay|then|now|well|please|hi|hello|hey)[\s,]+)*
+    (?!(?:could|might|must|would|may|will)\ be\b|(?:will|may)\ is\b|may\W*$|about\ me\b|(?:about|and|or)\ (?:\d|my\b|our\b)
+    |(?:name|list|help|show|any|about)\s*:
+    |what\ (?:i|we)\ \w+\ (?:is|are)\b|when\ (?:i|we)\ (?:was|were)\b)
     (?:who|whom|whose|what|when|where|which|why|how|is|are|am|was|were|do|does|did|can|could|will|would|shall|should
     |may|might|must|has|have|had|isn't|aren't|don't|doesn't|didn't|can't|couldn't|won't|wouldn't|shouldn't
     |tell\ (?:me|us)|explain|describe|list|show|give\ (?:me|us)|find|name|summari[sz]e|compare|define|help|remind\ me
@@ -21,9 +24,12 @@ _ASKS = re.compile(
 _LABEL = re.compile(r"[\w'’ -]{2,40}:\s+\S")
 """A terse fact: "Anna's birthday: 4 May"."""
 _ASKS_LATER = re.compile(
-    r",\s*(?:and |so |but )?(?:who|what|when|where|which|why|how|can|could|do|does|did|is|are|should|will|would|may)\b",
-    re.IGNORECASE,
+    r""",\s*(?:and\ |so\ |but\ )?(?:what|why|how
+    |(?:(?:who|when|where|which)\ )?(?:can|could|do|does|did|is|are|was|were|should|will|would|may)
+    \ (?:i|we|you|it|he|she|they|there|the|this|that|these|those|an?|my|our|your|any))\b""",
+    re.IGNORECASE | re.VERBOSE,
 )
+"""A verb before its subject: not the clause of "My brother, who is coming on Friday, …"."""
 _ASKS_INSIDE = re.compile(
     r"^(?!.*\b(?:i|i'm|i've|my|me|we|our|us|know|knows|remember|note|see|decides?|depends)\b)"
     r".*\b(?:who|what|which|how many|how much) (?:is|are|was|were|do|does|did)\b",
@@ -32,7 +38,10 @@ _ASKS_INSIDE = re.compile(
 """A question that begins with something else: "in the comics who does he marry"."""
 _UNFINISHED = re.compile(r"\b(?:is|are|was|were|called|named|because|by the|of the)\s*$", re.IGNORECASE)
 """What is typed into a search box for the rest to be found: "the function of the valve is"."""
-_ASKS_CJK = re.compile(r"[吗嘛呢么]|什么|怎|如何|为何|哪|谁|几[点个时号天岁]|多少|多久|多大|是否|能否|可否|请问|告诉我|^那")
+_ASKS_CJK = re.compile(
+    r"[吗嘛呢么]|什么|怎|如何|为何|哪|谁|几[点个时号天岁楼层月年次]|(?:周|星期)几|几[。！!]?$|多少|多久|多大|是否|能否|可否|请问|告诉我|^那"
+    r"|([\u4e00-\u9fff])不\1|有没有|了没有?[。！!]?$|想(?:知道|问|了解)|帮我(?:查|看|找)"
+)
 _TELLS = re.compile(
     r"\b(?:i|i'm|i've|i'll|i'd|my|me|mine|we|we're|we've|our|us|is|are|was|were|be|been|has|have|had|will|won't|isn't"
     r"|aren't|it's|that's|there's|he's|she's|they're|can|cannot|can't|must|should|does|did|costs?|opens?|closes?|lives?"
@@ -40,22 +49,42 @@ _TELLS = re.compile(
     re.IGNORECASE,
 )
 _TELLS_CJK = re.compile(r"我|是|叫|在|了|有|住|喜欢|记住|请记")
-_HELLO = r"hi|hello|hey|good (?:morning|afternoon|evening|day)|how are you|nice to meet you|你好|您好|嗨|早上好|下午好|晚上好"
-_THANKS = r"thanks?(?: you)?(?: (?:very|so) much)?|cheers|(?:good)?bye|good night|see you|okay|ok|great|谢谢|多谢|再见|拜拜|好的"
-_AFTER = r"(?:[\s,]+(?:there|all|everyone|bot|ragbot|again|a lot|then|later))?[\s!.,?。，！？～~]*"
-_GREETING = re.compile(rf"^(?:(?:{_HELLO}|{_THANKS})\b{_AFTER})+$", re.IGNORECASE)
-_PARTING = re.compile(rf"^(?:(?:{_THANKS})\b{_AFTER})+$", re.IGNORECASE)
+_HELLO = (
+    r"hi|hello|hey|good (?:morning|afternoon|evening|day)|how are you(?: today| doing)?"
+    r"|nice to meet you|你好吗?|您好|嗨|早安|早上好|下午好|晚上好"
+)
+_THANKS = (
+    r"(?:(?:no|perfect),? )?thanks?(?: you)?(?: (?:very|so) much| a lot)?(?: for (?:your|the|all your) (?:help|time|answers?))?"
+    r"|cheers|(?:good)?bye|good night|see you|okay|ok|great|perfect|(?:谢谢|多谢)(?:你|您|啦|了)?|再见|拜拜|好的|晚安"
+)
+_AFTER = r"(?:[\s,]+(?:there|all|everyone|bot|ragbot|again|then|later))?[\s!.,?。，！？～~]*"
+_GREETING = re.compile(rf"^(?:(?:{_HELLO}|{_THANKS})(?![A-Za-z]){_AFTER})+$", re.IGNORECASE)
+_PARTING = re.compile(rf"^(?:(?:{_THANKS})(?![A-Za-z]){_AFTER})+$", re.IGNORECASE)
 _SOMEONE = (
     r"(?:\ (?:an?|the|your|one|of|real|live|actual|human|customer|service|support)){0,4}"
-    r"\ (?:humans?|persons?|people|agents?|someone|somebody|representatives?|operators?|colleagues?|staff|manager)\b"
+    r"\ (?:humans?|persons?|people|agents?|someone|somebody|representatives?|operators?|colleagues?|staff"
+    r"|manager|employees?|advisors?|support|service)\b"
 )
 _PERSON = re.compile(
-    rf"""\b(?:(?:speak|talk|chat|connect\ me|transfer\ me)\ (?:to|with)|(?:put\ me\ through|hand\ me\ over)\ to){_SOMEONE}
-    |\b(?:want|need|give\ me|get\ me){_SOMEONE}(?!\ (?:who|to|in|at|with|for)\b)
-    |\b(?:someone|somebody|a\ person|a\ human)\ (?:that\ )?(?:i|we)\ (?:can|could)\ (?:speak|talk)\b
-    |^\W*(?:an?\ )?(?:human|agent|operator|representative|real\ person)(?:,?\ please)?\W*$
-    |转人工|人工客服|真人|找人工""",
+    rf"""^(?!.*\b(?:not|never)\b|.*n['’]t\ (?:want|need|like))
+    (?:.*\b(?:speak|talk|chat|connect\ me|transfer\ me)\ (?:to|with){_SOMEONE}
+    |.*\b(?:put\ me\ through|hand\ me\ over)\ to{_SOMEONE}
+    |(?:\W*(?:please|i|we)\b)*\ ?\b(?:want|need|give\ me|get\ me){_SOMEONE}(?:,?\ (?:please|now|here|instead))*\W*$
+    |.*\b(?:someone|somebody|a\ person|a\ human)\ (?:that\ )?(?:i|we)\ (?:can|could)\ (?:speak|talk)\b
+    |.*\bcan\ (?:a|some)\ ?(?:human|person|one|body)\ help\ me\b
+    |\W*(?:an?\ )?(?:human|agent|operator|representative|real\ person)(?:,?\ please)?\W*$)
+    |^(?!.*不[要想]).*(?:[转接找]人工|(?:[找和跟要]真人))|^\W*(?:[转接找]?(?:人工|客服)|人工客服)\W*$""",
     re.IGNORECASE | re.VERBOSE,
+)
+_GOES_ON = re.compile(
+    r"^\W*(?:no,? thank|stop|let'?s|let us|skip|next|go on|continue|more about|enough)\b|讲讲|说说|解释|介绍|继续|跳过|下一|别问",
+    re.IGNORECASE,
+)
+_OF_ONESELF = re.compile(
+    r"^(?!.*\b(?:idea|sure|guess)\b)"
+    r".*(?:\b(?:my|our|mine)\b|\b(?:i|we)(?:['’](?:m|ve|re)| (?:am|are|have|was|were|live|work|need|like))\b)"
+    r"|我的|我们的|我[有是住]",
+    re.IGNORECASE,
 )
 _CONTINUES = re.compile(r"^(?:and|or|but|so|then|what about|how about|also|even)\b", re.IGNORECASE)
 _POINTS_BACK = re.compile(
@@ -63,7 +92,7 @@ _POINTS_BACK = re.compile(
 )
 ENOUGH_WORDS = 3
 """A question with so many words of its own says what it is about, whatever its pronouns point to."""
-_LEANS_CJK = re.compile(r"^(?:那|还有|然后)|[它他她]|这个|那个|这些|那些|呢[？?]?$")
+_LEANS_CJK = re.compile(r"^(?:那|还有|然后)|(?<![其吉])[它他她]|这个|那个|这些|那些|呢[？?]?$")
 
 
 def is_greeting(text: str) -> bool:
@@ -82,9 +111,13 @@ def wants_person(text: str) -> bool:
 
 
 def may_reply(text: str) -> bool:
-    """Whether it may be a reply to what was asked before: it asks nothing, and is no greeting."""
-    asks = text.rstrip("\"'”’」 ").endswith(("?", "？")) or _ASKS.search(text) or (has_cjk(text) and _ASKS_CJK.search(text))
-    return not asks and not is_greeting(text) and bool(tokens(text))
+    """Whether it may be a reply to what was asked before: it asks nothing, greets nobody, and is not about who says it."""
+    parts = [text[span.start : span.end] for span in sentences(text)]
+    if is_greeting(text) or _GOES_ON.search(text) or _OF_ONESELF.search(text) or not tokens(text):
+        return False
+    return not any(
+        part.rstrip("\"'”’」 ").endswith(("?", "？")) or (_ASKS_CJK if has_cjk(part) else _ASKS).search(part) for part in parts
+    )
 
 
 def told(text: str) -> str:
@@ -123,8 +156,8 @@ def standalone(question: str, history: Sequence[tuple[str, str]]) -> str:
     if not leans(question):
         return question
     for role, text in reversed(history):
-        if role == "user" and asked(text) and not leans(text):
-            return f"{text.strip()} {question.strip()}"
+        if role == "user" and (earlier := asking(text)) and not is_greeting(text) and not leans(earlier):
+            return f"{earlier.strip()} {question.strip()}"
     return question
 
 
