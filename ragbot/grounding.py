@@ -35,7 +35,7 @@ NEAR_BEST = 0.08
 HOLDS, SAME_WORDS = 0.1, 0.05
 """How far below the best sentence of a passage the one with the answer's words may be to come before it: in its score, and in
 the words of the question that it holds (Friday's line is not Saturday's)."""
-ALSO = 0.35
+ALSO = 0.2
 """How much fewer words of the question it may hold, to be said too."""
 AROUND = 700
 """About how much of a passage is read, in characters: a third of a second's work."""

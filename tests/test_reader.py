@@ -94,7 +94,7 @@ def test_with_a_reader_another_source_that_says_otherwise_is_named(chat_of, home
     assert f"Another source says: {other}" in turn.answer
 
 
-CAFE = "The café opens late on Sunday. On Sunday the café sells soup from 12:00 in the hall. The hall has forty seats."
+CAFE = "The café opens late on Sunday. Soup is what the café is open for on Sunday from 12:00 in the hall. The hall has forty seats."
 
 
 class HallReader:
@@ -110,10 +110,10 @@ def test_what_a_reader_takes_for_the_answer_is_said_too_and_cited(chat_of, home,
     chat = chat_of("")
     chat.memory.remember(Document("a.md", CAFE))
     turn = chat.ask("How late does the café open on Sunday?")
-    assert turn.answer == "The café opens late on Sunday. On Sunday the café sells soup from 12:00 in the hall."
+    assert turn.answer == "The café opens late on Sunday. Soup is what the café is open for on Sunday from 12:00 in the hall."
     assert [citation.quote for citation in turn.citations] == [
         "The café opens late on Sunday.",
-        "On Sunday the café sells soup from 12:00 in the hall.",
+        "Soup is what the café is open for on Sunday from 12:00 in the hall.",
     ]
 
 
