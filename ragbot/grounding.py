@@ -59,6 +59,8 @@ _IDENTIFIER = re.compile(
     r"(?<![\w.,-])(?=[A-Za-z]{1,5}[-_/#]?\d{3}|\d{5})([A-Za-z]{0,5})[-_/#]?(\d+)(?![\w.,-]*[A-Za-z0-9])", re.ASCII
 )
 _ROW = re.compile(r" \| |^[^:;\n]{1,40}: [^;\n]*; ")
+_HEADS = re.compile(r"[^\n]*\n[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*\|")
+"""What follows the first row of a table in Markdown: the names of its columns say nothing by themselves."""
 _THOUSANDS = re.compile(r"(?<=\d)[,\u00a0\u202f](?=\d{3})")
 _MARKUP = re.compile(
     r"^(?:\s*(?:[-*+•·]|\d{1,3}[.)]|#{1,6}|>)\s+)+|(?<![A-Za-z0-9])[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}(?![A-Za-z0-9])|\s*\{\s*#[\w-]+\s*\}"
@@ -225,7 +227,11 @@ _CURVE_READ = (1.1, 0.4)
 def also(found: Sequence[Evidence], given: Collection[Citation]) -> Evidence | None:
     """The sentence with the words that the reader takes for the answer, where nothing that was given holds them."""
     holder = next((e for e in found if e.answer and e.coverage >= found[0].coverage - ALSO), None)
-    if holder is None or any(set(content(holder.answer)) <= set(content(citation.quote)) for citation in given):
+    if (
+        holder is None
+        or holder.citation in given
+        or any(set(content(holder.answer)) <= set(content(citation.quote)) for citation in given)
+    ):
         return None
     return holder
 
@@ -356,7 +362,7 @@ def _units(hit: Hit) -> list[_Unit]:
         elif words.endswith(("?", "？")):
             asked = span
             continue
-        if not _is_stub(words):
+        if not _is_stub(words) and not _HEADS.match(text, span.end):
             units.append(_Unit(hit, span, context))
     return units
 

@@ -356,6 +356,7 @@ def test_remembered_adds_up():
         ("It is -5 degrees.", "It is 5 degrees."),
         ("Relief ships were stopped in Norport.", "Relief ships were stopped in a battle while armies marched on Norport."),
         ("The request was refused.", "The request was granted."),
+        ("The kitchen offers gluten-free bread.", "The kitchen offers gluten-free bread on request."),
         ("图书馆十点开门，九点关门。", "图书馆九点开门，十点关门。"),
         ("会员可以使用激光机。", "只有会员可以使用激光机。"),
     ],

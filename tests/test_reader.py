@@ -94,7 +94,9 @@ def test_with_a_reader_another_source_that_says_otherwise_is_named(chat_of, home
     assert f"Another source says: {other}" in turn.answer
 
 
-CAFE = "The café opens late on Sunday. Soup is what the café is open for on Sunday from 12:00 in the hall. The hall has forty seats."
+CAFE = (
+    "The café opens late on Sunday. Soup is what the café is open for on Sunday from 12:00 in the hall. The hall has forty seats."
+)
 
 
 class HallReader:
@@ -122,6 +124,21 @@ def test_what_was_said_already_is_not_said_again_in_the_words_of_a_reader(chat_o
     chat = chat_of("")
     chat.memory.remember(Document("a.md", CAFE))
     assert chat.ask("When does the café open on Sunday?").answer == "The café opens late on Sunday."
+
+
+def test_no_sentence_is_said_twice_whatever_the_words_of_a_reader_are(chat_of, home, monkeypatch):
+    reads(home, monkeypatch, FixedReader(5.0, "opens late on a Sunday at nine"))  # most of them are there, not all
+    chat = chat_of("")
+    chat.memory.remember(Document("a.md", CAFE))
+    assert chat.ask("When does the café open on Sunday?").answer == "The café opens late on Sunday."
+
+
+def test_the_head_of_a_table_is_no_evidence(memory):
+    memory.remember(Document("a.md", "| Room | Beds | Sea view |\n|---|---|---|\n| Single | 1 | no |\n| Family | 4 | yes |"))
+    question = "Which room has a sea view?"
+    found = grounding.evidence(question, memory.recall(question, 5), memory.embedder().encode)
+    assert [e.text for e in found if "Beds" in e.text] == []
+    assert any("Family" in e.text for e in found)
 
 
 def test_a_chinese_question_opens_no_reader(chat_of, home, monkeypatch):

@@ -6,7 +6,6 @@ passages; what it writes is believed by nobody until `grounding` has checked it.
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 from ragbot.errors import ModelError
-from ragbot.models import bundled, hub
+from ragbot.models import bundled, hub, weights
 from ragbot.types import Message
 
 TRIES, PAUSE = 3, 0.5
@@ -50,7 +49,7 @@ def open_generator(name: str, timeout: float = 60) -> Generator:
 
 
 class BundledGenerator:
-    """SmolLM2-135M-Instruct (Ben Allal and others 2025), 4 bits, on OpenVINO GenAI."""
+    """SmolLM2-135M-Instruct (Ben Allal and others 2025), in 8 bits, on OpenVINO GenAI."""
 
     model = bundled.GENERATOR
 
@@ -61,7 +60,7 @@ class BundledGenerator:
         file = bundled.generator_file()
         with hub.loading(self.model):
             self._pipeline = genai.LLMPipeline(
-                bundled.converted(f"{file.stem}-{file.stat().st_size}", lambda aside: _convert(file, aside)), "CPU"
+                bundled.converted(f"{bundled.GENERATOR}-8bit-{file.stat().st_size}", lambda aside: _convert(file, aside)), "CPU"
             )
         self._lock = threading.Lock()
         # The first word of a fresh pipeline takes a second more than the next ones: better now than in an answer.
@@ -254,7 +253,7 @@ def _convert(file: Path, aside: Path) -> None:
     """The GGUF file as OpenVINO files, which load twice as fast; GenAI writes them beside its input."""
     import openvino_genai as genai
 
-    copy = aside / file.name
-    shutil.copyfile(file, copy)
+    copy = aside / "generator.gguf"
+    weights.write(file, copy)
     genai.LLMPipeline(copy, "CPU", enable_save_ov_model=True)
     copy.unlink()

@@ -37,6 +37,11 @@ _PREPOSITIONS = frozenset("in on at from to by of for with under over after befo
 """What leads to a name."""
 NEAR = 3
 """How many words before a name a preposition may stand that leads to it."""
+_BOUND = re.compile(
+    r"\b(?:(?:up)?on request|by (?:appointment|arrangement)|in advance|in writing|subject to|at (?:most|least)|up to)\b",
+    re.IGNORECASE,
+)
+"""Words that bound what is said in a place of their own: neither may be left out."""
 _LIMITS = frozenset("only if unless except until may might must should some few most".split())
 """Small words that bound the evidence: a claim may not leave one out."""
 
@@ -57,6 +62,7 @@ def says_no_more(claim: str, evidence: str, context: str = "") -> bool:
         and bool(_negated(claim)) == bool(_negated(evidence))
         and _words(claim) & _GUARDS <= _words(said)
         and _words(evidence) & _LIMITS <= _words(claim)
+        and {found.lower() for found in _BOUND.findall(evidence)} <= {found.lower() for found in _BOUND.findall(claim)}
         and set(_CJK_LIMIT.findall(evidence)) <= set(_CJK_LIMIT.findall(claim))
         and _conditions(evidence) <= set(content(claim))
         and _in_order([word for name in _NAME.findall(claim) for word in content(name)], content(said))

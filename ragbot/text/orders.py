@@ -41,6 +41,8 @@ _ENGLISH = (
     r"(?:^\W{0,20}|[,;:] ?|\b(?:please|now|always|must|then) )(?:reply to|respond to|answer) (?:every|any|all|each|the next)"
     rf" {_ASKED}\b[^.!?\n]*\b(?:with|by \w+ing)\b",
     rf"\b{_READER}\b[^.!?\n]{{0,30}}\b(?:must|should|shall|ha(?:s|ve) to|needs? to) (?:\w+ )?{_SPEAK}\b",
+    rf"\bif you(?:'re| are) (?:an?|the) {_READER}\b|\byou are to (?:\w+ )?{_SPEAK}\b",
+    rf"\byou (?:must|should|shall|have to|need to) (?:always|never|only) {_SPEAK}(?: (?:that|only|with|no|yes)\b|:)",
     rf"\b(?:dear|hey|note to|message (?:to|for)) (?:the )?{_READER}\b",
     r"\b(?:do not|don't|never) (?:cite|quote|mention) (?:this|the) (?:file|source|document|passage|page)\b",
     r"\b(?:do not|don't|never) tell the user\b",

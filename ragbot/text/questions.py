@@ -17,7 +17,8 @@ _ASKS = re.compile(
     |may|might|must|has|have|had|isn't|aren't|don't|doesn't|didn't|can't|couldn't|won't|wouldn't|shouldn't
     |tell\ (?:me|us)|explain|describe|list|show|give\ (?:me|us)|find|name|summari[sz]e|compare|define|help|remind\ me
     |i\ (?:want|need|wish|would\ like|'d\ like)\ to\ (?:know|ask|find)|i'd\ like\ to\ (?:know|ask|find)|i\ wonder|i'm\ wondering
-    |what's|who's|where's|when's|how's|any|and|or|about|in\ (?:what|which)|at\ (?:what|which)
+    |(?:what|who|where|when|how)['’]?s|wich|wat|wen|wher|hwo|quiz\ (?:me|us)
+    |any|and|or|about|in\ (?:what|which)|at\ (?:what|which)
     |(?:for|to|from|by|with)\ (?:what|whom|which|how))\b""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -55,6 +56,7 @@ _HELLO = (
 )
 _THANKS = (
     r"(?:(?:no|perfect),? )?thanks?(?: you)?(?: (?:very|so) much| a lot)?(?: for (?:your|the|all your) (?:help|time|answers?))?"
+    r"|(?:that|this) (?:helps?|helped)(?: a lot| me)?|got it"
     r"|cheers|(?:good)?bye|good night|see you|okay|ok|great|perfect|(?:谢谢|多谢)(?:你|您|啦|了)?|再见|拜拜|好的|晚安"
 )
 _AFTER = r"(?:[\s,]+(?:there|all|everyone|bot|ragbot|again|then|later))?[\s!.,?。，！？～~]*"
