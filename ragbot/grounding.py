@@ -45,7 +45,7 @@ READ = 3
 """How much evidence of other documents is read for another answer."""
 LEAD = 0.1
 """How much of the match of words hangs on how a sentence begins, or on the first cell of a row."""
-SAME_MATTER, SAME_SCORE, CHANGED_SCORE = 0.6, 0.15, 0.35
+SAME_MATTER, SAME_SCORE, CHANGED_SCORE = 0.6, 0.15, 0.5
 """Two things told are of one matter if they are this near to each other, and answer the question about as well; less well is
 enough of the newer one if it says that something changed."""
 SAID = 1.0
@@ -54,7 +54,11 @@ STUB_WORDS = 4
 EARLIER = 0.3
 """The weight of a word that only an earlier question holds, which this one leans on."""
 
-_CHANGED = re.compile(r"\b(?:instead|now|no longer|any ?more|after all|actually)\b|改[成为到在]|现在|不再", re.IGNORECASE)
+_CHANGED = re.compile(
+    r"\b(?:instead|now|no longer|any ?more|after all|actually|moved to|changed to|postponed|rescheduled|cancell?ed)\b"
+    r"|改[成为到在]|现在|不再",
+    re.IGNORECASE,
+)
 _IDENTIFIER = re.compile(
     r"(?<![\w.,-])(?=[A-Za-z]{1,5}[-_/#]?\d{3}|\d{5})([A-Za-z]{0,5})[-_/#]?(\d+)(?![\w.,-]*[A-Za-z0-9])", re.ASCII
 )
