@@ -128,6 +128,8 @@ class Answering:
             carrier = grounding.support(sentence, near, self._encode, self._reads(message))
             if carrier is None or carrier.citation in carriers:  # unfounded, or the same once more
                 break
+            if not carriers and not set(content(near[0].answer)) <= set(content(sentence)):  # without the very answer
+                break
             carriers.add(carrier.citation)
             yield Said(sentence, carrier.citation, sure)
         if not carriers:  # the generator found no words that stand: the evidence speaks for itself

@@ -126,6 +126,13 @@ def test_what_was_said_already_is_not_said_again_in_the_words_of_a_reader(chat_o
     assert chat.ask("When does the café open on Sunday?").answer == "The café opens late on Sunday."
 
 
+def test_what_is_written_without_the_words_of_a_reader_is_not_said(chat_of, home, monkeypatch):
+    reads(home, monkeypatch, FixedReader(5.0, "late"))
+    chat = chat_of("On Sunday the café opens.")
+    chat.memory.remember(Document("a.md", CAFE))
+    assert chat.ask("When does the café open on Sunday?").answer == "The café opens late on Sunday."
+
+
 def test_no_sentence_is_said_twice_whatever_the_words_of_a_reader_are(chat_of, home, monkeypatch):
     reads(home, monkeypatch, FixedReader(5.0, "opens late on a Sunday at nine"))  # most of them are there, not all
     chat = chat_of("")
