@@ -2,8 +2,8 @@
 
     python benchmarks/same_text.py [--limit N]
 
-The prompts are those of chats with the demo's handbook. OpenVINO computes on 8-bit activations where the processor can,
-transformers in 32 bits on weights that were put back from 4, so that near ties may fall differently.
+The prompts are those of chats with the demo's handbook. OpenVINO has the weights in 8 bits, transformers in 32, both made from
+the file's 4: where two words are about as likely, either may be written.
 """
 
 from __future__ import annotations

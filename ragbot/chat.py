@@ -18,7 +18,7 @@ from ragbot import inputs
 from ragbot import persona as personas
 from ragbot.answering import Answering, Said
 from ragbot.config import NONE
-from ragbot.errors import InputError, NotFoundError
+from ragbot.errors import InputError, NotFoundError, RagbotError
 from ragbot.memory import Memory
 from ragbot.models.generator import Generator, open_generator
 from ragbot.models.reader import Reader, open_reader
@@ -56,7 +56,7 @@ class Chat:
         memory = Memory.open(home, create=create)
         try:
             return cls(memory, session, scope)
-        except Exception:
+        except RagbotError:
             memory.close()
             raise
 

@@ -233,6 +233,17 @@ def test_a_mistake_in_a_persona_is_named(home, line, by, said):
     assert said in str(raised.value)
 
 
+def test_a_chat_with_a_wrong_persona_leaves_no_memory_open(home, embedders, monkeypatch):
+    home.mkdir()
+    (home / "ragbot.toml").write_text('persona = "pirate"\n', encoding="utf-8")
+    closed = []
+    close = Memory.close
+    monkeypatch.setattr(Memory, "close", lambda self: closed.append(self) or close(self))
+    with pytest.raises(errors.ConfigError, match="persona pirate"):
+        Chat.open(home)
+    assert len(closed) == 1
+
+
 def test_a_bot_that_never_refuses_says_that_it_knows_nothing_all_the_same(speaking, home):
     home.mkdir()
     text = (persona.BUNDLED / "plain.toml").read_text(encoding="utf-8")
