@@ -43,7 +43,7 @@ bench: $(VENV)/ready
 
 # The reader anew, from a folder with squad_style, doc2dial_val and timeqa_human: make train-reader TRAINING_DATA=FOLDER
 train-reader: $(VENV)/ready
-	$(BIN)/python -m ragbot.learn $(TRAINING_DATA) --out ragbot/models/reader
+	$(BIN)/python -m training.answerability $(TRAINING_DATA) --out ragbot/models/bundled/answerability
 
 crash: $(VENV)/ready
 	$(BIN)/python tests/crash.py --rounds $(ROUNDS) --out benchmarks/results/crash.json

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from corpus import machine
 
-from ingest.reading import Reading, Request
+from ingest.parse_pool import Reading, Request
 
 TIMES = 5
 

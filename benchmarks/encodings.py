@@ -12,7 +12,7 @@ from pathlib import Path
 
 from corpus import machine
 
-from ingest.readers.characters import decode
+from ingest.parsers.characters import decode
 
 
 def samples():

@@ -23,13 +23,12 @@ from pathlib import Path
 import numpy as np
 from corpus import machine, spread
 
+import ragbot.maintenance.spaces
 import ragbot.memory
-import ragbot.spaces
 from ragbot import Document, Memory
 from ragbot.index import manifest as manifests
 from ragbot.index.columns import Filter
-from ragbot.store import Draft
-from ragbot.types import EVERYONE
+from ragbot.types import EVERYONE, NewChunk
 
 PER_DOCUMENT = 100
 ONLY = Filter(frozenset([EVERYONE]))
@@ -54,16 +53,16 @@ class Given:
         raise NotImplementedError
 
 
-def drafts_of(document):
+def new_chunks_of(document):
     """One passage a line; the place of the first one's vector is in front of its text."""
-    drafts, at = [], 0
+    new_chunks, at = [], 0
     for line in document.text.split("\n"):
         end = at + len(line)
         digest = hashlib.sha256(line.encode()).hexdigest()
         text = line[line.index(" ") + 1 :]
-        drafts.append(Draft(text=text, start=at, end=end, page=None, line=0, heading="", embedded=line, sha256=digest))
+        new_chunks.append(NewChunk(text=text, start=at, end=end, page=None, line=0, heading="", embedded=line, sha256=digest))
         at = end + 1
-    return drafts
+    return new_chunks
 
 
 class Corpus:
@@ -124,8 +123,8 @@ def updates(memory, corpus, count):
         follow(memory)
         found = {id for id, _ in memory._view.nearest(corpus.vectors[rows[0] % len(corpus.vectors)], 10, ONLY)}
         recalled = (time.perf_counter() - began) * 1000
-        with memory.store.reading() as reader:
-            assert any(chunk.uri == document.uri for chunk in reader.chunks(found, [EVERYONE]).values())
+        with memory.store.reading() as snapshot:
+            assert any(chunk.uri == document.uri for chunk in snapshot.chunks(found, [EVERYONE]).values())
         yield took, recalled
 
 
@@ -150,21 +149,21 @@ def flat(corpus, homes, rounds):
 
 
 def follow(memory):
-    with memory.store.reading() as reader:
-        space = reader.active_space()
+    with memory.store.reading() as snapshot:
+        space = snapshot.active_space()
     manifest = manifests.read(memory.home, space.id)
-    with memory.store.reading() as reader:
-        memory._view.follow(reader, manifest)
+    with memory.store.reading() as snapshot:
+        memory._view.follow(snapshot, manifest)
 
 
 def live(memory, scopes):
     """Ids and vectors of what a search may find, from the database."""
-    with memory.store.reading() as reader:
-        space = reader.active_space()
-        ids, parts = reader.vector_ids(space), []
+    with memory.store.reading() as snapshot:
+        space = snapshot.active_space()
+        ids, parts = snapshot.vector_ids(space), []
         for at in range(0, len(ids), 10_000):
             wanted = [
-                p for p in reader.passages(space, ids[at : at + 10_000].tolist()) if p.retired_at is None and p.scope in scopes
+                p for p in snapshot.passages(space, ids[at : at + 10_000].tolist()) if p.retired_at is None and p.scope in scopes
             ]
             parts.append((np.array([p.id for p in wanted], np.int64), [p.vector for p in wanted]))
     vectors = np.frombuffer(b"".join(b"".join(v) for _, v in parts), np.float32).reshape(-1, space.dim)
@@ -250,10 +249,10 @@ home, query, text = sys.argv[1], np.load(sys.argv[2])[3], json.loads(open(sys.ar
 began = time.perf_counter()
 memory = Memory.open(home, create=False)
 manifest = manifests.read(memory.home, 1)
-with memory.store.reading() as reader:
-    memory._view.follow(reader, manifest)
+with memory.store.reading() as snapshot:
+    memory._view.follow(snapshot, manifest)
     ranked = memory._ranked(text, query, 100, Filter(frozenset(["everyone"])))
-    found = reader.chunks([hit.id for hit in ranked[:5]], ["everyone"])
+    found = snapshot.chunks([hit.id for hit in ranked[:5]], ["everyone"])
 assert len(found) == 5
 print(time.perf_counter() - began)
 """
@@ -277,8 +276,8 @@ def main():
     options = parser.parse_args()
     corpus = Corpus(options.corpus, 50_000 if options.flat else options.count * 2 if options.churn else options.count)
     given = Given(corpus.vectors)
-    ragbot.spaces.open_embedder = lambda name: given
-    ragbot.memory.drafts_of = drafts_of
+    ragbot.maintenance.spaces.open_embedder = lambda name: given
+    ragbot.memory.new_chunks_of = new_chunks_of
     if options.flat:
         print(json.dumps(flat(corpus, [options.home, *options.flat], options.rounds)))
         return

@@ -19,9 +19,10 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ragbot.models import bundled, minilm
+from ragbot.models import bundled
+from ragbot.models.bundled import minilm
+from ragbot.models.bundled.minilm import DIM, HEAD, HEADS, LAYERS
 from ragbot.models.embedder import BundledEmbedder
-from ragbot.models.minilm import DIM, HEAD, HEADS, LAYERS
 
 SPLIT_X, SPLIT_DOWN = 16, (320, 320, 320, 32, 32, 32)
 """How many further columns the channels of widest range get, by layer."""

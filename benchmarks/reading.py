@@ -1,6 +1,6 @@
-"""Fits how likely it is that evidence answers a question (`ragbot.grounding.likely`), with what the reader makes of it.
+"""Fits how likely it is that evidence answers a question (`ragbot.answer.quote.answerability`), with what the reader makes of it.
 
-    python benchmarks/reading.py DATA        # the folder that `python -m ragbot.learn` takes
+    python benchmarks/reading.py DATA        # the folder that `python -m training.answerability` takes
 
 Titles of SQuAD 2.0 that the reader was not trained on. Each question is asked through the memory, of the passages of all titles,
 and of those of other titles only ("silent": nothing answers). Beside it stands what is said without a reader. The curve has two
@@ -18,20 +18,21 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from ragbot import Document, Memory, grounding
-from ragbot.learn import data
-from ragbot.learn.making import Maker, parts
-from ragbot.models.reader import open_reader
-from ragbot.text.claims import says_no_more
+from ragbot import Document, Memory
+from ragbot.answer import quote
+from ragbot.answer.lexical import lexically_entailed
+from ragbot.models.answerability import open_answerability_model
 from ragbot.text.sentences import sentences
 from ragbot.text.tokens import content
+from training.answerability import data
+from training.answerability.corruptions import Maker, parts
 
 OTHERS = 0.06
 """What a question without an answer counts in the fit, of either kind: as if nine in ten questions had one."""
 CUT, CUTS = 0.55, (0.5, 0.55, 0.65)
 
 
-class Asked(NamedTuple):
+class AnswerQuestion(NamedTuple):
     """A question, and what was read for it."""
 
     answers: float
@@ -50,16 +51,16 @@ def ask(memory, questions, silent):
     """What is read for each question, without those for which nothing is found."""
     found = []
     for one in questions:
-        hits, encode = memory.recall(one.question, memory.config.passages), memory.embedder().encode
-        plain = grounding.evidence(one.question, hits, encode)
-        best = next(iter(grounding.evidence(one.question, hits, encode, reader=open_reader())), None)
+        hits, encode = memory.recall(one.question, memory.settings.passages), memory.embedder().encode
+        plain = quote.select_sentences(one.question, hits, encode)
+        best = next(iter(quote.select_sentences(one.question, hits, encode, reader=open_answerability_model())), None)
         if best is None or best.read is None:
             continue
         answer = None if silent else one.answer
         right, plain_right = (bool(answer) and answer in e.text and e.hit.chunk.text in one.passage for e in (best, plain[0]))
         kind = "silent" if silent else "answerable" if answer else "adversarial"
-        sure, before = grounding.likely(one.question, best), grounding.confidence(one.question, plain)
-        found.append(Asked(best.read.answers, sure, right, kind, before, plain_right))
+        sure, before = quote.answerability(one.question, best), quote.best_answerability(one.question, plain)
+        found.append(AnswerQuestion(best.read.answers, sure, right, kind, before, plain_right))
     return found
 
 
@@ -91,11 +92,12 @@ def claims(passages):
     due = np.array([one.span is not None for one in made])
     evidence = [one.answer or _like(one.question, one.passage) for one in made]
     read = [
-        open_reader().read(one.question, [(one.title, text)], claim=True)[0] for one, text in zip(made, evidence, strict=True)
+        open_answerability_model().read(one.question, [(one.title, text)], claim=True)[0]
+        for one, text in zip(made, evidence, strict=True)
     ]
     score = np.array([one.answers for one in read])
-    rules = np.array([says_no_more(one.question, text, one.title) for one, text in zip(made, evidence, strict=True)])
-    reader = score >= grounding.SAID
+    rules = np.array([lexically_entailed(one.question, text, one.title) for one, text in zip(made, evidence, strict=True)])
+    reader = score >= quote.SAID
     print(f"claims: {due.sum()} that are said, {(~due).sum()} that are not; the reader's AUC {roc_auc_score(due, score):.3f}")
     for name, passed in (("rules", rules), ("reader", reader), ("both", rules & reader)):
         print(f"  {name} let through {passed[due].mean():.3f} of those that are said, {passed[~due].mean():.3f} of the others")

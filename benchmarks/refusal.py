@@ -1,4 +1,4 @@
-"""Fits and measures when to answer and when to say "I don't know" (`ragbot.grounding.confidence`).
+"""Fits and measures when to answer and when to say "I don't know" (`ragbot.answer.quote.best_answerability`).
 
     python benchmarks/refusal.py FOLDER        # the folder holds squad2_*_{corpus,qa}.jsonl.gz and cmrc2018_*
 
@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from ragbot import Document, Memory, grounding
+from ragbot import Document, Memory
+from ragbot.answer import quote
 from ragbot.text.tokens import has_cjk
 
 K = 5
@@ -34,7 +35,7 @@ def lines(file: Path) -> list[dict]:
 def features(memory: Memory, question: str, without: str) -> tuple[float, float, str]:
     """Cosine and coverage of the best evidence, and the best sentence, leaving out one article."""
     hits = [hit for hit in memory.recall(question, 40) if hit.chunk.title != without][:K]
-    found = grounding.evidence(question, hits, memory.embedder().encode)
+    found = quote.select_sentences(question, hits, memory.embedder().encode)
     return (found[0].cosine, found[0].coverage, found[0].text) if found else (0.0, 0.0, "")
 
 
@@ -67,7 +68,7 @@ def report(name: str, rows: list[tuple], cjk: bool) -> None:
     curve = LogisticRegression(C=100).fit(x[fit], kind[fit] == "due")
     bias, weights = float(curve.intercept_[0]), curve.coef_[0]
     print(f"{name}: fitted curve ({bias:.1f}, {weights[0]:.1f}, {weights[1]:.1f})")
-    now = grounding._CURVE_CJK if cjk else grounding._CURVE
+    now = quote._CURVE_CJK if cjk else quote._CURVE
     for label, (b, w1, w2) in (("fitted", (bias, *weights)), ("in force", now)):
         p = 1 / (1 + np.exp(-(b + x[:, 0] * w1 + x[:, 1] * w2)))
         for cut in (0.5, 0.6, 0.7):

@@ -171,13 +171,13 @@ class Txtai(Rival):
             return np.stack([self.pending.popleft() for _ in texts])
 
         self.kind, self.pending = Embeddings, deque()
-        self.config = {"method": "external", "transform": given, "content": True} | ({"hybrid": True} if self.hybrid else {})
+        self.settings = {"method": "external", "transform": given, "content": True} | ({"hybrid": True} if self.hybrid else {})
 
     def model(self, path):
-        self.config = {"path": path, "content": True}
+        self.settings = {"path": path, "content": True}
 
     def create(self):
-        self.db = self.kind(self.config)
+        self.db = self.kind(self.settings)
 
     def documents(self, blocks):
         for block in blocks:
@@ -195,7 +195,7 @@ class Txtai(Rival):
         self.db.save(self.path)
 
     def open(self):
-        self.db = self.kind().load(self.path, config={"transform": self.config["transform"]})
+        self.db = self.kind().load(self.path, config={"transform": self.settings["transform"]})
 
     def search(self, text, vector=None, scope=None, wide=0):
         self.pending.extend([] if vector is None else [vector])

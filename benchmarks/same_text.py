@@ -14,7 +14,8 @@ import tempfile
 from pathlib import Path
 
 from ingest import pipeline
-from ragbot import Memory, grounding, prompt
+from ragbot import Memory
+from ragbot.answer import prompt, quote
 from ragbot.models import bundled
 from ragbot.models.generator import BundledGenerator, TransformersGenerator
 
@@ -42,8 +43,8 @@ def prompts(limit):
     with tempfile.TemporaryDirectory() as home, Memory.open(home) as memory:
         pipeline.sync(memory, DEMO / "handbook")
         for question in [line for line in asked if line.isascii()][:limit]:
-            found = grounding.evidence(question, memory.recall(question, 5), memory.embedder().encode)
-            facts = [grounding.spoken(one) for one in grounding.near_best(found)[:3]]
+            found = quote.select_sentences(question, memory.recall(question, 5), memory.embedder().encode)
+            facts = [quote.render_quote(one) for one in quote.near_best(found)[:3]]
             yield prompt.build(question, facts, generator.count)
 
 

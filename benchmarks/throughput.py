@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from corpus import machine
 
-import ragbot.spaces
+import ragbot.maintenance.spaces
 from ragbot import Document, Memory
 from ragbot.models.embedder import BundledEmbedder
 
@@ -91,7 +91,7 @@ def held():
 
 def gigabytes(wanted):
     """Ingest documents of 100 kB each, and watch the memory that this process holds, alone and with the background builder."""
-    ragbot.spaces.open_embedder = lambda name: ByChance()
+    ragbot.maintenance.spaces.open_embedder = lambda name: ByChance()
     most = {"ingesting": 0, "with_builder": 0}
     over = threading.Event()
 
@@ -123,7 +123,7 @@ def gigabytes(wanted):
             result = {"gigabytes": round(size / 1e9, 2), "seconds": round(ingested), "peak_gb": gb(most)}
             print(json.dumps(result), flush=True)
             most.update(ingesting=0, with_builder=0)
-            memory.settle(most=2**40)
+            memory.compact(most=2**40)
             settled = time.monotonic() - began - ingested
             passages = sum(document.chunks for document in memory.documents())
     over.set()

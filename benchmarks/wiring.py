@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ragbot.config import Config
-from ragbot.evaluate import measures
-from ragbot.evaluate.sets import read_set
+from ragbot.evaluate.retrieval import measures
+from ragbot.evaluate.retrieval.sets import read_set
 from ragbot.models.embedder import open_embedder
+from ragbot.settings import Config
 
 PUBLISHED, NEAR = 0.645, 0.005
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import feedparser.mixin  # type: ignore[import-untyped]
 
-from ingest.readers import characters, worker
-from ingest.readers.formats import named
+from ingest.parsers import characters, worker
+from ingest.parsers.formats import named
 from ragbot.errors import BrokenError, ReadError
 
 MOST_BYTES = 10_000_000

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from ingest import readers, remote, sources
-from ingest.reading import Reading, Request
+from ingest import parsers, remote, sources
+from ingest.failed_files import FailedFiles
+from ingest.parse_pool import ParsePool, Request
 from ingest.sources import FILE_DIGEST, FILE_STATE, Item, Seen
-from ingest.verdicts import Verdicts
 from ragbot.errors import EmptyError, InputError, ReadError, UnsupportedError
 from ragbot.memory import Memory
 from ragbot.types import EVERYONE, Document, Remembered
@@ -136,7 +136,7 @@ class _Run:
         self._memory, self._scope, self._password, self._progress, self._retire = memory, scope, password, progress, retire
         self.known: dict[str, Mapping[str, str]] = {}
         self._seen: dict[str, Seen] = {}
-        self._verdicts = Verdicts(memory, scope)
+        self._failed_files = FailedFiles(memory, scope)
 
     def all(
         self, items: Sequence[Item], unread: Sequence[sources.Unread], stop: Callable[[], None] = lambda: None
@@ -193,12 +193,12 @@ class _Run:
         waiting: list[Document] = []
         noted: _Changes = {}
         since = time.monotonic()
-        with Reading(stop=stop) as reading:
+        with ParsePool(stop=stop) as reading:
             for item, read in reading.each(items, self._wanted):
                 looked = self._seen.pop(item.uri, None)
                 seen = looked or Seen(None)
                 if looked and looked.path:
-                    self._verdicts.give(item.uri, read if isinstance(read, ReadError) else None, looked.noted)
+                    self._failed_files.give(item.uri, read if isinstance(read, ReadError) else None, looked.noted)
                 if seen.passing and seen.path:
                     seen.path.unlink(missing_ok=True)
                 if isinstance(read, Document):
@@ -213,14 +213,14 @@ class _Run:
             yield from self._remember(waiting)
         if noted:
             self._memory.note(noted, scope=self._scope)
-        self._verdicts.keep()
+        self._failed_files.keep()
 
     def _wanted(self, item: Item) -> Request | None:
         """Whether an item needs reading. Called in the threads of the reading."""
-        if (cause := self._verdicts.of(item)) is not None:
+        if (cause := self._failed_files.of(item)) is not None:
             raise cause
         known = self.known.get(item.uri, {})
-        same_reader = known.get(READER) == readers.READER_VERSION
+        same_reader = known.get(READER) == parsers.PARSER_VERSION
         seen = self._seen[item.uri] = item.look(known if same_reader else {})
         if seen.path is None:
             return None
@@ -230,7 +230,7 @@ class _Run:
         noted = {key: value for key, value in seen.noted.items() if value}
         if seen.path and seen.stamp and sources.stamp(seen.path) != seen.stamp:  # nobody knows which of both was read
             noted = {**noted, FILE_DIGEST: "changed while it was read", FILE_STATE: ""}
-        return {**noted, READER: readers.READER_VERSION}
+        return {**noted, READER: parsers.PARSER_VERSION}
 
     def _changed_note(self, uri: str, new: Mapping[str, str]) -> _Changes:
         """What is noted of a document, with what is `new` put in; empty if that is all there already."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, ClassVar
 
-from ingest import readers
+from ingest import parsers
 from ingest.sources import Seen, Unread
 from ragbot.errors import InputError, ReadError
 from ragbot.memory import Memory
@@ -160,7 +160,7 @@ class Remote:
         mark = json.loads(self._memory.marks(key).get(key, "{}"))
         if not mark and self._memory.document(uri, scope=self._scope):
             return [Page(uri, url, True, self)]
-        got = self.fetch(url, mark if mark.get("reader") == readers.READER_VERSION else {})
+        got = self.fetch(url, mark if mark.get("reader") == parsers.PARSER_VERSION else {})
         if got.status == "unchanged":  # but its pages may have changed; those that were retired or forgotten stay so
             return [Page(page, page, False, self) for page in mark["pages"] if self._memory.document(page, scope=self._scope)]
         if got.path is None or not feeds.is_feed(got.path, got.suffix):
@@ -168,7 +168,7 @@ class Remote:
         found = [self._entry(entry, got.url) for entry in feeds.read(got.path.read_bytes(), got.url)]
         got.path.unlink(missing_ok=True)
         pages = [item.uri for item in found if isinstance(item, Page)]
-        self._marks[key] = json.dumps({**_marked(got), "reader": readers.READER_VERSION, "pages": pages})
+        self._marks[key] = json.dumps({**_marked(got), "reader": parsers.PARSER_VERSION, "pages": pages})
         return found
 
     def _entry(self, entry: Entry, feed: str) -> Page | FeedEntry:

@@ -14,17 +14,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ragbot import inputs
-from ragbot import persona as personas
-from ragbot.answering import Answering, Said
-from ragbot.config import NONE
+from ragbot.answer import persona as personas
+from ragbot.answer.persona import Persona
+from ragbot.answer.replies import Answering, AnswerSentence
 from ragbot.errors import InputError, NotFoundError, RagbotError
 from ragbot.memory import Memory
+from ragbot.models.answerability import AnswerabilityModel, open_answerability_model
 from ragbot.models.generator import Generator, open_generator
-from ragbot.models.reader import Reader, open_reader
-from ragbot.persona import Persona
+from ragbot.search import filter
+from ragbot.settings import NONE
 from ragbot.store import Raced
-from ragbot.text import questions, storable
+from ragbot.text import messages, storable
 from ragbot.text.tokens import has_cjk
 from ragbot.types import EVERYONE, LOCAL, Document, Turn
 
@@ -42,7 +42,7 @@ class Chat:
         self.scope = storable(scope)
         self.last: Turn | None = None
         """The newest turn of this object; after a `stream` was read to its end, the finished one."""
-        self.persona = persona or personas.load(memory.config.persona, memory.home)
+        self.persona = persona or personas.load(memory.settings.persona, memory.home)
         self._generator = generator
 
     @classmethod
@@ -84,12 +84,12 @@ class Chat:
     def generator(self) -> Generator:
         """The configured generator, loaded the first time it is asked for."""
         if self._generator is None:
-            self._generator = open_generator(self.memory.config.generator, self.memory.config.generator_timeout)
+            self._generator = open_generator(self.memory.settings.generator, self.memory.settings.generator_timeout)
         return self._generator
 
-    def reader(self) -> Reader | None:
+    def reader(self) -> AnswerabilityModel | None:
         """What reads questions and evidence together; None where the settings say so."""
-        return None if self.memory.config.reader == NONE else open_reader()
+        return None if self.memory.settings.reader == NONE else open_answerability_model()
 
     def ask(self, question: str, *, history: Sequence[tuple[str, str]] | None = None) -> Turn:
         """Answer a message. The turn's citations carry its sentences; without any, it says it does not know.
@@ -117,12 +117,12 @@ class Chat:
         if not question.strip():
             raise InputError("the message is empty; ask or tell something")
         question = storable(question)
-        history = self._history() if history is None else inputs.history(history)
+        history = self._history() if history is None else filter.history(history)
         answering = Answering(self.memory, self.scopes, self.persona, self.generator, self.reader)
         judged = answering.judged(question, history)
         # What fills the gap of a check is an exercise, no knowledge.
-        turn = self._begin(question, "" if judged else questions.told(question))
-        said: list[Said] = []
+        turn = self._begin(question, "" if judged else messages.statements(question))
+        said: list[AnswerSentence] = []
         failed = True
         try:
             for sentence in [judged] if judged else answering.reply(question, history, f"turn:{turn.id}"):
@@ -139,20 +139,22 @@ class Chat:
 
     def rate(self, turn_id: str, *, up: bool, author: str = "") -> None:
         """Say whether a turn was good. Raises NotFoundError if there is none of this id in the scope."""
-        with self.memory.store.writing() as writer:
-            writer.add_feedback(self._own(writer.turn(turn_id), turn_id), "up" if up else "down", author=storable(author))
+        with self.memory.store.writing() as transaction:
+            transaction.add_feedback(
+                self._own(transaction.turn(turn_id), turn_id), "up" if up else "down", author=storable(author)
+            )
 
     def correct(self, turn_id: str, text: str, *, author: str = "") -> Document:
         """Say what is right instead. From now on it answers in this chat's scope, before what the turn cited.
 
         The cited passages stay: what else they say is still true. Raises NotFoundError, InputError.
         """
-        with self.memory.store.reading() as reader:
-            turn = self._own(reader.turn(turn_id), turn_id)
+        with self.memory.store.reading() as snapshot:
+            turn = self._own(snapshot.turn(turn_id), turn_id)
         correction = Document(
             uri=f"correction:{turn.id}",
             text=storable(text.strip()),
-            title=questions.asking(turn.question),  # what was told in it is a document of its own, to be forgotten on its own
+            title=messages.questions(turn.question),  # what was told in it is a document of its own, to be forgotten on its own
             kind="correction",
             scope=self.scope,
             metadata={"author": storable(author)} if author else {},
@@ -160,7 +162,7 @@ class Chat:
         self.memory.remember(
             correction,
             disputes=turn.citations,
-            also=lambda writer: writer.add_feedback(turn, "correction", correction.text, storable(author)),
+            also=lambda transaction: transaction.add_feedback(turn, "correction", correction.text, storable(author)),
         )
         return correction
 
@@ -170,8 +172,8 @@ class Chat:
         return turn
 
     def _history(self) -> list[tuple[str, str]]:
-        with self.memory.store.reading() as reader:
-            turns = reader.turns(self.scope, self.session, HISTORY_TURNS)
+        with self.memory.store.reading() as snapshot:
+            turns = snapshot.turns(self.scope, self.session, HISTORY_TURNS)
         return [line for turn in turns for line in (("user", turn.question), ("assistant", turn.answer)) if line[1]]
 
     def _begin(self, question: str, told: str) -> Turn:
@@ -188,24 +190,24 @@ class Chat:
         )
         if told and self.persona.remember == "told":
             document = Document(f"turn:{turn.id}", told, kind="turn", scope=self.scope, lines=False)
-            self.memory.remember(document, also=lambda writer: writer.add_turn(turn))
+            self.memory.remember(document, also=lambda transaction: transaction.add_turn(turn))
         else:
-            with self.memory.store.writing() as writer:
-                writer.add_turn(turn)
+            with self.memory.store.writing() as transaction:
+                transaction.add_turn(turn)
         self.last = turn
         return turn
 
-    def _finish(self, turn: Turn, said: Sequence[Said], failed: bool) -> Turn:
+    def _finish(self, turn: Turn, said: Sequence[AnswerSentence], failed: bool) -> Turn:
         citations = tuple(dict.fromkeys(s.citation for s in said if s.citation))
         claims = [s for s in said if not s.aside]
         grounded = bool(claims) and not failed and all(s.citation for s in claims)
         sure = max((s.confidence for s in said), default=0.0)
         done = replace(turn, answer=" ".join(s.text for s in said), citations=citations, grounded=grounded, confidence=sure)
         try:
-            with self.memory.store.writing() as writer:
-                writer.add_answer(done)
+            with self.memory.store.writing() as transaction:
+                transaction.add_answer(done)
         except Raced:  # a cited document was forgotten while the answer was written
             done = replace(turn, answer=(self.persona.zh if has_cjk(turn.question) else self.persona.en).unknown)
-            with self.memory.store.writing() as writer:
-                writer.add_answer(done)
+            with self.memory.store.writing() as transaction:
+                transaction.add_answer(done)
         return done

@@ -18,32 +18,45 @@ from typing import TypeVar
 
 import numpy as np
 
-from ragbot import config as configs
-from ragbot import inputs
-from ragbot.drafting import drafts_of
+from ragbot import settings as configs
 from ragbot.errors import BusyError, InputError, NotFoundError
-from ragbot.index import builder
 from ragbot.index import manifest as manifests
-from ragbot.index.builder import Builder
 from ragbot.index.columns import Filter
 from ragbot.index.view import Replaced, View
+from ragbot.maintenance import builder
+from ragbot.maintenance.builder import Builder
+from ragbot.maintenance.refresh import Maintenance, Progress
+from ragbot.maintenance.spaces import Counted, Spaces
 from ragbot.models.embedder import Embedder
 from ragbot.models.reranker import Reranker, open_reranker
-from ragbot.recalling import Asked, Recall
-from ragbot.reranking import CANDIDATES, reranked
-from ragbot.spaces import Progress, Spaces
-from ragbot.store import Draft, Raced, Reader, Store, Stored, Writer
+from ragbot.search import filter
+from ragbot.search import query as query_text
+from ragbot.search.candidates import Query, Search
+from ragbot.search.rerank import CANDIDATES, reranked
+from ragbot.store import Raced, Snapshot, Store, Stored, Transaction
 from ragbot.store.rows import micros
 from ragbot.text import chunks as chunking
-from ragbot.text import history as histories
+from ragbot.text import documents as texts
 from ragbot.text import storable
-from ragbot.text.questions import standalone
-from ragbot.types import EVERYONE, Checked, Chunk, Citation, Document, Forgotten, Hit, Part, Refreshed, Remembered, Space
-from ragbot.upkeep import Told, Upkeep
+from ragbot.text.messages import contextualize
+from ragbot.types import (
+    EVERYONE,
+    Checked,
+    Chunk,
+    Citation,
+    Document,
+    Forgotten,
+    Hit,
+    NewChunk,
+    Part,
+    Refreshed,
+    Remembered,
+    Space,
+)
 
 GROUP_DOCUMENTS, GROUP_PASSAGES = 256, 256
 """What shares a pass through the embedder and a transaction."""
-SETTLED = 65_536
+MAX_COMPACTED = 65_536
 """A merge of more passages than this is left to the background and to `refresh`."""
 TRIES = 20
 
@@ -53,7 +66,7 @@ class _Prepared:
     """A document that is to be remembered, with its passages; none if it has not changed."""
 
     document: Document
-    drafts: Sequence[Draft] | None
+    new_chunks: Sequence[NewChunk] | None
 
 
 class _Moved(Exception):
@@ -67,14 +80,14 @@ _One = TypeVar("_One", bound="_Prepared | tuple[Document, InputError]")
 class Memory:
     """The memory of one home. Safe to use from several threads, and beside other processes."""
 
-    def __init__(self, home: Path, store: Store, config: configs.Config) -> None:
+    def __init__(self, home: Path, store: Store, config: configs.Settings) -> None:
         self.home = home
-        self.config = config
+        self.settings = config
         self.store = store
         self._spaces = Spaces(store, config.embedder)
         self._view = View(home, chunking.tokens_of)
-        self._builder = Builder(home, store, builder.command("ragbot.upkeep"))
-        self._upkeep = Upkeep(home, store, self._spaces)
+        self._builder = Builder(home, store, builder.command())
+        self._maintenance = Maintenance(home, store, self._spaces)
         self._reranker: Reranker | None = None
         self._lock = threading.RLock()
 
@@ -107,8 +120,8 @@ class Memory:
         documents: Document | Iterable[Document],
         *,
         disputes: Sequence[Citation] = (),
-        also: Callable[[Writer], None] | None = None,
-        progress: Progress | None = None,
+        also: Callable[[Transaction], None] | None = None,
+        progress: Counted | None = None,
     ) -> Remembered:
         """Make each document, or its new version, searchable; it is so when this returns.
 
@@ -124,11 +137,11 @@ class Memory:
         return total
 
     def remember_each(
-        self, documents: Iterable[Document], *, progress: Progress | None = None
+        self, documents: Iterable[Document], *, progress: Counted | None = None
     ) -> Iterator[tuple[Document, Remembered | InputError]]:
         """Remember documents as they come, and say of each, in order, what became of it once it is durable.
 
-        Takes no more of `documents` than a group at a time, so that their reader waits for the
+        Takes no more of `documents` than a group at a time, so that their snapshot waits for the
         embedder. A document that cannot be remembered does not stop the others.
         """
 
@@ -145,27 +158,31 @@ class Memory:
             yield from (next(done) if isinstance(one, _Prepared) else one for one in group)
 
     def _prepare(self, document: Document, *, again: bool) -> _Prepared:
-        document = inputs.storable_document(document)
-        inputs.need_words(document)
+        document = texts.storable_document(document)
+        texts.need_words(document)
         if not again and self._unchanged(document):
             return _Prepared(document, None)
-        return _Prepared(document, drafts_of(document))
+        return _Prepared(document, texts.new_chunks_of(document))
 
     def _unchanged(self, document: Document) -> bool:
-        with self.store.reading() as reader:
-            return reader.current_digest(document.scope, document.uri) == document.sha256
+        with self.store.reading() as snapshot:
+            return snapshot.current_digest(document.scope, document.uri) == document.sha256
 
     def _remember_group(
         self,
         group: Sequence[_Prepared],
         disputes: Sequence[Citation],
-        also: Callable[[Writer], None] | None,
-        progress: Progress | None,
+        also: Callable[[Transaction], None] | None,
+        progress: Counted | None,
     ) -> list[tuple[Document, Remembered]]:
         """Remember a group in one transaction."""
         often = Counter((one.document.scope, one.document.uri) for one in group)
         # A document that is twice in its group: the second may go back to what the first replaces.
-        due = [(one, one.drafts or drafts_of(one.document)) for one in group if one.drafts is not None or often[_key(one)] > 1]
+        due = [
+            (one, one.new_chunks or texts.new_chunks_of(one.document))
+            for one in group
+            if one.new_chunks is not None or often[_key(one)] > 1
+        ]
         skipped = {id(one) for one in group} - {id(one) for one, _ in due}
         done = self._write(due, disputes, also, progress) if due else []
         results = iter(done)
@@ -173,21 +190,23 @@ class Memory:
 
     def _write(
         self,
-        due: Sequence[tuple[_Prepared, Sequence[Draft]]],
+        due: Sequence[tuple[_Prepared, Sequence[NewChunk]]],
         disputes: Sequence[Citation],
-        also: Callable[[Writer], None] | None,
-        progress: Progress | None,
+        also: Callable[[Transaction], None] | None,
+        progress: Counted | None,
     ) -> list[Remembered]:
         documents: Collection[tuple[str, str]] | None = {_key(one) for one, _ in due}
         for _ in range(TRIES):
-            space, vectors = self._spaces.vectors(documents, [draft for _, drafts in due for draft in drafts], progress)
+            space, vectors = self._spaces.vectors(
+                documents, [new_chunk for _, new_chunks in due for new_chunk in new_chunks], progress
+            )
             done = []
             try:
-                with self.store.writing() as writer:
-                    for one, drafts in due:
-                        done.append(writer.replace_document(one.document, drafts, space, vectors, disputes))
+                with self.store.writing() as transaction:
+                    for one, new_chunks in due:
+                        done.append(transaction.replace_document(one.document, new_chunks, space, vectors, disputes))
                         if also:
-                            also(writer)
+                            also(transaction)
             except Raced:
                 documents = None  # what was there is there no longer, or in another version
                 continue
@@ -201,8 +220,8 @@ class Memory:
 
     def warm(self) -> None:
         """Load the embedder now, so that the next document or question need not wait for it."""
-        with self.store.reading() as reader:
-            space = reader.active_space()
+        with self.store.reading() as snapshot:
+            space = snapshot.active_space()
         if space:
             self._spaces.embedder_of(space).encode_query("warm")
 
@@ -210,7 +229,7 @@ class Memory:
         """Forget the vectors of the last questions, so that they are computed anew: who measures wants that."""
         self._spaces.cool()
 
-    # Recall
+    # Search
 
     def recall(
         self,
@@ -235,55 +254,55 @@ class Memory:
         they began to hold (from `since`, before `until`) narrow what is searched. All of it is of one moment of the database.
         Raises InputError for an empty query, a k out of range, or a part, kind or role that does not exist.
         """
-        inputs.need_query(query, k, part)
-        scopes, kinds, uris = inputs.names(scopes), inputs.kinds(kinds), inputs.names(uris)
-        query, before = storable(query), inputs.history(history)
-        said = histories.asked(query, before)
+        filter.need_query(query, k, part)
+        scopes, kinds, uris = filter.names(scopes), filter.kinds(kinds), filter.names(uris)
+        query, before = storable(query), filter.history(history)
+        said = query_text.weighted_messages(query, before)
         moments = [None if at is None else micros(at) for at in (as_of, since, until)]
         reranker = self._reranker_for(part)
         most = max(k, CANDIDATES) if reranker else k
         for _ in range(TRIES):
-            with self.store.reading() as reader:
-                space = reader.active_space()
+            with self.store.reading() as snapshot:
+                space = snapshot.active_space()
             if space is None:
                 return []
             # Before the snapshot: a model that loads or computes must hold up no one else.
-            meant = [] if part == "lexical" else said[:1] if self.config.recall == "fast" else said
+            meant = [] if part == "lexical" else said[:1] if self.settings.recall == "fast" else said
             vector = self._spaces.mixed(space, meant)
-            asked = Asked(said[0].text, vector, histories.words(said))
+            asked = Query(said[0].text, vector, query_text.term_weights(said))
 
-            def look(reader: Reader, asked: Asked = asked) -> list[Hit]:
-                documents = frozenset(reader.documents_like(uris)) if uris else None
+            def look(snapshot: Snapshot, asked: Query = asked) -> list[Hit]:
+                documents = frozenset(snapshot.documents_like(uris)) if uris else None
                 only = Filter(frozenset(scopes), moments[0], frozenset(kinds), documents, moments[1], moments[2])
-                recall = Recall(self._view, asked, only, part)
-                return recall.hits(most, lambda ids: reader.chunks(ids, scopes, moments[0]))
+                recall = Search(self._view, asked, only, part)
+                return recall.hits(most, lambda ids: snapshot.chunks(ids, scopes, moments[0]))
 
             with contextlib.suppress(_Moved):
                 found = self._seen(space, look)
-                return reranked(standalone(query, before), found, reranker, self.config.rerank_ms / 1000)[:k]
+                return reranked(contextualize(query, before), found, reranker, self.settings.rerank_ms / 1000)[:k]
         raise BusyError(f"{self.home}: its embedding model kept changing; try again")
 
     def _reranker_for(self, part: Part | None) -> Reranker | None:
         """The configured reranker, if this part of recall has a use for it."""
-        name = self.config.reranker
+        name = self.settings.reranker
         if part == "reranked" and name == configs.NONE:
             raise InputError("no reranker is configured; set `reranker` in ragbot.toml, or leave this part out")
-        if name == configs.NONE or part not in (None, "reranked") or (part is None and self.config.recall == "fast"):
+        if name == configs.NONE or part not in (None, "reranked") or (part is None and self.settings.recall == "fast"):
             return None
         with self._lock:
             self._reranker = self._reranker or open_reranker(name)
             return self._reranker
 
-    def _seen(self, space: Space, look: Callable[[Reader], _Seen]) -> _Seen:
+    def _seen(self, space: Space, look: Callable[[Snapshot], _Seen]) -> _Seen:
         """What `look` finds in a snapshot, with the view level with it. Raises _Moved if another space answers now."""
         for _ in range(TRIES):
             with self._lock:
                 manifest = manifests.read(self.home, space.id)
-                with contextlib.suppress(Replaced), self.store.reading() as reader:
-                    if reader.active_space() != space:
+                with contextlib.suppress(Replaced), self.store.reading() as snapshot:
+                    if snapshot.active_space() != space:
                         raise _Moved
-                    self._view.follow(reader, manifest)
-                    return look(reader)
+                    self._view.follow(snapshot, manifest)
+                    return look(snapshot)
         raise BusyError(f"{self.home}: its index kept changing; try again")
 
     def around(self, chunk: Chunk, reach: int = 1, *, scopes: Collection[str] = (EVERYONE,)) -> list[Chunk]:
@@ -292,48 +311,48 @@ class Memory:
         Of a document its current passages; of a turn what was said beside it, two turns on either
         side at most. Nothing where `scopes` may not see it.
         """
-        scopes = inputs.names(scopes)
+        scopes = filter.names(scopes)
         if chunk.scope not in scopes:
             return []
-        with self.store.reading() as reader:
+        with self.store.reading() as snapshot:
             if chunk.kind != "turn":
-                return reader.chunks_beside(chunk, reach)
-            space = reader.active_space()
+                return snapshot.chunks_beside(chunk, reach)
+            space = snapshot.active_space()
 
-        def look(reader: Reader) -> list[Chunk]:
+        def look(snapshot: Snapshot) -> list[Chunk]:
             beside = self._view.talk(Filter(frozenset([chunk.scope]))).beside(np.array([chunk.id]))[0]
             near = beside[max(0, len(beside) // 2 - reach) : len(beside) // 2 + reach]
-            found = reader.chunks(near.tolist(), scopes)
+            found = snapshot.chunks(near.tolist(), scopes)
             return [found[id] for id in sorted(found)]
 
         return self._seen(space, look) if space else []
 
     def document(self, uri: str, *, scope: str = EVERYONE) -> Stored | None:
         """What is known of a current document; None if there is none."""
-        with self.store.reading() as reader:
-            stored = reader.document(storable(scope), storable(uri))
+        with self.store.reading() as snapshot:
+            stored = snapshot.document(storable(scope), storable(uri))
         return stored if stored and stored.retired_at is None else None
 
     def documents(self, scopes: Collection[str] | None = None) -> list[Stored]:
         """Every current document, of all scopes or of some."""
-        with self.store.reading() as reader:
-            return reader.documents(None if scopes is None else inputs.names(scopes))
+        with self.store.reading() as snapshot:
+            return snapshot.documents(None if scopes is None else filter.names(scopes))
 
     def note(self, changes: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]], *, scope: str = EVERYONE) -> None:
         """Change what is noted of documents (their metadata), by uri: of each, if it is the first of two, to the second."""
-        with self.store.writing() as writer:
+        with self.store.writing() as transaction:
             for uri, (before, after) in changes.items():
-                writer.replace_metadata(storable(scope), storable(uri), before, after)
+                transaction.replace_metadata(storable(scope), storable(uri), before, after)
 
     def marks(self, start: str) -> dict[str, str]:
         """What `set_marks` kept under keys that begin with `start`."""
-        with self.store.reading() as reader:
-            return reader.marks(start)
+        with self.store.reading() as snapshot:
+            return snapshot.marks(start)
 
     def set_marks(self, marks: Mapping[str, str]) -> None:
         """Keep values of the caller's; "" drops one. What is under KIND:SCOPE:URI is forgotten with that document."""
-        with self.store.writing() as writer:
-            writer.set_marks(marks)
+        with self.store.writing() as transaction:
+            transaction.set_marks(marks)
 
     # Forget, refresh, check
 
@@ -343,8 +362,8 @@ class Memory:
 
     def retire_each(self, uris: Sequence[str], *, scope: str = EVERYONE) -> list[int]:
         """The same of several, in one transaction."""
-        with self.store.writing() as writer:
-            return [writer.retire_document(storable(scope), storable(uri)) for uri in uris]
+        with self.store.writing() as transaction:
+            return [transaction.retire_document(storable(scope), storable(uri)) for uri in uris]
 
     def forget(self, uri: str, *, scope: str = EVERYONE) -> Forgotten:
         """Erase a document and everything derived from it.
@@ -353,12 +372,12 @@ class Memory:
         Raises NotFoundError if there is no such document.
         """
         scope, uri = storable(scope), storable(uri)
-        with self.store.writing() as writer:
-            there = writer.document(scope, uri) is not None
-            erased = writer.erase_document(scope, uri)
+        with self.store.writing() as transaction:
+            there = transaction.document(scope, uri) is not None
+            erased = transaction.erase_document(scope, uri)
         # Also where there is none: an earlier forget may have been killed before it came this far.
         try:
-            self._upkeep.drop_erased()
+            self._maintenance.drop_erased()
             cleared = self.store.scrub()
         except BusyError:  # what is erased is found no more; its files go at the next forget or refresh
             cleared = False
@@ -366,7 +385,7 @@ class Memory:
             raise NotFoundError(f"{uri}: no such document in scope {scope!r}; `ingest status` lists what is there")
         return Forgotten(len(erased), cleared)
 
-    def refresh(self, model: str | None = None, *, back: bool = False, progress: Told | None = None) -> Refreshed:
+    def refresh(self, model: str | None = None, *, back: bool = False, progress: Progress | None = None) -> Refreshed:
         """Make the index anew, as one segment; with `model`, move to that embedding model first, with `back` to the one before.
 
         Every chunk gets a vector in the new space and an index is made of them, tried against exact
@@ -374,29 +393,29 @@ class Memory:
         is kept to go back to. Cut off, it goes on where it was. `progress` is called with what is
         done, how much of it, and of how much. Raises ModelError if the model is not there.
         """
-        return self._upkeep.refresh(model, back=back, told=progress or (lambda _what, _done, _all: None))
+        return self._maintenance.refresh(model, back=back, progress=progress or (lambda _what, _done, _all: None))
 
-    def settle(self, most: int = SETTLED) -> None:
+    def compact(self, most: int = MAX_COMPACTED) -> None:
         """Seal what lies in memory and merge small segments, up to `most` passages at a time, before this returns."""
-        self._upkeep.settle(most)
+        self._maintenance.compact(most)
 
-    def check(self, *, deep: bool = False, repair: bool = False, progress: Progress | None = None) -> Checked:
+    def check(self, *, deep: bool = False, repair: bool = False, progress: Counted | None = None) -> Checked:
         """Compare the index with the truth, and name each disagreement.
 
         `deep` compares every vector and word, and looks for each passage by its own vector.
         `repair` throws the index away where it disagrees, and makes it anew from the database;
         what is left then is named.
         """
-        told = progress or (lambda _: None)
-        return self._upkeep.repaired(deep, told) if repair else self._upkeep.check(deep, told)
+        progress = progress or (lambda _: None)
+        return self._maintenance.repaired(deep, progress) if repair else self._maintenance.check(deep, progress)
 
     def backup(self, target: str | Path) -> Path:
         """Copy the truth into the folder `target`, which is a home of its own then. Others may read and write meanwhile."""
-        return self._upkeep.backup(Path(target))
+        return self._maintenance.backup(Path(target))
 
     def restore(self, source: str | Path) -> None:
         """Replace all that is known here by what the backup in the folder `source` holds, in one transaction."""
-        self._upkeep.restore(Path(source))
+        self._maintenance.restore(Path(source))
 
 
 def _listed(documents: Document | Iterable[Document]) -> Iterable[Document]:
@@ -413,7 +432,7 @@ def _grouped(prepared: Iterable[_One]) -> Iterator[list[_One]]:
     passages = 0
     for one in prepared:
         group.append(one)
-        passages += len(one.drafts or ()) if isinstance(one, _Prepared) else 0
+        passages += len(one.new_chunks or ()) if isinstance(one, _Prepared) else 0
         if len(group) >= GROUP_DOCUMENTS or passages >= GROUP_PASSAGES:
             yield group
             group, passages = [], 0

@@ -78,6 +78,21 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class NewChunk:
+    """A passage of a new version, before it is known whether it is new."""
+
+    text: str
+    start: int
+    end: int
+    page: int | None
+    line: int
+    heading: str
+    embedded: str
+    """What its vector stands for, and `sha256` is the digest of."""
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Space:
     """One embedding space. Vectors of two spaces are never compared."""
 

@@ -11,9 +11,9 @@ from fakes import FakeEmbedder, FakeGenerator
 from weblib import Site
 
 import ragbot.chat
-import ragbot.spaces
+import ragbot.maintenance.spaces
 from ragbot import Chat, Memory
-from ragbot.index import graph, sealing
+from ragbot.index import compaction, hnsw
 
 # What is started in the background of a shell ignores Ctrl-C, and so does what it starts; a handler of Python's is not passed on.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -31,7 +31,7 @@ def clean_environment(monkeypatch, tmp_path):
 def no_reader(monkeypatch, request):
     """The bundled reader is a model: tests without models do without it."""
     if not request.node.get_closest_marker("model"):
-        monkeypatch.setattr(ragbot.chat, "open_reader", lambda: None)
+        monkeypatch.setattr(ragbot.chat, "open_answerability_model", lambda: None)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def embedders(monkeypatch):
     def open_embedder(name):
         return opened.setdefault(name, FakeEmbedder(name))
 
-    monkeypatch.setattr(ragbot.spaces, "open_embedder", open_embedder)
+    monkeypatch.setattr(ragbot.maintenance.spaces, "open_embedder", open_embedder)
     return opened
 
 
@@ -83,8 +83,8 @@ def chat_of(open_memory):
 @pytest.fixture
 def tiny(monkeypatch):
     """Segments of few passages, with graphs from 32 on."""
-    monkeypatch.setattr(sealing, "SEAL_AT", 8)
-    monkeypatch.setattr(graph, "FROM", 32)
+    monkeypatch.setattr(compaction, "SEAL_AT", 8)
+    monkeypatch.setattr(hnsw, "FROM", 32)
 
 
 @pytest.fixture

@@ -32,14 +32,15 @@ import numpy as np
 from fakes import FakeEmbedder
 from sqlalchemy import Engine, event
 
-import ragbot.spaces
-from ragbot import Document, Memory, upkeep
+import ragbot.maintenance.spaces
+from ragbot import Document, Memory
 from ragbot.errors import NotFoundError, RagbotError
-from ragbot.index import graph, sealing
+from ragbot.index import compaction, hnsw
 from ragbot.index.columns import Filter
+from ragbot.maintenance import builder
 from ragbot.store import rows
 
-ragbot.spaces.open_embedder = FakeEmbedder
+ragbot.maintenance.spaces.open_embedder = FakeEmbedder
 PARTS = 4
 EVERYONE = Filter(frozenset(["everyone"]))
 OTHER_MODEL = "other"
@@ -81,7 +82,7 @@ class Steps:
 
 
 class Log:
-    """What a writer began and what was acknowledged, in a file that outlives it."""
+    """What a transaction began and what was acknowledged, in a file that outlives it."""
 
     def __init__(self, file):
         self.file = file
@@ -103,7 +104,7 @@ def do(memory, operation):
         "retire": lambda uri, _: memory.retire(uri),
         "forget": lambda uri, _: _forget(memory, uri),
         "refresh": memory.refresh,
-        "settle": memory.settle,
+        "settle": memory.compact,
         "move": lambda: memory.refresh(OTHER_MODEL),
         "back": lambda: memory.refresh(back=True),
         "repair": lambda: _repair(memory),
@@ -144,8 +145,8 @@ def waited(pid):
 
 def small(with_graph):
     """Make segments of few passages, so that little is enough to seal and to merge."""
-    sealing.SEAL_AT = 10  # the builder of the background is a process, and looks for more than that
-    graph.FROM = 24 if with_graph else 10**9
+    compaction.SEAL_AT = 10  # the builder of the background is a process, and looks for more than that
+    hnsw.FROM = 24 if with_graph else 10**9
 
 
 # Judging
@@ -181,8 +182,8 @@ def judge(home, logs, with_graph):
         assert wholes["0.md"] == wholes["late.md"], "half a restore"
     compare(memory, with_graph)
     again = Memory.open(home)
-    again.settle()
-    again._upkeep.drop_erased()
+    again.compact()
+    again._maintenance.drop_erased()
     problems = again.check(deep=True).problems
     assert problems == (), problems
     compare(again, with_graph)
@@ -194,9 +195,9 @@ def judge(home, logs, with_graph):
 def whole_documents(memory):
     """uri → its version; fails where a document is there in part, or of two versions."""
     wholes = {}
-    with memory.store.reading() as reader:
-        for stored in reader.documents():
-            found = [chunk.text for chunk in reader.chunks_of("everyone", stored.uri)]
+    with memory.store.reading() as snapshot:
+        for stored in snapshot.documents():
+            found = [chunk.text for chunk in snapshot.chunks_of("everyone", stored.uri)]
             version = int(found[-1].rstrip(".").split()[-1])
             assert found == texts_of(stored.uri, version), f"{stored.uri}: {found}"
             wholes[stored.uri] = version
@@ -205,11 +206,11 @@ def whole_documents(memory):
 
 def compare(memory, with_graph):
     """Recall against brute force over the database: meaning, words, and what must not be found."""
-    with memory.store.reading() as reader:
-        space = reader.active_space()
+    with memory.store.reading() as snapshot:
+        space = snapshot.active_space()
         if space is None:
             return
-        passages = [p for p in reader.passages(space, reader.vector_ids(space).tolist()) if p.retired_at is None]
+        passages = [p for p in snapshot.passages(space, snapshot.vector_ids(space).tolist()) if p.retired_at is None]
     ids = np.array([p.id for p in passages], np.int64)
     vectors = np.frombuffer(b"".join(p.vector for p in passages), np.float32).reshape(-1, space.dim)
     memory.recall("word1 stands")  # follows
@@ -253,7 +254,7 @@ def write(home, log, name, seed, at, fault):
                 continue
             try:
                 do(memory, operation)
-            except RagbotError as cause:  # the other writer was in the way, or there is no way back
+            except RagbotError as cause:  # the other transaction was in the way, or there is no way back
                 log.write("failed", *operation, str(cause))
                 continue
             log.write("done", *operation)
@@ -301,7 +302,7 @@ def read(home, logs, until, seed):
         later = [line[3] if line[1] == "put" else None for line in of_uri]
         assert version in known or version in begun or version in later, f"stale: {uri} is {version}, may be {known} or {later}"
         if len(known) == 1 and len(before) == len(after):
-            assert version == known[0], f"stale: {uri} is {version} for a reader, {known[0]} was acknowledged"
+            assert version == known[0], f"stale: {uri} is {version} for a snapshot, {known[0]} was acknowledged"
         seen += 1
     memory.close()
 
@@ -316,7 +317,7 @@ def build(home, until, at):
         time.sleep(0.01)
     Steps(at)
     while not until.exists():
-        upkeep.build(home)
+        builder.build(home)
         time.sleep(0.05)
 
 
@@ -339,8 +340,8 @@ def storm(folder, seed):
         until.touch()
         read_codes = [waited(pid) for pid in readers]
         assert waited(builder) in (0, -signal.SIGKILL), "the builder failed"
-        assert set(codes) <= {0, -signal.SIGKILL}, f"a writer failed: {codes}"
-        assert read_codes == [0, 0, 0], "a reader failed"
+        assert set(codes) <= {0, -signal.SIGKILL}, f"a transaction failed: {codes}"
+        assert read_codes == [0, 0, 0], "a snapshot failed"
     all_logs = [Log.read(file) for file in logs.values()]
     assert waited(forked(lambda: judge(home, all_logs, rng.random() < 0.3))) == 0, "the judge failed"
     return fault
@@ -380,7 +381,7 @@ def prepare(home, log, way):
                 do(memory, operation)
                 log.write("done", *operation)
             if n in (3, 5):
-                memory.settle()
+                memory.compact()
         memory._builder.close()
         if way == "back to the model":
             memory.refresh(OTHER_MODEL)
@@ -388,7 +389,7 @@ def prepare(home, log, way):
             memory.backup(home.parent / "backup")
             for operation in (["put", "0.md", 7], ["put", "late.md", 7]):
                 do(memory, operation)
-            memory.settle()
+            memory.compact()
 
 
 def sweep(folder, way, at):

@@ -51,7 +51,7 @@ def act(home):
 
 if __name__ == "__main__":
     if sys.argv[1] == "jobs":
-        from ingest.cli import main
+        from ingest.cli.main import main
         from ingest.jobs import child
 
         child.PROGRAM = (sys.executable, __file__)

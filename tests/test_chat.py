@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from ragbot import Document, persona
+from ragbot import Document
+from ragbot.answer import persona
 from ragbot.errors import InputError, NotFoundError
-from ragbot.store.writer import FORGOTTEN
+from ragbot.store.transaction import FORGOTTEN
 
 PLAIN = persona.load("plain", Path())
 UNKNOWN, GREETING, NOTED = PLAIN.en.unknown, PLAIN.en.greeting, PLAIN.en.noted
@@ -146,8 +147,8 @@ def test_a_correction_answers_from_now_on_in_its_scope_and_sets_aside_one_senten
     assert right.citations[0].where.startswith("you corrected me on ")
     assert "green" in chat.ask("What colour is the lab door?").answer
     assert "9:00" in chat_of(scope="ben").ask("When does the lab open on Monday?").answer
-    with chat.memory.store.reading() as reader:
-        (said,) = reader.feedback(wrong.id)
+    with chat.memory.store.reading() as snapshot:
+        (said,) = snapshot.feedback(wrong.id)
     assert (said.kind, said.text, said.author) == ("correction", "The lab opens at 9:30 on Monday since May.", "ana")
     assert said.chunk_ids == (wrong.citations[0].chunk_id,)
 
@@ -166,8 +167,8 @@ def test_ratings_are_kept(chat_of):
     turn = chat.ask("Who are you to me?")
     chat.rate(turn.id, up=True)
     chat.rate(turn.id, up=False)
-    with chat.memory.store.reading() as reader:
-        assert [said.kind for said in reader.feedback(turn.id)] == ["up", "down"]
+    with chat.memory.store.reading() as snapshot:
+        assert [said.kind for said in snapshot.feedback(turn.id)] == ["up", "down"]
 
 
 def test_turns_of_others_cannot_be_rated_or_corrected(chat_of):
@@ -190,8 +191,8 @@ def test_forgetting_a_document_takes_back_the_answers_that_quoted_it(chat_of, ho
     turn = chat.ask("What is the zyzzyva code?")
     assert "77" in turn.answer
     chat.memory.forget("secret.md")
-    with chat.memory.store.reading() as reader:
-        kept = reader.turn(turn.id)
+    with chat.memory.store.reading() as snapshot:
+        kept = snapshot.turn(turn.id)
     assert (kept.answer, kept.citations, kept.grounded) == (FORGOTTEN, (), False)
     assert b"code is 77" not in b"".join(file.read_bytes() for file in home.rglob("*") if file.is_file())
 
@@ -213,8 +214,8 @@ def test_a_document_forgotten_while_the_answer_is_written_does_not_come_back(cha
     assert next(pieces) == "The zyzzyva code is 77."
     chat.memory.forget("secret.md")
     list(pieces)
-    with chat.memory.store.reading() as reader:
-        assert reader.turn(chat.last.id).answer.startswith(UNKNOWN)
+    with chat.memory.store.reading() as snapshot:
+        assert snapshot.turn(chat.last.id).answer.startswith(UNKNOWN)
 
 
 def test_a_stream_that_is_closed_early_keeps_what_was_said(chat_of):
@@ -223,8 +224,8 @@ def test_a_stream_that_is_closed_early_keeps_what_was_said(chat_of):
     pieces = chat.stream("When does the lab open on Monday?")
     next(pieces)
     pieces.close()
-    with chat.memory.store.reading() as reader:
-        assert reader.turns("ana", "ana", 1)[0].answer == "The lab opens at 9:00 on Monday."
+    with chat.memory.store.reading() as snapshot:
+        assert snapshot.turns("ana", "ana", 1)[0].answer == "The lab opens at 9:00 on Monday."
     assert chat._generator.closed
 
 
@@ -286,8 +287,8 @@ def test_a_generator_that_fails_leaves_no_grounded_half(chat_of):
     chat._generator.stream = stream
     with pytest.raises(RuntimeError):
         chat.ask("When does the lab open on Monday?")
-    with chat.memory.store.reading() as reader:
-        (turn,) = reader.turns("ana", "ana", 1)
+    with chat.memory.store.reading() as snapshot:
+        (turn,) = snapshot.turns("ana", "ana", 1)
     assert (turn.answer, turn.grounded) == ("The lab opens at 9:00 on Monday.", False)
 
 
@@ -296,8 +297,8 @@ def test_a_turn_of_another_scope_is_not_erased_by_its_address(chat_of):
     turn = ana.ask("My badge number is 4471.")
     ana.memory.remember(Document(f"turn:{turn.id}", "Pretending.", kind="turn", scope="ben"))
     ana.memory.forget(f"turn:{turn.id}", scope="ben")
-    with ana.memory.store.reading() as reader:
-        assert reader.turn(turn.id).question == "My badge number is 4471."
+    with ana.memory.store.reading() as snapshot:
+        assert snapshot.turn(turn.id).question == "My badge number is 4471."
 
 
 # What a user found

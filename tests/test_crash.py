@@ -23,8 +23,8 @@ def test_the_judge_sees_what_is_wrong(tmp_path):
     broken = tmp_path / "broken.py"
     broken.write_text(
         f"import sys; sys.path.insert(0, {str(HERE)!r}); sys.path.insert(0, {str(HERE.parent)!r})\n"
-        "from ragbot.store import Writer\n"
-        "Writer._retire = lambda self, gone, at, by: None\n"
+        "from ragbot.store import Transaction\n"
+        "Transaction._retire = lambda self, gone, at, by: None\n"
         "import crash; crash.main()\n"
     )
     command = [sys.executable, broken, "--sweep", "1", "--storms", "2"]

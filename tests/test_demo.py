@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ingest import pipeline
-from ragbot import Chat, persona
+from ragbot import Chat
+from ragbot.answer import persona
 
 pytestmark = [pytest.mark.model, pytest.mark.filterwarnings("ignore")]
 

@@ -10,12 +10,12 @@ from fakes import FakeGenerator
 from typer.testing import CliRunner
 
 import ragbot.chat
-from ragbot.cli import cli
+from ragbot.cli.main import cli
 from ragbot.errors import InputError
-from ragbot.evaluate import answer_report, judging, replies
-from ragbot.evaluate.answers import AnswerRun, Reply, right
-from ragbot.evaluate.asked import Asked, read_asked
-from ragbot.evaluate.filling import document
+from ragbot.evaluate.answers import figures, overlap, report
+from ragbot.evaluate.answers.questions import AnswerQuestion, read_answer_set
+from ragbot.evaluate.answers.runner import AnswerRun, Reply, right
+from ragbot.evaluate.corpus import document
 
 CORPUS = [
     {"id": "hours", "text": "The lab opens at nine in the morning."},
@@ -65,9 +65,11 @@ def run(embedders, monkeypatch, tmp_path):
 
 
 def test_a_corpus_with_its_questions(folder):
-    found = read_asked(folder)
+    found = read_answer_set(folder)
     assert (found.name, len(found.entries), found.left_out) == ("town", 3, 0)
-    assert found.questions[0] == Asked("q1", "When does the lab open?", ("nine",), True, frozenset({"hours"}), category="time")
+    assert found.questions[0] == AnswerQuestion(
+        "q1", "When does the lab open?", ("nine",), True, frozenset({"hours"}), category="time"
+    )
     assert not found.questions[1].answerable
 
 
@@ -83,8 +85,8 @@ def test_tasks_of_several_corpora_with_what_was_said_before(tmp_path):
     ]  # fmt: skip
     lines(tmp_path / "tasks.jsonl.gz", tasks)
     with pytest.raises(InputError, match="several sets; choose one with --set: farm, town"):
-        read_asked(tmp_path)
-    found = read_asked(tmp_path, "farm")
+        read_answer_set(tmp_path)
+    found = read_answer_set(tmp_path, "farm")
     assert [one.id for one in found.questions] == ["farm0", "farm1"] and found.left_out == 1
     assert [one.answerable for one in found.questions] == [True, False]
     assert [one.relevant for one in found.questions] == [{"farm1"}, frozenset()]
@@ -99,7 +101,7 @@ def test_questions_that_bring_their_passages(tmp_path):
         tmp_path / "rgb.jsonl",
         [{"id": "r2", "question": "How many?", "answers": [["12", "twelve"]], "fake_answer": "30"} | fields],
     )
-    own, rgb = (read_asked(tmp_path, name) for name in ("own", "rgb"))
+    own, rgb = (read_answer_set(tmp_path, name) for name in ("own", "rgb"))
     assert [(entry.id, entry.asked, entry.text) for entry in own.entries] == [
         ("r1/0", "r1", "It is 12."), ("r1/1", "r1", "It is 30.")]  # fmt: skip
     # They are documents that stand beside each other: of turns, the newest would count.
@@ -125,30 +127,30 @@ def test_questions_that_bring_their_passages(tmp_path):
 def test_what_is_wrong_with_a_set_is_named(folder, record, message):
     lines(folder / "qa.jsonl", [record])
     with pytest.raises(InputError, match=message):
-        read_asked(folder)
+        read_answer_set(folder)
 
 
 def test_a_folder_without_questions(tmp_path, folder):
     with pytest.raises(InputError, match="holds no set; a set is corpus.jsonl with qa.jsonl or tasks.jsonl"):
-        read_asked(tmp_path)
+        read_answer_set(tmp_path)
     lines(folder / "qa.jsonl", [])
     with pytest.raises(InputError, match="qa.jsonl: holds no question that can be asked"):
-        read_asked(folder)
+        read_answer_set(folder)
 
 
 # Measures
 
 
 def test_replies_are_compared_by_their_words():
-    assert replies.holds("It opens at Nine.", ["the nine", "ten"]) == 1
-    assert replies.holds("It opens at ninety.", ["nine"]) == 0
-    assert replies.holds("答案是光荣公司。", ["光荣"]) == 1
-    assert replies.exact("The Nine!", ["nine"]) == 1
-    assert replies.exact("at nine", ["nine"]) == 0
-    assert replies.f1("at nine", ["nine"]) == pytest.approx(2 / 3)
-    assert replies.f1("at ten", ["nine"]) == 0
-    assert replies.holds("nothing", [""]) == 0
-    assert replies.is_long(["one " * 13]) and not replies.is_long(["one " * 13, "two"]) and not replies.is_long([])
+    assert overlap.holds("It opens at Nine.", ["the nine", "ten"]) == 1
+    assert overlap.holds("It opens at ninety.", ["nine"]) == 0
+    assert overlap.holds("答案是光荣公司。", ["光荣"]) == 1
+    assert overlap.exact("The Nine!", ["nine"]) == 1
+    assert overlap.exact("at nine", ["nine"]) == 0
+    assert overlap.f1("at nine", ["nine"]) == pytest.approx(2 / 3)
+    assert overlap.f1("at ten", ["nine"]) == 0
+    assert overlap.holds("nothing", [""]) == 0
+    assert overlap.is_long(["one " * 13]) and not overlap.is_long(["one " * 13, "two"]) and not overlap.is_long([])
 
 
 LONG = " ".join(map(str, range(20)))
@@ -157,13 +159,13 @@ LONG = " ".join(map(str, range(20)))
 @pytest.mark.parametrize(
     ("asked", "reply", "is_right"),
     [
-        (Asked("q", "?", ("nine",), True, frozenset("a")), ("At nine.", True, ("a",)), True),
-        (Asked("q", "?", ("nine",), True, frozenset("a")), ("At ten.", True, ("a",)), False),
-        (Asked("q", "?", ("nine",), True, frozenset("a")), ("I don't know: nine?", False, ()), False),
-        (Asked("q", "?", (LONG,), True, frozenset("a")), ("Something.", True, ("b", "a")), True),
-        (Asked("q", "?", (LONG,), True, frozenset("a")), ("Something.", True, ("b",)), False),
-        (Asked("q", "?", (), False, frozenset()), ("At nine.", True, ("a",)), False),
-        (Asked("q", "?", (), False, frozenset()), ("I don't know.", False, ()), True),
+        (AnswerQuestion("q", "?", ("nine",), True, frozenset("a")), ("At nine.", True, ("a",)), True),
+        (AnswerQuestion("q", "?", ("nine",), True, frozenset("a")), ("At ten.", True, ("a",)), False),
+        (AnswerQuestion("q", "?", ("nine",), True, frozenset("a")), ("I don't know: nine?", False, ()), False),
+        (AnswerQuestion("q", "?", (LONG,), True, frozenset("a")), ("Something.", True, ("b", "a")), True),
+        (AnswerQuestion("q", "?", (LONG,), True, frozenset("a")), ("Something.", True, ("b",)), False),
+        (AnswerQuestion("q", "?", (), False, frozenset()), ("At nine.", True, ("a",)), False),
+        (AnswerQuestion("q", "?", (), False, frozenset()), ("I don't know.", False, ()), True),
     ],
 )
 def test_what_is_right(asked, reply, is_right):
@@ -191,10 +193,10 @@ def run_of(*pairs):
 
 
 def due(n, category=""):
-    return Asked(f"q{n}", "?", ("nine",), True, frozenset({"a", "b"}), ("ten",), category=category)
+    return AnswerQuestion(f"q{n}", "?", ("nine",), True, frozenset({"a", "b"}), ("ten",), category=category)
 
 
-NOT_DUE = Asked("none", "?", (), False, frozenset())
+NOT_DUE = AnswerQuestion("none", "?", (), False, frozenset())
 
 
 def said(text, confidence, *cited):
@@ -209,7 +211,7 @@ def test_figures_of_all_questions_and_of_each_category():
         (NOT_DUE, said("something", 0.7, "c")),
         (NOT_DUE, said("I don't know", 0.2)),
     )
-    everyone, x = judging.figures(run, "ragbot")
+    everyone, x = figures.figures(run, "ragbot")
     means = {name: (n, round(estimate.mean, 3)) for name, (n, estimate) in everyone.values.items()}
     assert means == {
         "answered": (3, 0.667), "refused": (2, 0.5), "refusal precision": (2, 0.5), "gold in reply": (3, 0.667),
@@ -217,7 +219,7 @@ def test_figures_of_all_questions_and_of_each_category():
         "citation recall": (3, 0.333), "wrong in reply": (3, 0.333), "conflict named": (3, 0.333), "words": (3, 1.667),
     }  # fmt: skip
     assert (x.name, x.questions, x.values["answered"][0]) == ("x", 2, 2)
-    assert judging.latency(run, "ragbot")["first_p50_ms"] == 10
+    assert figures.latency(run, "ragbot")["first_p50_ms"] == 10
 
 
 def test_risk_grows_with_coverage_where_confidence_is_worth_something():
@@ -227,12 +229,12 @@ def test_risk_grows_with_coverage_where_confidence_is_worth_something():
         (due(2), said("ten", 0.55, "a")),
         (due(3), said("I don't know", 0.0)),
     )
-    found = judging.refusing(run, "ragbot")
+    found = figures.refusing(run, "ragbot")
     assert found.coverage == (0.25, 0.5, 0.75)
     assert found.risk == pytest.approx((0, 1 / 2, 2 / 3))
     assert found.area == pytest.approx((0 + 1 / 2 + 2 / 3) / 3)
     assert found.calibration_error == pytest.approx((0.25 + 0.05 + 0.55) / 3)
-    assert judging.refusing(run_of((due(1), said("nine", 0.0, "a"))), "ragbot") is None
+    assert figures.refusing(run_of((due(1), said("nine", 0.0, "a"))), "ragbot") is None
 
 
 # The command
@@ -285,4 +287,4 @@ def test_wrong_use_is_said_before_the_work(run, folder, tmp_path):
 
 
 def test_a_table_of_a_run_without_confidence():
-    assert "risk over coverage" in answer_report.table(run_of((due(1), said("nine", 0.0, "a"))))
+    assert "risk over coverage" in report.table(run_of((due(1), said("nine", 0.0, "a"))))

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ragbot import Memory
-from ragbot.cli import cli
+from ragbot.cli.main import cli
 
 CORPUS = [
     {"id": "hours", "text": "The lab opens at nine."},
@@ -174,7 +174,7 @@ def test_ctrl_c_ends_it_and_the_temporary_home(run, folder, tmp_path, monkeypatc
         seen.append(len(list((tmp_path / "temporary").iterdir())))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Memory, "settle", stopped)
+    monkeypatch.setattr(Memory, "compact", stopped)
     code, out, err = run(folder)
     assert (code, out) == (130, "")
     assert "stopped; nothing is kept" in err

@@ -11,11 +11,13 @@ import pytest
 
 from ragbot import EVERYONE, Document, Memory
 from ragbot.errors import InputError
-from ragbot.evaluate import chances, comparing, measures, plot, report, retrieval, runs
-from ragbot.evaluate.filling import document, fill
-from ragbot.evaluate.retrieval import Plan, evaluate
-from ragbot.evaluate.runs import PartRun, Run
-from ragbot.evaluate.sets import Entry, EvaluationSet, Question, read_set
+from ragbot.evaluate import report, significance
+from ragbot.evaluate.corpus import SEED, document, fill
+from ragbot.evaluate.retrieval import measures, plot, runs
+from ragbot.evaluate.retrieval.comparison import compare
+from ragbot.evaluate.retrieval.runner import Plan, evaluate
+from ragbot.evaluate.retrieval.runs import PartRun, Run
+from ragbot.evaluate.retrieval.sets import Entry, EvaluationSet, Question, read_set
 
 CORPUS = [
     {"_id": "d1", "title": "Hours", "text": "The lab opens at nine."},
@@ -356,7 +358,7 @@ def test_fewer_questions_are_a_part_of_more(memory):
     assert few.questions == more.questions[:5] != all_.questions[:5]
     assert len(more.questions) == 12
     assert all_.questions == tuple(words)
-    assert (few.limit, few.seed, all_.limit) == (5, retrieval.SEED, None)
+    assert (few.limit, few.seed, all_.limit) == (5, SEED, None)
 
 
 # Measures
@@ -385,16 +387,16 @@ def test_measures_are_those_of_a_calculation_by_hand():
 
 def test_an_interval_is_about_that_of_the_normal_distribution():
     values = np.random.default_rng(1).random((2, 400))
-    low, high = chances.interval(values)
+    low, high = significance.interval(values)
     reach = 1.96 * values.std(axis=1) / 20
     assert low == pytest.approx(values.mean(axis=1) - reach, abs=0.004)
     assert high == pytest.approx(values.mean(axis=1) + reach, abs=0.004)
-    assert (chances.interval(values)[0] == low).all()
+    assert (significance.interval(values)[0] == low).all()
 
 
 @pytest.mark.parametrize("values", [[[0.3]], [[0.5] * 7]])
 def test_what_does_not_vary_has_no_interval(values):
-    low, high = chances.interval(np.array(values))
+    low, high = significance.interval(np.array(values))
     assert (low[0], high[0]) == pytest.approx((values[0][0], values[0][0]))
 
 
@@ -403,9 +405,9 @@ def test_chance_is_that_of_all_signs():
     signs = np.array(np.meshgrid(*[[-1, 1]] * 8)).reshape(8, -1)
     means = np.abs(differences @ signs) / 8
     exact = (means >= np.abs(differences.mean(axis=1))[:, None] - 1e-9).mean(axis=1)
-    assert chances.p_value(differences) == pytest.approx(exact, abs=0.01)
+    assert significance.p_value(differences) == pytest.approx(exact, abs=0.01)
     assert exact[2] == 1
-    assert chances.p_value(np.ones((1, 60)))[0] == pytest.approx(1 / 10_001)
+    assert significance.p_value(np.ones((1, 60)))[0] == pytest.approx(1 / 10_001)
 
 
 # Runs
@@ -497,7 +499,7 @@ def test_the_table():
 def test_runs_are_compared_on_the_questions_of_both():
     before = run_of("dcba", [0, 0.5, 1, 0])
     now = run_of("abce", [1, 1, 0.75, 0])
-    found = comparing.compare(before, now)
+    found = compare(before, now)
     assert found.questions == 3
     (one,) = found.differences
     assert (one.part, one.measure) == ("dense", "recall@5")
@@ -525,7 +527,7 @@ def test_runs_are_compared_on_the_questions_of_both():
 )
 def test_what_cannot_be_compared_is_refused(now, message):
     with pytest.raises(InputError, match=message):
-        comparing.compare(run_of("ab", [1, 1]), now)
+        compare(run_of("ab", [1, 1]), now)
 
 
 def test_a_run_is_drawn(tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from weblib import Site
 
-from ingest import feeds, pipeline, readers
+from ingest import feeds, parsers, pipeline
 from ragbot.errors import BrokenError, ReadError
 
 BASE = "https://lab.test/news/feed.xml"
@@ -265,7 +265,7 @@ def test_pages_of_a_feed_that_has_not_changed_are_looked_at_again(site, sync, me
     assert [headers.get("If-None-Match") for path, headers in site.asked if path == "/p"] == ['"1"']
     assert sync(url) == {page: "unchanged"}
     site.put("/g", "The page is back.", content_type="text/plain")
-    monkeypatch.setattr(readers, "READER_VERSION", "next")
+    monkeypatch.setattr(parsers, "PARSER_VERSION", "next")
     site.asked.clear()
     assert sync(url) == {whole: "unchanged", page: "unchanged", gone: "added", forgotten: "added"}
     assert not any("If-None-Match" in headers for _, headers in site.asked), "all is read by the new reader"

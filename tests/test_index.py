@@ -10,7 +10,7 @@ import pytest
 
 from ragbot import Document, Memory
 from ragbot.errors import HomeError, ModelError
-from ragbot.index import columns, files, graph, postings, sealed, sealing, words
+from ragbot.index import bm25, columns, compaction, files, hnsw, postings, segment_files
 from ragbot.index import manifest as manifests
 from ragbot.index import view as views
 from ragbot.index.columns import Filter
@@ -54,9 +54,9 @@ def segment_of(vectors, built=None, scope=None):
 
 def test_a_graph_finds_what_exact_search_finds(tmp_path):
     vectors = clustered(6000)
-    built = graph.build(vectors, lambda: False)
+    built = hnsw.build(vectors, lambda: False)
     built.write(tmp_path / "graph")
-    mapped = graph.read(tmp_path / "graph", built.ef, built.orphans)
+    mapped = hnsw.read(tmp_path / "graph", built.ef, built.orphans)
     scope = (np.random.default_rng(1).random(6000) < 0.5).astype(np.int32)
     exact, near = segment_of(vectors, scope=scope), segment_of(vectors, mapped, scope)
     for wanted in (Filter(frozenset(["everyone", "ana"])), Filter(frozenset(["ana"]))):
@@ -71,10 +71,10 @@ def test_a_graph_finds_what_exact_search_finds(tmp_path):
 
 
 def test_a_graph_that_does_not_pass_its_probes_is_not_used(monkeypatch, caplog):
-    monkeypatch.setattr(graph, "EFS", (1,))
+    monkeypatch.setattr(hnsw, "EFS", (1,))
     rng = np.random.default_rng(0)
     noise = rng.standard_normal((5000, 256)).astype(np.float32)
-    assert graph.build(noise / np.linalg.norm(noise, axis=1, keepdims=True), lambda: False) is None
+    assert hnsw.build(noise / np.linalg.norm(noise, axis=1, keepdims=True), lambda: False) is None
     assert "too few of its probes" in caplog.text
 
 
@@ -82,10 +82,10 @@ def test_rows_that_the_graph_does_not_find_are_searched_beside_it():
     vectors = clustered(6000)
     elsewhere = vectors.copy()
     elsewhere[7] = -vectors[7]
-    built = graph.build(elsewhere, lambda: False)
+    built = hnsw.build(elsewhere, lambda: False)
     everyone, ana = Filter(frozenset(["everyone"])), Filter(frozenset(["ana"]))
     for orphans, there in (([], False), ([7], True)):
-        segment = segment_of(vectors, graph.Graph(built.index, built.ef, np.array(orphans, np.int64)))
+        segment = segment_of(vectors, hnsw.HnswIndex(built.index, built.ef, np.array(orphans, np.int64)))
         ids, scores = segment.nearest(vectors[7], 3, everyone)
         assert (8 in ids) == there
         assert len(set(ids.tolist())) == len(ids)
@@ -99,7 +99,7 @@ def test_a_filter_that_goes_with_the_topic_keeps_its_recall():
     vectors = clustered(6000)
     centers = np.random.default_rng(99).standard_normal((20, 32)).astype(np.float32)
     topic = np.argmax(vectors @ (centers / np.linalg.norm(centers, axis=1, keepdims=True)).T, axis=1)
-    built = graph.build(vectors, lambda: False)
+    built = hnsw.build(vectors, lambda: False)
     for shown in (topic >= 5, topic >= 14):
         exact, near = (segment_of(vectors, one, shown.astype(np.int32)) for one in (None, built))
         searched = 0
@@ -111,7 +111,7 @@ def test_a_filter_that_goes_with_the_topic_keeps_its_recall():
 
 def test_a_filter_gives_as_many_as_were_asked_for():
     vectors = clustered(12_000)
-    built = graph.build(vectors, lambda: False)
+    built = hnsw.build(vectors, lambda: False)
     near = vectors @ vectors[0]
     shown = near < np.sort(near)[-600]
     segment = segment_of(vectors, built, shown.astype(np.int32))
@@ -121,15 +121,15 @@ def test_a_filter_gives_as_many_as_were_asked_for():
 
 def test_blank_rows_of_a_graph_stay_ways_through_it(tmp_path):
     vectors = clustered(6000)
-    built = graph.build(vectors, lambda: False)
+    built = hnsw.build(vectors, lambda: False)
     built.write(tmp_path / "graph")
     topic = vectors @ vectors[0]
     gone = np.sort(np.argsort(-topic)[:500])
     code = (tmp_path / "graph").read_bytes()
-    lost = graph.write_blanked(tmp_path / "graph", gone, tmp_path / "blank", vectors, built.ef)
+    lost = hnsw.write_blanked(tmp_path / "graph", gone, tmp_path / "blank", vectors, built.ef)
     assert (tmp_path / "blank").read_bytes() != code
     left = np.setdiff1d(np.arange(6000), gone)
-    blank = graph.read(tmp_path / "blank", built.ef, np.setdiff1d(np.union1d(built.orphans, lost), gone))
+    blank = hnsw.read(tmp_path / "blank", built.ef, np.setdiff1d(np.union1d(built.orphans, lost), gone))
     assert blank.finds(vectors, left).all()
     exact, near = segment_of(vectors), segment_of(vectors, blank)
     for one in (exact, near):
@@ -139,14 +139,14 @@ def test_blank_rows_of_a_graph_stay_ways_through_it(tmp_path):
         truth = set(exact.nearest(query, 10, EVERYONE)[0].tolist())
         right += len(truth & set(near.nearest(query, 10, EVERYONE)[0].tolist()))
     assert right >= 0.95 * 600
-    codes = graph.read(tmp_path / "blank", built.ef, lost).index
+    codes = hnsw.read(tmp_path / "blank", built.ef, lost).index
     again = np.stack([codes.reconstruct(int(row)) for row in gone])
     assert (np.einsum("nd,nd->n", again, vectors[gone]) < 0.999).all()
 
 
 def test_making_a_graph_can_be_called_off():
-    with pytest.raises(graph.Stopped):
-        graph.build(clustered(6000), lambda: True)
+    with pytest.raises(hnsw.Stopped):
+        hnsw.build(clustered(6000), lambda: True)
 
 
 # Words
@@ -156,7 +156,7 @@ def test_bm25_is_that_of_the_book():
     passages = [["gift", "card", "card"], ["gift", "shop"], ["lab"]]
     made = segment_of(clustered(3))
     made.words = postings.build(passages)
-    (first, score), *rest = words.Query([made], {"card": 1, "lab": 1}, EVERYONE).best(5)
+    (first, score), *rest = bm25.TermQuery([made], {"card": 1, "lab": 1}, EVERYONE).best(5)
     idf = np.log(1 + (3 - 1 + 0.5) / (1 + 0.5))
     assert first == 3
     assert score == pytest.approx(idf * 2.2 * 1 / (1 + 1.2 * (0.25 + 0.75 * 1 / 2)), abs=1e-5)
@@ -185,17 +185,17 @@ def test_looking_frequent_words_up_changes_nothing(monkeypatch):
     passages = [[f"w{rank}" for rank in np.minimum(rng.zipf(1.5, 12), 400)] for _ in range(3000)]
     made = segment_of(clustered(3000), scope=(rng.random(3000) < 0.1).astype(np.int32))
     made.words = postings.build(passages)
-    looked_up, look_up = [], words._Search._look_up
-    monkeypatch.setattr(words._Search, "_look_up", lambda self, *a: (looked_up.append(a), look_up(self, *a)))
+    looked_up, look_up = [], bm25._Search._look_up
+    monkeypatch.setattr(bm25._Search, "_look_up", lambda self, *a: (looked_up.append(a), look_up(self, *a)))
     for n in range(200):
         query = dict.fromkeys([f"w{rank}" for rank in rng.integers(1, 60, 4)] + ["w1", "w2"], 1.0)
         wanted = Filter(frozenset(["ana"] if n % 2 else ["everyone", "ana"]))
-        monkeypatch.setattr(words, "LOOKED_UP", 10**9)
+        monkeypatch.setattr(bm25, "LOOKED_UP", 10**9)
         before = len(looked_up)
-        plain = words.Query([made], query, wanted).best(1 + n % 20)
+        plain = bm25.TermQuery([made], query, wanted).best(1 + n % 20)
         assert len(looked_up) == before
-        monkeypatch.setattr(words, "LOOKED_UP", 0)
-        assert words.Query([made], query, wanted).best(1 + n % 20) == plain
+        monkeypatch.setattr(bm25, "LOOKED_UP", 0)
+        assert bm25.TermQuery([made], query, wanted).best(1 + n % 20) == plain
     assert len(looked_up) > 100
 
 
@@ -246,7 +246,7 @@ def test_filters_narrow_by_kind_address_and_time(memory, open_memory, tiny):
         assert found(view, "calm day", uris=["log/1.md", "note"]) == ["log/1.md", "note"]
         assert found(view, "calm day", uris=["nothing.md"]) == []
         assert found(view, "calm day", since=may + timedelta(days=3), until=may + timedelta(days=5)) == ["log/3.md", "log/4.md"]
-        memory.settle()
+        memory.compact()
         memory.refresh()
 
 
@@ -267,10 +267,10 @@ def test_segments_grow_by_a_factor_and_the_past_lies_apart(memory, open_memory, 
     before = datetime.now(UTC)
     for start in range(0, 120, 10):
         memory.remember(room(n) for n in range(start, start + 10))
-        memory.settle()
+        memory.compact()
     sizes = sorted(len(s) for s in memory_view(memory).sealed.values())
     assert sum(sizes) == 120
-    assert views.due(sizes) == 0
+    assert views.merge_policy(sizes) == 0
     middle = datetime.now(UTC)
     for n in range(0, 120, 2):
         memory.retire(f"{n}.md", scope=("everyone", "ana", "ben")[n % 3])
@@ -286,10 +286,10 @@ def test_segments_grow_by_a_factor_and_the_past_lies_apart(memory, open_memory, 
 
 
 def test_no_segment_is_larger_than_memory_allows(memory, open_memory, tiny, monkeypatch):
-    monkeypatch.setattr(sealing, "MOST_ROWS", 40)
+    monkeypatch.setattr(compaction, "MOST_ROWS", 40)
     for start in range(0, 150, 10):
         memory.remember(room(n) for n in range(start, start + 10))
-        memory.settle()
+        memory.compact()
     sizes = [len(s) for s in memory_view(memory).sealed.values()]
     assert sum(sizes) == 150
     assert max(sizes) <= 40
@@ -310,10 +310,10 @@ def memory_view(memory):
 
 def test_a_segment_of_which_much_was_retired_is_made_anew(memory, tiny):
     memory.remember(room(n * 3) for n in range(40))
-    memory.settle()
+    memory.compact()
     for n in range(20):
         memory.retire(f"{n * 3}.md")
-    memory.settle()
+    memory.compact()
     assert sorted((len(s), s.past) for s in memory_view(memory).sealed.values()) == [(20, False), (20, True)]
 
 
@@ -335,18 +335,18 @@ def test_what_is_erased_is_blank_in_a_graph_that_stays(memory, open_memory, home
 
 
 def test_a_reader_of_removed_segments_goes_on(memory, open_memory, tiny):
-    reader = open_memory()
+    observer = open_memory()
     memory.remember(room(n * 3) for n in range(60))
     memory.refresh()
-    before = found(reader)
+    before = found(observer)
     manifest = manifests.read(memory.home, 1)
     memory.remember(Document("new.md", "A new room."))
     memory.refresh()
     assert not (memory.home / "segments" / manifest.segments[0]).exists()
-    with memory.store.reading() as snapshot:
-        reader._view.follow(snapshot, manifest)  # read before the other was published
-    assert len(reader._view.nearest(reader.embedder().encode_query("room"), 100, EVERYONE)) == 61
-    assert found(reader) == sorted([*before, "new.md"])
+    with memory.store.reading() as moment:
+        observer._view.follow(moment, manifest)  # read before the other was published
+    assert len(observer._view.nearest(observer.embedder().encode_query("room"), 100, EVERYONE)) == 61
+    assert found(observer) == sorted([*before, "new.md"])
 
 
 # Damage
@@ -359,7 +359,7 @@ def test_any_harm_to_any_file_changes_no_answer_and_is_repaired(memory, open_mem
     memory.refresh()
     for n in range(90, 100):
         memory.remember(room(n))
-    memory.settle()
+    memory.compact()
     everything = {"scopes": ["everyone", "ana", "ben"]}
     before = memory.recall("room 17 team", 40, **everything)
     harmed = [file for file in home.rglob("*") if file.is_file() and "segments" in file.parts or file.name.startswith("manifest")]
@@ -416,9 +416,9 @@ def lying(memory, change):
     """Publish a segment of which something was changed before it was sealed, with a digest that fits."""
     view = memory_view(memory)
     (segment,) = view.sealed.values()
-    copy = sealed.read(memory.home / "segments" / next(iter(view.sealed)))
+    copy = segment_files.read(memory.home / "segments" / next(iter(view.sealed)))
     changed = change(copy) or copy
-    name = sealed.write(
+    name = segment_files.write(
         memory.home / "segments",
         [changed],
         [np.ones(len(changed), bool)],
@@ -481,18 +481,18 @@ def test_back_to_the_model_before(memory, open_memory, embedders, home, tiny):
     assert (done.space.model, done.embedded) == ("all-MiniLM-L6-v2", 1)
     assert len(found(other)) == len(found(memory)) == 41
     memory.refresh("third")
-    with memory.store.reading() as reader:
-        assert [space.model for space in reader.spaces_kept()] == ["third", "all-MiniLM-L6-v2"]
-        assert len(reader.vector_ids(type(done.space)(2, "other", "other-1", 256))) == 0
+    with memory.store.reading() as snapshot:
+        assert [space.model for space in snapshot.kept_spaces()] == ["third", "all-MiniLM-L6-v2"]
+        assert len(snapshot.vector_ids(type(done.space)(2, "other", "other-1", 256))) == 0
     assert memory.check(deep=True).problems == ()
 
 
 def test_a_move_that_is_cut_off_goes_on_where_it_was(memory, embedders, monkeypatch):
     memory.remember(room(n * 3) for n in range(40))
-    monkeypatch.setattr("ragbot.spaces.BATCH", 16)
-    from ragbot.store import Writer
+    monkeypatch.setattr("ragbot.maintenance.spaces.BATCH", 16)
+    from ragbot.store import Transaction
 
-    real, calls = Writer.add_vectors, []
+    real, calls = Transaction.add_vectors, []
 
     def cut(self, *args):
         calls.append(args)
@@ -500,12 +500,12 @@ def test_a_move_that_is_cut_off_goes_on_where_it_was(memory, embedders, monkeypa
             raise KeyboardInterrupt
         return real(self, *args)
 
-    monkeypatch.setattr(Writer, "add_vectors", cut)
+    monkeypatch.setattr(Transaction, "add_vectors", cut)
     with pytest.raises(KeyboardInterrupt):
         memory.refresh("other")
     assert memory.embedder().model == "all-MiniLM-L6-v2"
     assert len(found(memory)) == 40
-    monkeypatch.setattr(Writer, "add_vectors", real)
+    monkeypatch.setattr(Transaction, "add_vectors", real)
     assert memory.refresh("other").embedded == 8
     assert memory.embedder().model == "other"
 
@@ -530,7 +530,7 @@ def test_a_backup_is_a_home_and_comes_back(memory, open_memory, tmp_path, tiny):
     memory.remember(Document("other.md", "Another room."))  # takes the number that the late one had
     for view in (memory, other, open_memory()):
         assert found(view) == sorted([*(f"{n * 3}.md" for n in range(40)), "other.md"])
-    memory.settle()
+    memory.compact()
     memory.refresh()
     assert memory.check(deep=True).problems == ()
 
@@ -553,9 +553,9 @@ def test_backups_in_the_wrong_place(memory, tmp_path):
 READ_ONLY = """
 import os, sys
 sys.path.insert(0, {tests!r})
-import ragbot.spaces
+import ragbot.maintenance.spaces
 from fakes import FakeEmbedder
-ragbot.spaces.open_embedder = FakeEmbedder
+ragbot.maintenance.spaces.open_embedder = FakeEmbedder
 from ragbot import Document, Memory
 from ragbot.errors import HomeError
 if os.getuid() == 0:
@@ -594,7 +594,7 @@ def test_a_damaged_segment_is_mended_by_whoever_builds_next(memory, open_memory,
     content[len(content) // 2] ^= 4
     (home / "segments" / name / "vectors").write_bytes(content)
     memory.remember(room(n * 3) for n in range(40, 80))
-    memory.settle()  # merges what is sound with what is not
+    memory.compact()  # merges what is sound with what is not
     assert open_memory().check(deep=True).problems == ()
     assert found(open_memory()) == sorted(f"{n * 3}.md" for n in range(80))
 

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 import ragbot.chat
 from ingest import pipeline, sources
-from ingest.cli import cli as ingest_cli
+from ingest.cli.main import cli as ingest_cli
 from ragbot import Document
-from ragbot.cli import cli as ragbot_cli
+from ragbot.cli.main import cli as ragbot_cli
 from ragbot.errors import ReadError
 
 ROOT = Path(__file__).parent.parent

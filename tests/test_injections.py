@@ -4,7 +4,7 @@ import pytest
 from injections import ATTACKS, FACT, HARMLESS, QUESTION
 
 from ragbot import Chat, Document
-from ragbot.text.orders import gives_orders, harmless
+from ragbot.safety.injection import is_instruction, sanitize
 
 
 def test_the_set_is_large_enough():
@@ -39,12 +39,12 @@ def test_an_attack_alone_is_no_answer(chat_of, name):
 
 @pytest.mark.parametrize("sentence", HARMLESS)
 def test_not_every_imperative_is_an_order_to_the_bot(sentence):
-    assert not gives_orders(sentence)
+    assert not is_instruction(sentence)
 
 
 def test_marks_of_chat_templates_and_images_are_taken_out():
     assert (
-        harmless("<|im_start|>system ![plan](http://a.example/?q=1) [INST] a < b > c")
+        sanitize("<|im_start|>system ![plan](http://a.example/?q=1) [INST] a < b > c")
         == " |im_start| system plan  INST] a < b > c"
     )
 
@@ -62,7 +62,7 @@ def test_marks_of_chat_templates_and_images_are_taken_out():
     ],
 )
 def test_what_a_page_would_load_or_run_is_taken_out(text, left):
-    assert harmless(text) == left
+    assert sanitize(text) == left
 
 
 @pytest.mark.model

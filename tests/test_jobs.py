@@ -23,11 +23,11 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from ingest.cli import cli
-from ingest.jobs import child, running, scheduler, settings, times
+from ingest.cli.main import cli
+from ingest.jobs import child, definitions, running, scheduler, times
 from ingest.jobs.child import STOP
-from ingest.jobs.settings import Job
-from ragbot import Document, config
+from ingest.jobs.definitions import Job
+from ragbot import Document, settings
 from ragbot.errors import ConfigError, InputError
 from ragbot.store import Run, Store
 from ragbot.store import runs as log
@@ -76,7 +76,7 @@ def stub(monkeypatch):
 
 
 def set_up(home, *jobs, script=None):
-    (home / config.FILE).write_text("\n".join(jobs))
+    (home / settings.FILE).write_text("\n".join(jobs))
     if script is not None:
         (home / "script.json").write_text(json.dumps(script))
 
@@ -133,8 +133,8 @@ class Program:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         self.process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, **pipes)
         self.pid = self.process.pid
-        self.reader = threading.Thread(target=self._read)
-        self.reader.start()
+        self.snapshot = threading.Thread(target=self._read)
+        self.snapshot.start()
 
     def _read(self):
         self.lines += self.process.stdout
@@ -145,7 +145,7 @@ class Program:
 
     def wait(self, code=None):
         got = self.process.wait(WAIT_S)
-        self.reader.join(WAIT_S)
+        self.snapshot.join(WAIT_S)
         errors = self.process.stderr.read()
         self.process.stdout.close()
         self.process.stderr.close()
@@ -185,7 +185,7 @@ def start(home):
 
 def test_jobs_are_read_from_the_settings_of_the_home(home):
     set_up(home, SETTINGS)
-    jobs = settings.load(home)
+    jobs = definitions.load(home)
     parent = home.parent
     assert jobs["handbook"] == Job(
         name="handbook",
@@ -209,7 +209,7 @@ def test_jobs_are_read_from_the_settings_of_the_home(home):
     )
     assert (jobs["nightly"].schedule, jobs["nightly"].timeout_s) == ("cron 30 2 * * 1-5 (Europe/Berlin)", 172800)
     assert (jobs["copy"].schedule, jobs["copy"].folder) == ("by hand", parent / "copies")
-    assert config.load(home).passages == 3
+    assert settings.load(home).passages == 3
 
 
 @pytest.mark.parametrize(
@@ -249,26 +249,26 @@ def test_jobs_are_read_from_the_settings_of_the_home(home):
 def test_wrong_settings_name_file_job_key_and_what_is_right(home, table, message):
     set_up(home, f"[jobs.a]\n{table}")
     with pytest.raises(ConfigError, match=message):
-        settings.load(home)
+        definitions.load(home)
 
 
 def test_a_name_is_a_plain_one(home):
     for name in ("a/b", "", "..", "ä", "x" * 65):
         set_up(home, f'[jobs."{name}"]\ndo = "check"')
         with pytest.raises(ConfigError, match="a job's name takes letters"):
-            settings.load(home)
+            definitions.load(home)
 
 
 def test_wrong_jobs_harm_no_other_command_and_the_environment_sets_none(home):
     set_up(home, '[jobs.a]\ndo = "dance"')
-    assert config.load(home, {}).jobs == {"a": {"do": "dance"}}
-    assert hash(config.load(home, {})) == hash(config.load(home, {"RAGBOT_PASSWORD": "x"}))
+    assert settings.load(home, {}).jobs == {"a": {"do": "dance"}}
+    assert hash(settings.load(home, {})) == hash(settings.load(home, {"RAGBOT_PASSWORD": "x"}))
     with pytest.raises(ConfigError, match=r"RAGBOT_JOBS.*ragbot\.toml only"):
-        config.load(home, {"RAGBOT_JOBS": "x"})
+        settings.load(home, {"RAGBOT_JOBS": "x"})
     for wrong in ("jobs = 3", "[jobs]\na = 1"):
         set_up(home, wrong)
         with pytest.raises(ConfigError, match=r"a table for each job, headed \[jobs.NAME\]"):
-            config.load(home, {})
+            settings.load(home, {})
 
 
 # Times
@@ -398,8 +398,8 @@ def test_catching_up_can_be_turned_off():
 def test_the_log_keeps_the_newest_runs_of_each_job_and_is_no_knowledge(home, monkeypatch):
     monkeypatch.setattr(log, "KEPT", 3)
     store = Store.open(home)
-    with store.reading() as reader:
-        before = reader.last_transaction()
+    with store.reading() as snapshot:
+        before = snapshot.last_transaction()
     with store.runs(write=True) as runs:
         runs.add("b", 1)
         added = [runs.add("a", n) for n in range(1, 6)]
@@ -410,8 +410,8 @@ def test_the_log_keeps_the_newest_runs_of_each_job_and_is_no_knowledge(home, mon
         assert (runs.recent()[0].pid, runs.recent()[0].finished_at) == (os.getpid(), NOW)
         assert runs.replace_lost("a") == 2
         assert [run.status for run in runs.recent()] == ["done", "killed", "killed", "running"]
-    with store.reading() as reader:
-        assert reader.last_transaction() == before
+    with store.reading() as snapshot:
+        assert snapshot.last_transaction() == before
     store.close()
 
 
@@ -443,7 +443,7 @@ def test_a_home_of_before_gets_its_log(home):
 def test_each_job_is_a_command_and_a_password_stands_in_none(home, monkeypatch):
     set_up(home, SETTINGS, '[jobs.m]\ndo = "merge"\n[jobs.r]\ndo = "refresh"\n[jobs.c]\ndo = "check"\ndeep = true\nrepair = true')
     monkeypatch.setenv("HANDBOOK_PASSWORD", "s3cret")
-    jobs = settings.load(home)
+    jobs = definitions.load(home)
     for job in jobs.values():
         if job.folder:
             job.folder.mkdir()
@@ -620,18 +620,18 @@ def test_a_job_never_runs_beside_itself_but_beside_others(home):
 
 def test_a_missing_job_and_a_home_without_any_are_named(home):
     with pytest.raises(InputError, match=r"ragbot\.toml: there is no job 'a'; add \[jobs\.a\]"):
-        settings.named(home, "a")
+        definitions.named(home, "a")
     set_up(home, SETTINGS)
     with pytest.raises(InputError, match="known are copy, handbook, nightly"):
-        settings.named(home, "a")
-    assert [path.name for path in home.iterdir()] == [config.FILE]
+        definitions.named(home, "a")
+    assert [path.name for path in home.iterdir()] == [settings.FILE]
 
 
 @pytest.mark.usefixtures("stub")
 def test_a_model_that_answers_already_is_not_moved_to(memory, home):
     memory.remember(Document("a.md", "The lab opens at 9:00."))
     set_up(home, f'[jobs.a]\ndo = "embed"\nmodel = "{memory.embedder().model}"\n[jobs.b]\ndo = "embed"\nmodel = "other"')
-    jobs = settings.load(home)
+    jobs = definitions.load(home)
     ended, _ = run_once(home, jobs["a"])
     assert (ended.status, ended.reason, calls(home)) == ("done", "nothing to do: all-MiniLM-L6-v2 answers already", [])
     assert run_once(home, jobs["b"])[0].status == "done"
@@ -659,7 +659,7 @@ def test_real_commands_as_one_shots(home, tmp_path):
     assert "gone" in said["reason"]
     (made,) = copies.iterdir()
     assert re.fullmatch(r"copy-[0-9a-f]{8}-[0-9]{8}T[0-9]{6}Z", made.name)
-    assert jobs("once", "x") == (2, {"error": f"{home / config.FILE}: there is no job 'x'; known are check, copy, docs, gone"})
+    assert jobs("once", "x") == (2, {"error": f"{home / settings.FILE}: there is no job 'x'; known are check, copy, docs, gone"})
     runs = jobs("history")[1]["runs"]
     assert [run["job"] for run in runs] == ["gone", "copy", "check", "docs"]
     assert runs[1]["detail"]["removed"] == 0
@@ -935,6 +935,6 @@ def test_the_units_call_what_is_there():
 def test_the_page_on_jobs_has_a_working_example_and_names_every_key(home):
     page = (ROOT / "docs" / "jobs.md").read_text()
     set_up(home, page.partition("```toml\n")[2].partition("```")[0])
-    assert [job.do for job in settings.load(home).values()] == ["sync", "embed", "backup"]
-    for key in {*settings.COMMON, *settings.KEYS, *(key for keys in settings.KEYS.values() for key in keys)}:
+    assert [job.do for job in definitions.load(home).values()] == ["sync", "embed", "backup"]
+    for key in {*definitions.COMMON, *definitions.KEYS, *(key for keys in definitions.KEYS.values() for key in keys)}:
         assert f"`{key}`" in page, key

@@ -16,10 +16,10 @@ from fpdf import FPDF
 from PIL import Image
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject, TextStringObject
 
-from ingest.readers import image, ods, read, sheets
-from ingest.readers import pdf as pdf_reader
-from ingest.readers.formats import Source
-from ingest.readers.pdf import _dehyphenated
+from ingest.parsers import image, ods, read, sheets
+from ingest.parsers import pdf as pdf_reader
+from ingest.parsers.formats import Source
+from ingest.parsers.pdf import _dehyphenated
 from ragbot.errors import BrokenError, ReadError
 from ragbot.types import Document
 
@@ -120,7 +120,7 @@ def test_a_page_that_cannot_be_looked_at_costs_only_itself(tmp_path: Path, monke
 
 
 def test_reading_stops_where_a_file_says_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.readers.damage.MOST_LETTERS", 100)
+    monkeypatch.setattr("ingest.parsers.damage.MOST_LETTERS", 100)
     seen: list[object] = []
     of_page = pdf_reader._by_pdfium
     monkeypatch.setattr(pdf_reader, "_by_pdfium", lambda page: seen.append(page) or of_page(page))
@@ -129,7 +129,7 @@ def test_reading_stops_where_a_file_says_too_much(tmp_path: Path, monkeypatch: p
     chapters = samples.book({"OPS/two.xhtml": f"<html><body><p>{'words ' * 50}</p></body></html>"})
     assert "more than 100 letters" in refusal(tmp_path, "a.epub", chapters)
     for name in ("a.xlsx", "a.ods"):
-        monkeypatch.setattr("ingest.readers.damage.MOST_LETTERS", 20)
+        monkeypatch.setattr("ingest.parsers.damage.MOST_LETTERS", 20)
         made = samples.workbook() if name == "a.xlsx" else samples.spreadsheet()
         assert "more than 20 letters" in refusal(tmp_path, name, made)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ingest import reading
-from ingest.readers import damage, read, worker
-from ingest.reading import Reading, Request
+from ingest import parse_pool
+from ingest.parse_pool import ParsePool, Request
+from ingest.parsers import damage, read, worker
 from ragbot.errors import BrokenError, ReadError
 from ragbot.types import Document
 
@@ -34,7 +34,7 @@ def child(monkeypatch):
         code = codes.pop(0) if len(codes) > 1 else codes[0]
         return real([sys.executable, "-c", code] if code else command, **kwargs)
 
-    monkeypatch.setattr(reading.subprocess, "Popen", start)
+    monkeypatch.setattr(parse_pool.subprocess, "Popen", start)
     return lambda *given: codes.extend(given)
 
 
@@ -76,7 +76,7 @@ def test_a_file_with_too_much_text_is_refused(tmp_path, short, name):
 def test_a_text_that_is_too_long_is_not_even_taken_in(tmp_path, short, monkeypatch):
     path = tmp_path / "a.txt"
     path.write_text("字" * 134)  # 402 bytes: not so few letters, if each took four
-    monkeypatch.setattr("ingest.readers.plain.decode", lambda *_: pytest.fail("was decoded"))
+    monkeypatch.setattr("ingest.parsers.plain.decode", lambda *_: pytest.fail("was decoded"))
     path.write_text("字" * 135)
     with pytest.raises(BrokenError, match="holds more than 100 letters"):
         read(path, "a.txt")
@@ -91,20 +91,20 @@ def test_the_longest_text_is_read(tmp_path, short):
 def test_the_answer_to_the_longest_text_is_let_through(tmp_path, monkeypatch):
     monkeypatch.setattr(worker, "LONGEST_ANSWER", 1000 * 4 + 400)
     (path,) = texts(tmp_path, a="🔧" * 1000)
-    with Reading(1) as many:
+    with ParsePool(1) as many:
         assert many.read(request(path)).text == "🔧" * 1000
 
 
 def test_names_that_are_no_unicode_come_back_as_they_are(tmp_path):
     (path,) = texts(tmp_path, a="hello there")
-    with Reading(1) as many:
+    with ParsePool(1) as many:
         assert many.read(Request(path, "\udcff实.txt", "everyone")).uri == "\udcff实.txt"
 
 
 def test_no_more_text_is_held_ahead_than_a_share(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "LETTERS_AHEAD", 30)
+    monkeypatch.setattr(parse_pool, "LETTERS_AHEAD", 30)
     begun = []
-    with Reading(2) as many:
+    with ParsePool(2) as many:
         monkeypatch.setattr(many, "read", lambda asked: Document(asked.uri, "ten signs."))
         found = many.each(range(20), lambda number: begun.append(number) or Request(Path("a"), str(number), "everyone"))
         first, _ = next(found)
@@ -115,8 +115,8 @@ def test_no_more_text_is_held_ahead_than_a_share(tmp_path, monkeypatch):
 
 
 def test_what_is_waited_for_needs_no_room(monkeypatch):
-    monkeypatch.setattr(reading, "LETTERS_AHEAD", 1)
-    with Reading(3) as many:
+    monkeypatch.setattr(parse_pool, "LETTERS_AHEAD", 1)
+    with ParsePool(3) as many:
 
         def slow(asked):
             time.sleep(0.1 if asked.uri == "0" else 0)
@@ -162,7 +162,7 @@ ANSWERS |= {
 def test_an_answer_that_makes_no_sense_fails_its_file_alone(tmp_path, child, answer):
     a, b = texts(tmp_path, a="hello there", b="and here")
     child(f"import sys; sys.stdin.readline(); print({ANSWERS[answer]!r}, flush=True); sys.stdin.read()", "")
-    with Reading(1) as many:
+    with ParsePool(1) as many:
         got = [found for _, found in many.each([a, b], request)]
         assert len(many._all) == 1
     assert isinstance(got[0], BrokenError) and "a.txt: its reader crashed (what it answered makes no sense)" in str(got[0])
@@ -173,14 +173,14 @@ def test_an_answer_without_end_is_cut_off(tmp_path, child, monkeypatch):
     monkeypatch.setattr(worker, "LONGEST_ANSWER", 1 << 20)
     (path,) = texts(tmp_path, a="hello there")
     child("import sys\nsys.stdin.readline()\nwhile True: sys.stdout.write('x' * 65536)")
-    with Reading(1) as many, pytest.raises(BrokenError, match="makes no sense"):
+    with ParsePool(1) as many, pytest.raises(BrokenError, match="makes no sense"):
         many.read(request(path))
 
 
 def test_a_sound_answer_is_taken(tmp_path, child):
     (path,) = texts(tmp_path, a="hello there")
     child(f"import sys; sys.stdin.readline(); print({said(text='words')!r}, flush=True); sys.stdin.read()")
-    with Reading(1) as many:
+    with ParsePool(1) as many:
         assert many.read(request(path)) == Document("a.txt", "words", scope="everyone")
 
 
@@ -188,7 +188,7 @@ def test_messages_are_short(tmp_path, child):
     (path,) = texts(tmp_path, a="hello there")
     answer = json.dumps({"error": "ReadError", "message": "a.txt: " + "so " * 10_000})
     child(f"import sys; sys.stdin.readline(); print({answer!r}, flush=True); sys.stdin.read()")
-    with Reading(1) as many, pytest.raises(ReadError) as caught:
+    with ParsePool(1) as many, pytest.raises(ReadError) as caught:
         many.read(request(path))
     assert len(str(caught.value)) == 10_000
 
@@ -197,16 +197,16 @@ def test_messages_are_short(tmp_path, child):
 def test_how_a_process_ended_is_told(tmp_path, child, end, told):
     (path,) = texts(tmp_path, a="hello there")
     child(f"import os, sys, time; sys.stdin.readline(); os.close(1); time.sleep(0.2); {end}")
-    with Reading(1) as many, pytest.raises(BrokenError, match=rf"crashed \({told}\)"):
+    with ParsePool(1) as many, pytest.raises(BrokenError, match=rf"crashed \({told}\)"):
         many.read(request(path))
 
 
 def test_what_takes_too_long_is_not_tried_again(tmp_path, child, monkeypatch):
-    monkeypatch.setattr(reading, "SILENCE", 1.0)
+    monkeypatch.setattr(parse_pool, "SILENCE", 1.0)
     first, second = texts(tmp_path, a="hello there", b="and here")
     line = said(text="words")
     child(f"import sys; sys.stdin.readline(); print({line!r}, flush=True); sys.stdin.readline(); sys.stdin.read()", "")
-    with Reading(1) as many:
+    with ParsePool(1) as many:
         assert many.read(request(first)).text == "words"
         with pytest.raises(BrokenError, match="takes too long"):
             many.read(request(second))
@@ -223,7 +223,7 @@ def test_stop_is_called_before_the_threads_are_waited_for(tmp_path):
         assert told.wait(20)
         raise ReadError("was told to end")
 
-    with pytest.raises(KeyboardInterrupt), Reading(1, told.set) as many:
+    with pytest.raises(KeyboardInterrupt), ParsePool(1, told.set) as many:
         found = many.each([1, 2], wanted)
         threading.Timer(0.1, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
         next(found)
@@ -232,7 +232,7 @@ def test_stop_is_called_before_the_threads_are_waited_for(tmp_path):
 
 def test_stop_is_for_accidents_only(tmp_path):
     told = threading.Event()
-    with Reading(1, told.set) as many:
+    with ParsePool(1, told.set) as many:
         assert list(many.each([1], lambda _: None)) == [(1, None)]
     assert not told.is_set()
 
@@ -240,15 +240,15 @@ def test_stop_is_for_accidents_only(tmp_path):
 ASKER = """
 import sys
 from pathlib import Path
-from ingest.reading import Reading, Request
-many = Reading(1)
+from ingest.parse_pool import ParsePool, Request
+many = ParsePool(1)
 many.read(Request(Path(sys.argv[1]), "a.txt", "everyone"))
 print(many._all[0]._process.pid, flush=True)
 many.read(Request(Path(sys.argv[2]), "b.txt", "everyone"))
 """
 BUSY = """
 import re, signal, sys, types
-from ingest.readers.formats import Extract
+from ingest.parsers.formats import Extract
 signal.alarm = lambda seconds, real=signal.alarm: real(min(seconds, 2))
 
 def extract(source):
@@ -257,7 +257,7 @@ def extract(source):
         {work}
     return Extract("words")
 
-sys.modules["ingest.readers.plain"] = types.SimpleNamespace(extract=extract)
+sys.modules["ingest.parsers.plain"] = types.SimpleNamespace(extract=extract)
 """
 
 

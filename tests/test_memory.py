@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from ragbot import Document
 from ragbot.errors import InputError, ModelError, NotFoundError
-from ragbot.index import sealed, sealing
+from ragbot.index import compaction, segment_files
 from ragbot.index import view as views
-from ragbot.store import Writer
+from ragbot.store import Transaction
 from ragbot.types import Forgotten
 
 LAB = "# Lab\n\nThe lab opens at 9:00.\n\n# Badges\n\nBadges are blue.\n\n# Keys\n\nKeys hang in the office."
@@ -37,7 +37,7 @@ def test_found_at_once_here_and_in_another_process(memory, open_memory):
 
 
 def test_a_fault_in_the_transaction_leaves_nothing_behind(memory, open_memory):
-    def fail(writer):
+    def fail(transaction):
         raise RuntimeError("pulled the plug")
 
     with pytest.raises(RuntimeError, match="pulled the plug"):
@@ -54,7 +54,7 @@ def test_a_fault_at_any_step_of_a_new_version_keeps_the_old_one(memory, monkeypa
     def fail(*_args, **_kwargs):
         raise OSError("disk gone")
 
-    monkeypatch.setattr(Writer, step, fail)
+    monkeypatch.setattr(Transaction, step, fail)
     with pytest.raises(OSError, match="disk gone"):
         memory.remember(Document("lab.md", LAB.replace("9:00", "10:00")))
     monkeypatch.undo()
@@ -110,12 +110,12 @@ def test_an_older_database_under_newer_segments(memory, open_memory, home, tmp_p
 
 def test_a_home_restored_under_an_open_memory_is_noticed(memory, open_memory, home, tmp_path):
     memory.remember(Document("lab.md", LAB))
-    with memory.store.reading() as reader:
-        assert reader.last_transaction()[0] > 0
+    with memory.store.reading() as snapshot:
+        assert snapshot.last_transaction()[0] > 0
     other = open_memory()
     assert other.recall("lab")
     other._view.transaction = (other._view.transaction[0], "a token of another past")
-    other._view.loose.clear()  # what it saw there is worth nothing now
+    other._view.unsealed.clear()  # what it saw there is worth nothing now
     memory.remember(Document("b.md", "Gift cards expire."))
     assert "9:00" in texts(other, "lab opens")[0]
 
@@ -217,7 +217,7 @@ def test_valid_from_is_when_it_began_to_hold(memory):
 
 def test_a_clock_that_goes_backwards_hides_nothing(memory, monkeypatch):
     memory.remember(Document("lab.md", "The lab opens at 9:00."))
-    monkeypatch.setattr("ragbot.store.writer.rows.now", lambda: 1_000_000)
+    monkeypatch.setattr("ragbot.store.transaction.rows.now", lambda: 1_000_000)
     memory.remember(Document("lab.md", "The lab opens at 9:30."))
     memory.remember(Document("b.md", "The lab has windows."))
     assert set(texts(memory, "lab")) == {"The lab opens at 9:30.", "The lab has windows."}
@@ -252,11 +252,11 @@ def test_the_erased_vectors_are_in_the_segments_before(memory, home):
     memory.refresh()
     vector = memory.embedder().encode(["The zyzzyva code is 77."])[0].tobytes()
     assert vector in bytes_of(home / "segments")
-    with memory.store.writing() as writer:
-        writer.erase_document("everyone", "secret.md")
+    with memory.store.writing() as transaction:
+        transaction.erase_document("everyone", "secret.md")
     assert vector in bytes_of(home / "segments")
     assert any("forgotten" in problem for problem in memory.check().problems)
-    memory._upkeep.drop_erased()
+    memory._maintenance.drop_erased()
     assert vector not in bytes_of(home / "segments")
 
 
@@ -280,20 +280,20 @@ def test_retire_is_not_forget(memory):
 
 
 def test_a_long_tail_is_sealed_and_the_old_segments_stay(memory, open_memory, home, monkeypatch):
-    monkeypatch.setattr(sealing, "SEAL_AT", 3)
+    monkeypatch.setattr(compaction, "SEAL_AT", 3)
     monkeypatch.setattr(views, "GROWTH", 1)
     memory.remember(Document("a.md", LAB))
-    memory.settle()
+    memory.compact()
     first = json.loads((home / "manifest-1.json").read_text())
     memory.remember(Document("b.md", LAB.replace("lab", "hall").replace("Badges", "Tokens").replace("Keys", "Locks")))
-    memory.settle()
+    memory.compact()
     second = json.loads((home / "manifest-1.json").read_text())
     assert second["segments"][:1] == first["segments"]
     assert len(second["segments"]) == 2
     fresh = open_memory()
     assert {hit.chunk.uri for hit in fresh.recall("opens")} == {"a.md", "b.md"}
     assert len(fresh._view.sealed) == 2
-    assert fresh._view.loose == []
+    assert fresh._view.unsealed == []
     assert memory.refresh().sealed == 6
     assert len(list((home / "segments").iterdir())) == 1
 
@@ -451,17 +451,17 @@ def test_whatever_happens_recall_equals_the_truth(embedders, tmp_path_factory, o
 def test_a_seal_in_flight_does_not_bring_back_what_is_forgotten(memory, home, monkeypatch):
     memory.remember([Document("secret.md", "The zyzzyva code is 77."), Document("lab.md", LAB)])
     vector = memory.embedder().encode(["The zyzzyva code is 77."])[0].tobytes()
-    write = sealed.write
+    write = segment_files.write
 
     def slow(*args, **kwargs):
         name = write(*args, **kwargs)
-        monkeypatch.setattr(sealed, "write", write)
-        with memory.store.writing() as writer:
-            writer.erase_document("everyone", "secret.md")
+        monkeypatch.setattr(segment_files, "write", write)
+        with memory.store.writing() as transaction:
+            transaction.erase_document("everyone", "secret.md")
         assert vector in bytes_of(home / "segments")
         return name
 
-    monkeypatch.setattr(sealed, "write", slow)
+    monkeypatch.setattr(segment_files, "write", slow)
     memory.refresh()
     assert vector not in bytes_of(home / "segments")
     with pytest.raises(NotFoundError):
@@ -474,11 +474,11 @@ def test_a_forget_that_was_killed_before_the_segments_is_finished_by_the_next(me
     memory.remember([Document("secret.md", "The zyzzyva code is 77."), Document("lab.md", LAB)])
     vector = memory.embedder().encode(["The zyzzyva code is 77."])[0].tobytes()
     memory.refresh()
-    with memory.store.writing() as writer:
-        writer.erase_document("everyone", "secret.md")
-    monkeypatch.setattr(sealing, "SEAL_AT", 1)
+    with memory.store.writing() as transaction:
+        transaction.erase_document("everyone", "secret.md")
+    monkeypatch.setattr(compaction, "SEAL_AT", 1)
     memory.remember(Document("new.md", "Something new."))
-    memory.settle()  # seals its tail beside segments that hold the vector
+    memory.compact()  # seals its tail beside segments that hold the vector
     assert vector not in bytes_of(home / "segments")
     with pytest.raises(NotFoundError):
         memory.forget("secret.md")
@@ -507,11 +507,11 @@ def test_a_full_disk_while_sealing_does_not_undo_what_is_remembered(memory, monk
     def full(*_args, **_kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sealing, "SEAL_AT", 1)
-    monkeypatch.setattr(sealed, "write", full)
+    monkeypatch.setattr(compaction, "SEAL_AT", 1)
+    monkeypatch.setattr(segment_files, "write", full)
     assert memory.remember(Document("lab.md", LAB)).added == 3
     with pytest.raises(OSError, match="No space"):
-        memory.settle()
+        memory.compact()
     assert texts(memory, "lab opens")
     assert memory.check().problems == ()
 

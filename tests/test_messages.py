@@ -2,7 +2,7 @@
 
 import pytest
 
-from ragbot.text import questions
+from ragbot.text import messages
 
 
 @pytest.mark.parametrize(
@@ -29,8 +29,8 @@ from ragbot.text import questions
     ],
 )
 def test_what_is_told(text):
-    assert questions.told(text) == text
-    assert not questions.asked(text)
+    assert messages.statements(text) == text
+    assert not messages.is_question(text)
 
 
 @pytest.mark.parametrize(
@@ -66,14 +66,14 @@ def test_what_is_told(text):
     ],
 )
 def test_what_is_asked(text):
-    assert questions.told(text) == ""
-    assert questions.asked(text)
+    assert messages.statements(text) == ""
+    assert messages.is_question(text)
 
 
 def test_a_message_may_do_both():
     text = "My badge number is 4471. When does the lab open?"
-    assert questions.told(text) == "My badge number is 4471."
-    assert questions.asked(text)
+    assert messages.statements(text) == "My badge number is 4471."
+    assert messages.is_question(text)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_message_may_do_both():
     ],
 )
 def test_greetings(text):
-    assert questions.is_greeting(text)
+    assert messages.is_greeting(text)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_greetings(text):
     ],
 )
 def test_no_greetings(text):
-    assert not questions.is_greeting(text)
+    assert not messages.is_greeting(text)
 
 
 HISTORY = [("user", "When does the lab open?"), ("assistant", "At 9:00."), ("user", "thanks"), ("assistant", "Hello.")]
@@ -124,18 +124,18 @@ HISTORY = [("user", "When does the lab open?"), ("assistant", "At 9:00."), ("use
     ],
 )
 def test_questions_that_lean_on_the_history(question, expected):
-    assert questions.standalone(question, HISTORY) == expected
-    assert questions.standalone(question, []) == question
+    assert messages.contextualize(question, HISTORY) == expected
+    assert messages.contextualize(question, []) == question
 
 
 def test_what_was_asked_is_leant_on_and_no_small_talk_nor_what_was_told():
     history = [("user", "My drill is broken. When does the lab open?"), ("user", "Nice to meet you")]
-    assert questions.standalone("And on Sunday?", history) == "When does the lab open? And on Sunday?"
+    assert messages.contextualize("And on Sunday?", history) == "When does the lab open? And on Sunday?"
 
 
 @pytest.mark.parametrize("text", ["其他城市的图书馆几点开门", "吉他课程在哪里"])
 def test_not_every_such_sign_points_back(text):
-    assert not questions.leans(text)
+    assert not messages.is_context_dependent(text)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_not_every_such_sign_points_back(text):
     ],
 )
 def test_who_wants_a_person(text):
-    assert questions.wants_person(text)
+    assert messages.wants_person(text)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_who_wants_a_person(text):
     ],
 )
 def test_who_wants_none(text):
-    assert not questions.wants_person(text)
+    assert not messages.wants_person(text)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_who_wants_none(text):
     ],
 )
 def test_what_may_be_a_reply(text):
-    assert questions.may_reply(text)
+    assert messages.may_reply(text)
 
 
 @pytest.mark.parametrize(
@@ -206,4 +206,4 @@ def test_what_may_be_a_reply(text):
     ],
 )
 def test_what_is_none(text):
-    assert not questions.may_reply(text)
+    assert not messages.may_reply(text)

@@ -8,11 +8,13 @@ import pytest
 from fakes import FakeEmbedder
 from sqlalchemy import event
 
-from ragbot import Memory, config, grounding, prompt, ranking
+from ragbot import Memory, settings
+from ragbot.answer import prompt, quote
+from ragbot.answer.lexical import lexically_entailed
 from ragbot.errors import ConfigError, HomeError
+from ragbot.search import fuse
 from ragbot.store import Store, engine, statements
 from ragbot.store.rows import moment
-from ragbot.text.claims import says_no_more
 from ragbot.types import Chunk, Citation, Hit, Remembered
 
 
@@ -23,12 +25,12 @@ def chunk(text, id=1, **kwargs):
 
 def evidence(question, *texts, **kwargs):
     hits = [Hit(chunk(text, id), 1.0, "") for id, text in enumerate(texts, 1)]
-    return grounding.evidence(question, hits, FakeEmbedder().encode, **kwargs)
+    return quote.select_sentences(question, hits, FakeEmbedder().encode, **kwargs)
 
 
 def supported(sentence, *texts):
-    near = grounding.near_best(evidence(sentence, *texts))
-    return grounding.support(sentence, near, FakeEmbedder().encode) is not None
+    near = quote.near_best(evidence(sentence, *texts))
+    return quote.support(sentence, near, FakeEmbedder().encode) is not None
 
 
 # Configuration
@@ -36,7 +38,7 @@ def supported(sentence, *texts):
 
 def test_settings_come_from_the_file_and_the_environment_wins(tmp_path):
     (tmp_path / "ragbot.toml").write_text('generator = "ollama:llama3.2"\npassages = 3\n')
-    found = config.load(tmp_path, {"RAGBOT_PASSAGES": "7", "RAGBOT_HOME": "x", "PATH": "y"})
+    found = settings.load(tmp_path, {"RAGBOT_PASSAGES": "7", "RAGBOT_HOME": "x", "PATH": "y"})
     assert (found.generator, found.passages, found.embedder) == ("ollama:llama3.2", 7, "all-MiniLM-L6-v2")
 
 
@@ -56,7 +58,7 @@ def test_settings_come_from_the_file_and_the_environment_wins(tmp_path):
 def test_wrong_settings_are_named(tmp_path, text, environment, message):
     (tmp_path / "ragbot.toml").write_text(text)
     with pytest.raises(ConfigError, match=message):
-        config.load(tmp_path, environment)
+        settings.load(tmp_path, environment)
 
 
 def test_wrong_settings_stop_a_memory_before_it_makes_anything(tmp_path):
@@ -187,7 +189,7 @@ def fused(dense, lexical, beside=None):
     ids = np.array(sorted({*cosines, *bm25}), np.int64)
     rows = np.array([(beside or {}).get(id, [-1] * 4) for id in ids.tolist()], np.int64)
     columns = (np.array([of.get(id, 0.0) for id in ids.tolist()], np.float32) for of in (cosines, bm25))
-    return ranking.fuse(dense, lexical, ids, rows, ranking.Measured(ids, *columns))
+    return fuse.fuse(dense, lexical, ids, rows, fuse.Measured(ids, *columns))
 
 
 def test_fusing_keeps_what_only_one_part_found():
@@ -218,10 +220,10 @@ def test_a_turn_takes_part_of_its_score_from_the_turns_beside_it():
 
 def test_what_is_like_the_best_comes_nearer_to_them():
     ranked = fused([(1, 0.6), (2, 0.5), (3, 0.49)], [])
-    found = ranking.fed_back(ranked, np.array([0.9, 0.2, 0.8], np.float32))
+    found = fuse.fed_back(ranked, np.array([0.9, 0.2, 0.8], np.float32))
     assert [r.id for r in found] == [1, 3, 2]
     assert found[1].score == pytest.approx(0.49 + 0.4 * 0.8)
-    assert ranking.fed_back([], np.array([], np.float32)) == []
+    assert fuse.fed_back([], np.array([], np.float32)) == []
 
 
 # Prompts
@@ -308,11 +310,11 @@ def test_a_row_is_about_its_first_cell():
     ],
 )
 def test_evidence_speaks_without_markup(text, spoken):
-    assert grounding.spoken(evidence("hotel open", text)[0]) == spoken
+    assert quote.render_quote(evidence("hotel open", text)[0]) == spoken
 
 
 def test_nothing_is_not_enough():
-    assert grounding.confidence("Why?", []) == 0
+    assert quote.best_answerability("Why?", []) == 0
 
 
 # Nouns
@@ -362,8 +364,8 @@ def test_remembered_adds_up():
     ],
 )
 def test_a_claim_that_says_something_else(claim, evidence):
-    assert not says_no_more(claim, evidence)
-    assert says_no_more(evidence, evidence)
+    assert not lexically_entailed(claim, evidence)
+    assert lexically_entailed(evidence, evidence)
 
 
 @pytest.mark.parametrize(
@@ -378,4 +380,4 @@ def test_a_claim_that_says_something_else(claim, evidence):
     ],
 )
 def test_a_claim_that_says_less(claim, evidence):
-    assert says_no_more(claim, evidence)
+    assert lexically_entailed(claim, evidence)

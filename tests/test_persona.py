@@ -7,8 +7,9 @@ import pytest
 from fakes import FakeGenerator
 
 from ingest import pipeline
-from ragbot import Chat, Document, Memory, checking, errors, persona
-from ragbot.answering import without_verdict
+from ragbot import Chat, Document, Memory, errors
+from ragbot.answer import cloze, persona
+from ragbot.answer.replies import without_verdict
 
 CORPORA = Path(__file__).parents[1] / "docs/demo/personas"
 LAB = Document(uri="lab.md", text="The lab opens at 9:30 on weekdays.\n\nThe lab closes at 18:00 on weekdays.")
@@ -150,7 +151,7 @@ def test_nothing_is_judged_by_notes_that_are_gone(speaking):
     ],
 )
 def test_a_gap_is_filled_by_its_word_in_any_form_and_by_its_number_alone(reply, missing, right):
-    assert checking.fills(reply, missing) is right
+    assert cloze.fills(reply, missing) is right
 
 
 def test_a_companion_comes_back_to_what_it_was_told_last(speaking):

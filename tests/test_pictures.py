@@ -9,9 +9,9 @@ import pytest
 from fpdf import FPDF
 from PIL import Image
 
-from ingest.readers import ocr, read
-from ingest.readers import pdf as pdf_reader
-from ingest.readers.ocr import Box, in_order
+from ingest.parsers import ocr, read
+from ingest.parsers import pdf as pdf_reader
+from ingest.parsers.ocr import Box, in_order
 from ragbot.errors import BrokenError, EmptyError
 
 RULES = "The kiln is fired on Thursday evening.\nAsk Deirdre for the glaze cupboard key.\nShelf 12 holds 30 kg of clay."

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.readers import read
-from ingest.readers.characters import decode
+from ingest.parsers import read
+from ingest.parsers.characters import decode
 from ragbot.types import Document
 
 CHINESE = "图书馆九点开门\n"

@@ -9,20 +9,20 @@ import time
 from pathlib import Path
 
 from ragbot import Document
-from ragbot.index.sealing import SEAL_AT
+from ragbot.index.compaction import SEAL_AT
 
 HERE = Path(__file__).parent
 WRITER = """
 import sys
 sys.path.insert(0, {tests!r})
-import ragbot.spaces
+import ragbot.maintenance.spaces
 from fakes import FakeEmbedder
-ragbot.spaces.open_embedder = FakeEmbedder
+ragbot.maintenance.spaces.open_embedder = FakeEmbedder
 from ragbot import Document, Memory
 name, count = sys.argv[1], int(sys.argv[2])
 with Memory.open({home!r}) as memory:
     for n in range(count):
-        text = f"# One\\n\\nWriter {{name}} wrote {{n}}.\\n\\n# Two\\n\\nAlso {{name}} wrote {{n}}."
+        text = f"# One\\n\\nProcess {{name}} wrote {{n}}.\\n\\n# Two\\n\\nAlso {{name}} wrote {{n}}."
         memory.remember(Document(f"{{name}}/{{n % 20}}.md", text))
         print(n, flush=True)
 """
@@ -35,45 +35,45 @@ def start(home, name, count):
 
 def test_another_process_is_heard_at_once(memory, home):
     memory.remember(Document("a.md", "Nothing yet."))
-    writer = start(home, "ben", 3)
-    for line in writer.stdout:
-        found = [hit.chunk.text for hit in memory.recall(f"writer ben wrote {int(line)}", k=20)]
-        assert any(f"Writer ben wrote {int(line)}." in text for text in found)
-    assert writer.wait(60) == 0
-    writer.stdout.close()
+    process = start(home, "ben", 3)
+    for line in process.stdout:
+        found = [hit.chunk.text for hit in memory.recall(f"process ben wrote {int(line)}", k=20)]
+        assert any(f"Process ben wrote {int(line)}." in text for text in found)
+    assert process.wait(60) == 0
+    process.stdout.close()
 
 
 def test_two_writers_on_a_new_home_lose_nothing(open_memory, home):
     writers = [start(home, name, 25) for name in ("ana", "ben")]
-    assert [writer.wait(120) for writer in writers] == [0, 0]
-    for writer in writers:
-        writer.stdout.close()
+    assert [process.wait(120) for process in writers] == [0, 0]
+    for process in writers:
+        process.stdout.close()
     memory = open_memory()
     assert len(memory.documents()) == 40
     newest = {n % 20: n for n in range(25)}
     for name in ("ana", "ben"):
         for place, n in newest.items():
-            with memory.store.reading() as reader:
-                texts = [chunk.text for chunk in reader.chunks_of("everyone", f"{name}/{place}.md")]
-            assert texts == [f"# One\n\nWriter {name} wrote {n}.", f"# Two\n\nAlso {name} wrote {n}."]
+            with memory.store.reading() as snapshot:
+                texts = [chunk.text for chunk in snapshot.chunks_of("everyone", f"{name}/{place}.md")]
+            assert texts == [f"# One\n\nProcess {name} wrote {n}.", f"# Two\n\nAlso {name} wrote {n}."]
     assert memory.check().problems == ()
 
 
 def test_killed_in_the_middle_nothing_acknowledged_is_lost_and_nothing_is_half_there(open_memory, home):
     acknowledged = 0
     for round_ in range(4):
-        writer = start(home, f"w{round_}", 100_000)
-        lines = [int(writer.stdout.readline())]
+        process = start(home, f"w{round_}", 100_000)
+        lines = [int(process.stdout.readline())]
         time.sleep(0.15 * round_)
-        os.kill(writer.pid, signal.SIGKILL)
-        lines += [int(line) for line in writer.stdout if line.strip().isdigit()]
-        writer.stdout.close()
-        writer.wait(30)
+        os.kill(process.pid, signal.SIGKILL)
+        lines += [int(line) for line in process.stdout if line.strip().isdigit()]
+        process.stdout.close()
+        process.wait(30)
         last = lines[-1]
         acknowledged += len(lines)
         memory = open_memory()
-        with memory.store.reading() as reader:
-            kept = {stored.uri: reader.chunks_of("everyone", stored.uri) for stored in reader.documents()}
+        with memory.store.reading() as snapshot:
+            kept = {stored.uri: snapshot.chunks_of("everyone", stored.uri) for stored in snapshot.documents()}
         for n in range(max(0, last - 19), last + 1):
             one, two = kept[f"w{round_}/{n % 20}.md"]
             wrote = int(one.text.split()[-1].rstrip("."))
@@ -103,12 +103,15 @@ def test_a_builder_that_is_killed_loses_nothing_and_the_next_goes_on(memory, hom
     memory.remember(Document("rooms.md", lines))
     memory.close()
     for wait in (0.0, 0.6, 0.9, 1.2):
-        builder = subprocess.Popen([sys.executable, "-m", "ragbot.upkeep", str(home)], cwd=HERE.parent)
+        builder = subprocess.Popen([sys.executable, "-m", "ragbot.maintenance.builder", str(home)], cwd=HERE.parent)
         time.sleep(wait)
         builder.kill()
         builder.wait()
         assert "Room 17 is" in memory.recall("room 17", 3)[0].chunk.text
-    assert subprocess.run([sys.executable, "-m", "ragbot.upkeep", str(home)], cwd=HERE.parent, timeout=60).returncode == 0
+    assert (
+        subprocess.run([sys.executable, "-m", "ragbot.maintenance.builder", str(home)], cwd=HERE.parent, timeout=60).returncode
+        == 0
+    )
     assert json.loads((home / "manifest-1.json").read_text())["covered"] == 2 * SEAL_AT
-    memory.settle()
+    memory.compact()
     assert memory.check(deep=True).problems == ()

@@ -16,18 +16,18 @@ from fakes import FakeEmbedder
 from filelock import FileLock
 from test_index import READ_ONLY, ROOT, found, memory_view, room
 
+import ragbot.maintenance.spaces
 import ragbot.memory
-import ragbot.spaces
 from ragbot import Document, Memory
 from ragbot.errors import BusyError, HomeError
+from ragbot.index import compaction, segment_files
 from ragbot.index import manifest as manifests
-from ragbot.index import sealed, sealing
 from ragbot.index import view as views
-from ragbot.index.builder import command
 from ragbot.index.columns import Filter
-from ragbot.store import Reader, engine
+from ragbot.maintenance.builder import command
+from ragbot.maintenance.refresh import Maintenance
+from ragbot.store import Snapshot, engine
 from ragbot.text.chunks import tokens_of
-from ragbot.upkeep import Upkeep
 
 EVERYONE = Filter(frozenset(["everyone"]))
 
@@ -41,16 +41,16 @@ def rows_of(memory):
 
 
 def test_what_was_forgotten_does_not_come_back_when_the_index_is_made_anew(memory, open_memory, tiny):
-    reader = open_memory()
+    observer = open_memory()
     for n in range(5):
         memory.remember(Document(f"{n}.md", f"Room {n} opens at {n}."))
     memory.remember(Document("secret.md", "The secret word is xylophone."))
-    assert reader.recall("secret word xylophone", 1)[0].chunk.uri == "secret.md"
+    assert observer.recall("secret word xylophone", 1)[0].chunk.uri == "secret.md"
     memory.forget("secret.md")
-    assert len(reader.recall("secret word xylophone", 1)) == 1
+    assert len(observer.recall("secret word xylophone", 1)) == 1
     memory.refresh()
-    assert len(reader.recall("secret word xylophone", 1)) == 1
-    assert reader._view.words({"xylophon": 1.0}, EVERYONE).best(5) == []
+    assert len(observer.recall("secret word xylophone", 1)) == 1
+    assert observer._view.words({"xylophon": 1.0}, EVERYONE).best(5) == []
 
 
 def test_no_bit_of_a_manifest_is_believed_that_was_flipped(memory, home, tiny):
@@ -70,10 +70,10 @@ def test_no_bit_of_a_manifest_is_believed_that_was_flipped(memory, home, tiny):
 def test_a_reader_that_is_interrupted_while_it_catches_up_begins_anew(memory, open_memory, home, tiny, monkeypatch):
     monkeypatch.setattr(views, "BLOCK", 4)
     memory.remember(Document(f"{n}.md", f"Room {n} is for team {n % 7}.") for n in range(4))
-    reader = open_memory()
-    reader.recall("room")
+    observer = open_memory()
+    observer.recall("room")
     memory.remember(Document(f"{n}.md", f"Room {n} is for team {n % 7}.") for n in range(4, 12))
-    passages, calls = Reader.passages, []
+    passages, calls = Snapshot.passages, []
 
     def cut(self, *args):
         calls.append(args)
@@ -81,36 +81,36 @@ def test_a_reader_that_is_interrupted_while_it_catches_up_begins_anew(memory, op
             raise KeyboardInterrupt
         return passages(self, *args)
 
-    monkeypatch.setattr(Reader, "passages", cut)
+    monkeypatch.setattr(Snapshot, "passages", cut)
     with pytest.raises(KeyboardInterrupt):
-        reader.recall("room")
-    reader.recall("room")
-    assert set(rows_of(reader).values()) == {1}
-    assert len(rows_of(reader)) == 12
-    assert reader.recall("room 7 team", 12) == open_memory().recall("room 7 team", 12)
+        observer.recall("room")
+    observer.recall("room")
+    assert set(rows_of(observer).values()) == {1}
+    assert len(rows_of(observer)) == 12
+    assert observer.recall("room 7 team", 12) == open_memory().recall("room 7 team", 12)
 
 
 def test_a_reader_interrupted_while_it_hides_shows_nothing_retired(memory, open_memory, home, tiny, monkeypatch):
     memory.remember(Document(f"{n}.md", f"Room {n} is for team {n % 7}.") for n in range(12))
-    sealer = sealing.Sealer(home, memory.store, tokens_of)
-    sealer._follow()
-    names = sealer._written(sealer._view.loose, lambda: False)
+    compactor = compaction.Compactor(home, memory.store, tokens_of)
+    compactor._follow()
+    names = compactor._written(compactor._view.unsealed, lambda: False)
     memory.retire("3.md")
-    reader = open_memory()
-    reader.recall("room")
-    sealer._publish(names, lambda: False, all_in=True)
+    observer = open_memory()
+    observer.recall("room")
+    compactor._publish(names, lambda: False, all_in=True)
     with monkeypatch.context() as patched:
-        patched.setattr(Reader, "retired_after", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(Snapshot, "retired_after", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            reader.recall("room 3")
-    assert reader.recall("room 3", 1) == open_memory().recall("room 3", 1)
-    assert 4 not in rows_of(reader)
+            observer.recall("room 3")
+    assert observer.recall("room 3", 1) == open_memory().recall("room 3", 1)
+    assert 4 not in rows_of(observer)
 
 
 def test_a_segment_that_was_replaced_is_not_taken_for_damaged(memory, open_memory, tiny, monkeypatch, caplog):
     memory.remember(room(3 * n) for n in range(60))
     memory.refresh()
-    reader, read, done = open_memory(), manifests.read, []
+    observer, read, done = open_memory(), manifests.read, []
 
     def replaced(home, space):
         got = read(home, space)
@@ -121,17 +121,17 @@ def test_a_segment_that_was_replaced_is_not_taken_for_damaged(memory, open_memor
         return got
 
     monkeypatch.setattr(ragbot.memory.manifests, "read", replaced)
-    assert len(found(reader)) == 61
-    assert sum(map(len, reader._view.loose)) == 0
+    assert len(found(observer)) == 61
+    assert sum(map(len, observer._view.unsealed)) == 0
     assert "unusable" not in caplog.text
 
 
 def test_a_move_while_a_query_is_encoded_loads_nothing_of_it_into_memory(memory, open_memory, tiny, monkeypatch):
     memory.remember(room(3 * n) for n in range(60))
     memory.refresh()
-    reader = open_memory()
-    assert len(found(reader)) == 60
-    encode, passages, done, loaded = FakeEmbedder.encode_query, Reader.passages, [], []
+    observer = open_memory()
+    assert len(found(observer)) == 60
+    encode, passages, done, loaded = FakeEmbedder.encode_query, Snapshot.passages, [], []
 
     def moved(self, text):
         if not done:
@@ -140,11 +140,11 @@ def test_a_move_while_a_query_is_encoded_loads_nothing_of_it_into_memory(memory,
         return encode(self, text)
 
     monkeypatch.setattr(FakeEmbedder, "encode_query", moved)
-    reader._spaces._query_vector.cache_clear()  # or the question would not be encoded again
+    observer._spaces._query_vector.cache_clear()  # or the question would not be encoded again
     refresh, memory.refresh = memory.refresh, lambda model: (refresh(model), loaded.clear())
-    monkeypatch.setattr(Reader, "passages", lambda self, space, ids: (loaded.extend(ids), passages(self, space, ids))[1])
-    assert len(found(reader)) == 60
-    assert reader._view.space.model == "other"
+    monkeypatch.setattr(Snapshot, "passages", lambda self, space, ids: (loaded.extend(ids), passages(self, space, ids))[1])
+    assert len(found(observer)) == 60
+    assert observer._view.space.model == "other"
     assert loaded == []
 
 
@@ -157,7 +157,7 @@ def test_readers_tell_who_builds_of_a_damaged_segment(memory, open_memory, home,
     content[len(content) // 2] ^= 4
     vectors.write_bytes(content)
     assert len(found(open_memory())) == 60
-    memory.settle()
+    memory.compact()
     assert memory.check(deep=True).problems == ()
     assert open_memory()._view.damaged == []
 
@@ -171,14 +171,14 @@ def test_a_home_that_may_not_be_written_follows_who_may(embedders, reachable):
         path.chmod(0o555 if path.is_dir() else 0o444)
     code = READ_ONLY.format(tests=str(ROOT / "tests"), home=str(home))
     code += '    input()\n    print(memory.recall("zebra")[0].chunk.text, memory.check().problems)\n'
-    reader = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    assert reader.stdout.readline() == "0.md ()\n"
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert process.stdout.readline() == "0.md ()\n"
     for path in (*home.rglob("*"), home):
         path.chmod(0o755 if path.is_dir() else 0o644)
     with Memory.open(home) as memory:
         memory.remember(Document("zebra.md", "A zebra has stripes."))
         memory.refresh()
-        said, _ = reader.communicate("\n", timeout=60)
+        said, _ = process.communicate("\n", timeout=60)
     assert said.splitlines()[-1] == "A zebra has stripes. ()"
 
 
@@ -214,15 +214,15 @@ def test_writers_that_wait_keep_nobody_of_their_process_from_reading(embedders, 
 
 def test_a_move_beside_a_writer_seals_once_and_ends(memory, open_memory, tiny, monkeypatch):
     memory.remember(room(3 * n) for n in range(60))
-    writer, sealed_anew, tries = open_memory(), Upkeep._sealed_anew, []
+    other, sealed_anew, tries = open_memory(), Maintenance._rebuilt, []
 
     def beside(self, space):
         done = sealed_anew(self, space)
         tries.append(space)
-        writer.remember(Document(f"new{len(tries)}.md", f"New thing {len(tries)} came."))
+        other.remember(Document(f"new{len(tries)}.md", f"New thing {len(tries)} came."))
         return done
 
-    monkeypatch.setattr(Upkeep, "_sealed_anew", beside)
+    monkeypatch.setattr(Maintenance, "_rebuilt", beside)
     done = memory.refresh("other")
     assert (done.space.model, done.embedded, done.sealed, len(tries)) == ("other", 61, 60, 1)
     assert open_memory().recall("new thing", 1)[0].chunk.uri == "new1.md"
@@ -230,7 +230,7 @@ def test_a_move_beside_a_writer_seals_once_and_ends(memory, open_memory, tiny, m
 
 def test_a_new_index_is_kept_until_its_space_answers(memory, open_memory, home, tiny, monkeypatch):
     memory.remember(room(3 * n) for n in range(60))
-    other, sealed_anew = open_memory(), Upkeep._sealed_anew
+    other, sealed_anew = open_memory(), Maintenance._rebuilt
 
     def beside(self, space):
         done = sealed_anew(self, space)
@@ -238,19 +238,19 @@ def test_a_new_index_is_kept_until_its_space_answers(memory, open_memory, home, 
         return done
 
     with monkeypatch.context() as patched:
-        patched.setattr(Upkeep, "_sealed_anew", beside)
+        patched.setattr(Maintenance, "_rebuilt", beside)
         space = memory.refresh("other").space
     assert manifests.read(home, space.id) is not None
-    reader = open_memory()
-    assert len(found(reader)) == 59
-    assert reader._view.loose == []
+    observer = open_memory()
+    assert len(found(observer)) == 59
+    assert observer._view.unsealed == []
     assert memory.check(deep=True).problems == ()
 
 
 def test_an_index_that_lacks_a_passage_does_not_take_over(memory, open_memory, tiny, monkeypatch):
     memory.remember(room(3 * n) for n in range(60))
     memory.refresh()
-    write = sealed.write
+    write = segment_files.write
 
     def lossy(folder, parts, keep, **options):
         keep = [mask.copy() for mask in keep]
@@ -258,18 +258,20 @@ def test_an_index_that_lacks_a_passage_does_not_take_over(memory, open_memory, t
         return write(folder, parts, keep, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(sealed, "write", lossy)
+        patched.setattr(segment_files, "write", lossy)
         with pytest.raises(HomeError, match="not sound"):
             memory.refresh("other")
-    reader = open_memory()
-    assert len(found(reader)) == 60
-    assert reader._view.space.model != "other"
+    observer = open_memory()
+    assert len(found(observer)) == 60
+    assert observer._view.space.model != "other"
     assert memory.refresh("other").space.model == "other"
-    assert len(found(reader)) == 60
+    assert len(found(observer)) == 60
 
 
 def test_vectors_never_get_into_the_space_of_another_model(open_memory, embedders, home, tmp_path, tiny, monkeypatch):
-    monkeypatch.setattr(ragbot.spaces, "open_embedder", lambda name: FakeEmbedder(name, 64 if name == "small" else 256))
+    monkeypatch.setattr(
+        ragbot.maintenance.spaces, "open_embedder", lambda name: FakeEmbedder(name, 64 if name == "small" else 256)
+    )
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "ragbot.toml").write_text('embedder = "small"\n')
     with Memory.open(tmp_path / "other") as small:
@@ -293,7 +295,7 @@ def test_vectors_never_get_into_the_space_of_another_model(open_memory, embedder
 
 def test_of_two_moves_at_once_none_takes_over_without_its_index(memory, open_memory, home, tiny, monkeypatch):
     memory.remember(room(3 * n) for n in range(60))
-    other, need_sound, done = open_memory(), Upkeep._need_sound, []
+    other, need_sound, done = open_memory(), Maintenance._need_sound, []
 
     def beside(self, space):
         need_sound(self, space)
@@ -301,25 +303,25 @@ def test_of_two_moves_at_once_none_takes_over_without_its_index(memory, open_mem
             done.append(True)
             other.refresh("third")
 
-    monkeypatch.setattr(Upkeep, "_need_sound", beside)
+    monkeypatch.setattr(Maintenance, "_need_sound", beside)
     with pytest.raises(BusyError, match="another process moves it"):
         memory.refresh("second")
-    reader = open_memory()
-    assert len(found(reader)) == 60
-    assert reader._view.space.model == "third"
-    assert reader._view.loose == []
+    observer = open_memory()
+    assert len(found(observer)) == 60
+    assert observer._view.space.model == "third"
+    assert observer._view.unsealed == []
 
 
 def test_forgetting_loads_nothing_of_a_move_that_was_cut_off(memory, tiny, monkeypatch):
     memory.remember(room(3 * n) for n in range(60))
     memory.refresh()
     with monkeypatch.context() as patched:
-        patched.setattr(Upkeep, "_sealed_anew", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(Maintenance, "_rebuilt", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             memory.refresh("other")
     memory.recall("room")
-    passages, loaded = Reader.passages, []
-    monkeypatch.setattr(Reader, "passages", lambda self, space, ids: (loaded.extend(ids), passages(self, space, ids))[1])
+    passages, loaded = Snapshot.passages, []
+    monkeypatch.setattr(Snapshot, "passages", lambda self, space, ids: (loaded.extend(ids), passages(self, space, ids))[1])
     memory.forget("30.md")
     assert loaded == []
     assert memory.refresh("other").embedded == 0
@@ -353,9 +355,9 @@ def test_many_forget_at_once(memory, open_memory, tiny):
 def test_forgetting_beside_a_long_build_says_what_is_left(memory, home, tiny, monkeypatch):
     memory.remember(room(3 * n) for n in range(60))
     memory.refresh()
-    building = sealing.building
-    with monkeypatch.context() as patched, FileLock(home / sealing.LOCK):
-        patched.setattr(sealing, "building", lambda home, *_: building(home, wait_s=0.2))
+    building = compaction.building
+    with monkeypatch.context() as patched, FileLock(home / compaction.LOCK):
+        patched.setattr(compaction, "building", lambda home, *_: building(home, wait_s=0.2))
         assert not memory.forget("30.md").cleared
         assert "30.md" not in found(memory)
     memory.refresh()
@@ -377,18 +379,18 @@ def test_nothing_of_a_scope_that_was_forgotten_is_in_the_index(memory, home, tin
 
 def test_a_check_beside_a_builder_finds_nothing_wrong(memory, open_memory, home, tiny, monkeypatch):
     memory.remember(room(3 * n) for n in range(60))
-    builder, put_words, begun = open_memory(), sealed._put_words, threading.Event()
+    builder, put_words, begun = open_memory(), segment_files._put_words, threading.Event()
 
     def slow(*args):
         begun.set()
         time.sleep(0.5)
         return put_words(*args)
 
-    monkeypatch.setattr(sealed, "_put_words", slow)
-    thread = threading.Thread(target=builder.settle)
+    monkeypatch.setattr(segment_files, "_put_words", slow)
+    thread = threading.Thread(target=builder.compact)
     thread.start()
     assert begun.wait(10)
-    assert memory._upkeep._checked(False, lambda _: None).problems  # one look is not enough
+    assert memory._maintenance._checked(False, lambda _: None).problems  # one look is not enough
     assert memory.check().problems == ()
     thread.join()
 
@@ -397,9 +399,9 @@ def test_a_check_beside_a_long_build_tells_what_it_saw(memory, home, tiny, monke
     memory.remember(room(3 * n) for n in range(60))
     memory.refresh()
     (home / "segments" / ".0.aside").mkdir()
-    building = sealing.building
-    monkeypatch.setattr(sealing, "building", lambda home, *_: building(home, wait_s=0.2))
-    with FileLock(home / sealing.LOCK):
+    building = compaction.building
+    monkeypatch.setattr(compaction, "building", lambda home, *_: building(home, wait_s=0.2))
+    with FileLock(home / compaction.LOCK):
         assert memory.check().problems == ()
         (name,) = memory_view(memory).sealed
         (home / "segments" / name / "vectors").write_bytes(b"x")
@@ -408,11 +410,11 @@ def test_a_check_beside_a_long_build_tells_what_it_saw(memory, home, tiny, monke
 
 def test_who_asked_before_the_clock_was_set_back_is_not_waited_for(memory, home, tiny):
     memory.remember(room(0))
-    (home / sealing.ASKED).touch()
-    assert sealing.asked_aside(home)
+    (home / compaction.ASKED).touch()
+    assert compaction.asked_aside(home)
     later = time.time() + 3600
-    os.utime(home / sealing.ASKED, (later, later))
-    assert not sealing.asked_aside(home)
+    os.utime(home / compaction.ASKED, (later, later))
+    assert not compaction.asked_aside(home)
 
 
 def test_a_backup_takes_the_settings_along(memory, home, tmp_path):
@@ -420,7 +422,7 @@ def test_a_backup_takes_the_settings_along(memory, home, tmp_path):
     (home / "ragbot.toml").write_text("passages = 7\n")
     copy = memory.backup(tmp_path / "backup")
     with Memory.open(copy) as other:
-        assert other.config == replace(memory.config, passages=7)
+        assert other.settings == replace(memory.settings, passages=7)
     (tmp_path / "file").write_text("x")
     with pytest.raises(HomeError, match="name another"):
         memory.backup(tmp_path / "file")
@@ -481,7 +483,7 @@ def test_a_home_stays_where_it_is_when_the_process_goes_elsewhere(embedders, tmp
     with Memory.open("indexes") as memory:
         memory.remember(room(3 * n) for n in range(40))
         monkeypatch.chdir(tmp_path / "there")
-        memory.settle()
+        memory.compact()
     assert list((tmp_path / "there").iterdir()) == []
     assert (tmp_path / "here" / "indexes" / "manifest-1.json").exists()
 
@@ -496,11 +498,11 @@ def test_nothing_is_acknowledged_that_goes_into_a_removed_home(memory, home):
 
 def test_the_builder_runs_nothing_of_the_working_folder(memory, home, tmp_path):
     (tmp_path / "numpy.py").write_text("raise SystemExit('not this one')")
-    memory.remember(Document("rooms.md", "\n\n".join(f"# Room {n}\n\nRoom {n} is blue." for n in range(sealing.SEAL_AT))))
+    memory.remember(Document("rooms.md", "\n\n".join(f"# Room {n}\n\nRoom {n} is blue." for n in range(compaction.SEAL_AT))))
     memory.close()
-    done = subprocess.run([*command("ragbot.upkeep"), str(home)], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([*command(), str(home)], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
-    assert manifests.read(home, 1).covered == sealing.SEAL_AT
+    assert manifests.read(home, 1).covered == compaction.SEAL_AT
 
 
 def test_names_with_broken_characters_are_found_again(memory):

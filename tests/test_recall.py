@@ -7,8 +7,8 @@ import pytest
 import ragbot.memory
 from ragbot import Document
 from ragbot.errors import InputError
-from ragbot.reranking import reranked
-from ragbot.text import history, reasons
+from ragbot.search import explain, query
+from ragbot.search.rerank import reranked
 
 TALK = [
     "Where did you go last week?",
@@ -94,23 +94,26 @@ def test_what_cannot_be_recalled_is_named(memory, more, message):
 
 def test_a_question_leans_the_more_the_fewer_words_it_has():
     said = [("user", "When does the lab open?"), ("assistant", "At nine.")]
-    short, long = history.asked("And there?", said), history.asked("Which museum near the harbour costs least?", said)
+    short, long = (
+        query.weighted_messages("And there?", said),
+        query.weighted_messages("Which museum near the harbour costs least?", said),
+    )
     assert [one.text for one in short] == ["And there?", "When does the lab open?", "At nine."]
     assert short[0].meaning == short[0].words == 1
     assert all(0 < much.words < few.words < 1 for few, much in zip(short[1:], long[1:], strict=True))
-    assert history.asked("And there?", []) == [history.Said("And there?")]
+    assert query.weighted_messages("And there?", []) == [query.WeightedMessage("And there?")]
 
 
 def test_earlier_messages_count_less_and_are_cut():
     said = [("user", text) for text in ("one", "two", "three " * 200)]
-    found = history.asked("And there?", said)
+    found = query.weighted_messages("And there?", said)
     assert [one.text[:5] for one in found[1:]] == ["three", "two"]
     assert found[1].words == 2 * found[2].words
-    assert len(found[1].text) == history.LENGTH
+    assert len(found[1].text) == query.LENGTH
 
 
 def test_a_word_counts_as_in_the_message_where_it_counts_most():
-    weights = history.words(history.asked("And the lab?", [("user", "Is the lab or the pool open?")]))
+    weights = query.term_weights(query.weighted_messages("And the lab?", [("user", "Is the lab or the pool open?")]))
     assert weights["lab"] == 1 and 0 < weights["pool"] < 1
 
 
@@ -189,10 +192,10 @@ def test_reasons_name_parts_words_sentence_time_and_copies(memory):
 
 def test_the_weightiest_words_are_named_as_they_are_written():
     weights = {"lab": 1.0, "open": 2.0, "图书": 3.0}
-    assert reasons.matched("The Lab's opening in 图书馆", weights) == ["图书", "opening", "Lab's"]
-    assert reasons.sentence("Nothing here. The lab is open. A lab.", weights) == "The lab is open."
-    assert reasons.sentence("Nothing here.", weights) == ""
-    assert len(reasons.sentence("open " * 100, weights)) == reasons.LONGEST
+    assert explain.matched("The Lab's opening in 图书馆", weights) == ["图书", "opening", "Lab's"]
+    assert explain.sentence("Nothing here. The lab is open. A lab.", weights) == "The lab is open."
+    assert explain.sentence("Nothing here.", weights) == ""
+    assert len(explain.sentence("open " * 100, weights)) == explain.LONGEST
 
 
 # Reranking
@@ -232,9 +235,9 @@ def test_what_was_read_with_the_question_comes_first(alphabet):
 
 @pytest.mark.parametrize(("budget", "batches"), [(0.0, 1), (0.19, 1), (0.2, 2), (0.29, 2), (9.0, 3)])
 def test_no_batch_begins_that_would_end_too_late(alphabet, budget, batches):
-    hits, reader = alphabet.recall("letter", 10), Reads(0.1)
-    found = reranked("letter", hits, reader, budget, reader.clock)
-    assert len(reader.read) == min(10, 4 * batches)
+    hits, snapshot = alphabet.recall("letter", 10), Reads(0.1)
+    found = reranked("letter", hits, snapshot, budget, snapshot.clock)
+    assert len(snapshot.read) == min(10, 4 * batches)
     assert sorted(hit.chunk.uri for hit in found) == sorted(hit.chunk.uri for hit in hits)
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from ingest import pipeline, sources, watching
-from ingest.reading import Reading
+from ingest import pipeline, sources, watch
+from ingest.parse_pool import ParsePool
 from ragbot import Document
 from ragbot.errors import BusyError, ReadError
-from ragbot.text.duplicates import folded
+from ragbot.search.fold import folded
 
 
 def statuses(outcomes):
@@ -49,7 +49,7 @@ def test_an_unchanged_file_is_not_opened(memory, tmp_path, old, monkeypatch):
     folder = put(tmp_path / "docs", a="The lab opens at nine.", b="The hall is green.")
     pipeline.sync(memory, folder)
     monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("was opened"))
-    monkeypatch.setattr(Reading, "_take", lambda *_, **__: pytest.fail("was read"))
+    monkeypatch.setattr(ParsePool, "_take", lambda *_, **__: pytest.fail("was read"))
     assert statuses(pipeline.sync(memory, folder)) == {"docs/a.md": "unchanged", "docs/b.md": "unchanged"}
 
 
@@ -74,10 +74,10 @@ def test_a_touched_file_is_compared_once(memory, tmp_path, old, monkeypatch):
 def test_a_new_reader_reads_again(memory, tmp_path, old, monkeypatch, embedders):
     folder = put(tmp_path / "docs", a="The lab opens at nine.")
     pipeline.sync(memory, folder)
-    monkeypatch.setattr(pipeline.readers, "READER_VERSION", "next")
+    monkeypatch.setattr(pipeline.parsers, "PARSER_VERSION", "next")
     read = []
     monkeypatch.setattr(
-        Reading, "read", lambda self, request, real=Reading.read: (read.append(request.uri), real(self, request))[1]
+        ParsePool, "read", lambda self, request, real=ParsePool.read: (read.append(request.uri), real(self, request))[1]
     )
     assert statuses(pipeline.sync(memory, folder)) == {"docs/a.md": "unchanged"} and read == ["docs/a.md"]
     assert statuses(pipeline.sync(memory, folder)) == {"docs/a.md": "unchanged"} and read == ["docs/a.md"]
@@ -168,7 +168,7 @@ def test_two_names_that_cannot_be_told_apart_are_named(memory, tmp_path):
 
 def test_a_file_that_changes_while_it_is_read_is_read_again(memory, tmp_path, old, monkeypatch):
     folder = put(tmp_path / "docs", a="Main says nine.")
-    read = Reading.read
+    read = ParsePool.read
 
     def switched(self, request):
         request.path.write_text("Other branch says ten.")
@@ -176,10 +176,10 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(memory, tmp_path, ol
         request.path.write_text("Main says nine.")
         return document
 
-    monkeypatch.setattr(Reading, "read", switched)
+    monkeypatch.setattr(ParsePool, "read", switched)
     pipeline.sync(memory, folder)
     assert found(memory, "who says what", "ten")
-    monkeypatch.setattr(Reading, "read", read)
+    monkeypatch.setattr(ParsePool, "read", read)
     assert statuses(pipeline.sync(memory, folder)) == {"docs/a.md": "updated"} and found(memory, "who says what", "nine")
 
 
@@ -286,10 +286,10 @@ def test_what_nobody_may_look_at_is_not_retired(memory, tmp_path, monkeypatch, a
 def watching_of(memory, folders):
     """Folders that are watched in a thread; gives what is reported."""
     reported, ready, stop = [], threading.Event(), threading.Event()
-    real = watching.watchfiles.watch
+    real = watch.watchfiles.watch
     patch = pytest.MonkeyPatch()
-    patch.setattr(watching.watchfiles, "watch", lambda *args, **kwargs: real(*args, stop_event=stop, **kwargs))
-    thread = threading.Thread(target=watching.watch, args=(memory, folders, reported.append), kwargs={"ready": ready.set})
+    patch.setattr(watch.watchfiles, "watch", lambda *args, **kwargs: real(*args, stop_event=stop, **kwargs))
+    thread = threading.Thread(target=watch.watch, args=(memory, folders, reported.append), kwargs={"ready": ready.set})
     thread.start()
     try:
         assert ready.wait(30)
@@ -422,7 +422,7 @@ def test_what_prevents_all_work_is_said_once_and_tried_again(memory, watched, mo
 
 def test_only_folders_are_watched(memory, tmp_path):
     with pytest.raises(ReadError, match="is not a folder"):
-        watching.watch(memory, [tmp_path / "nope"], print)
+        watch.watch(memory, [tmp_path / "nope"], print)
 
 
 @pytest.mark.model

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from ingest.jobs import child, local
 from ingest.jobs.child import Answer, Inbox
-from ingest.jobs.settings import Job
+from ingest.jobs.definitions import Job
 from ragbot.store import Run, Store
 from ragbot.store.engine import FILE
 

@@ -26,11 +26,11 @@ from apscheduler.executors.pool import ThreadPoolExecutor  # type: ignore[import
 from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
 from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped]
 
-from ingest.jobs import child, local, settings, times
+from ingest.jobs import child, definitions, local, times
 from ingest.jobs.child import INTERRUPT, RELOAD, STOP, UNHEARD, Inbox
+from ingest.jobs.definitions import Job
 from ingest.jobs.running import AGAIN
-from ingest.jobs.settings import Job
-from ragbot import config
+from ragbot import settings
 from ragbot.errors import ConfigError, RagbotError
 from ragbot.store import Run, Store
 from ragbot.store.engine import FILE
@@ -80,9 +80,9 @@ class Scheduler:
     def run(self) -> str:
         """Run jobs until STOP, INTERRUPT or UNHEARD is in the inbox; which of them. Raises ConfigError if no job has a time."""
         self._seen = self._looked()
-        jobs = settings.load(self._home)
+        jobs = definitions.load(self._home)
         if not any(timed(job) for job in jobs.values()):
-            raise ConfigError(f"{self._home / config.FILE}: no job has a time; add [jobs.NAME] with every or cron")
+            raise ConfigError(f"{self._home / settings.FILE}: no job has a time; add [jobs.NAME] with every or cron")
         last = last_runs(self._home, settle=True)
         self._tell(Event("started", detail={"pid": os.getpid(), "home": str(self._home), "jobs": sorted(jobs)}))
         self._plan(jobs, last)
@@ -110,7 +110,7 @@ class Scheduler:
 
     def _looked(self) -> tuple[int, int] | None:
         try:
-            found = (self._home / config.FILE).stat()
+            found = (self._home / settings.FILE).stat()
         except OSError:
             return None
         return found.st_mtime_ns, found.st_size
@@ -121,7 +121,7 @@ class Scheduler:
         if seen == self._seen and not again:
             return
         try:
-            jobs, last = settings.load(self._home), last_runs(self._home, settle=True)
+            jobs, last = definitions.load(self._home), last_runs(self._home, settle=True)
         except RagbotError as cause:
             self._seen = seen if isinstance(cause, ConfigError) else None  # what is only busy is looked at again
             self._tell(Event("settings", reason=f"the old times stay in force: {cause}"))

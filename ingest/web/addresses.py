@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import httpx2
 
-from ingest.readers.formats import FORMATS
+from ingest.parsers.formats import FORMATS
 from ragbot.errors import InputError, UnsupportedError
 
 _XML = ("application/xml", "text/xml", "application/rss+xml", "application/atom+xml", "application/rdf+xml")

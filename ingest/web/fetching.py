@@ -21,8 +21,8 @@ import httpcore2
 import httpx2
 from protego import Protego
 
-from ingest.readers import characters
-from ingest.readers.formats import named
+from ingest.parsers import characters
+from ingest.parsers.formats import named
 from ingest.web.addresses import clean, credentials, origin, parsed, shown, stem_of, suffix_of
 from ingest.web.network import Clock, Failure, Network
 from ragbot import __version__

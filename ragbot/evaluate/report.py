@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ragbot.evaluate.comparing import Comparison
-from ragbot.evaluate.runs import Estimate, Group, Run, groups
+from ragbot.evaluate.retrieval.comparison import Comparison
+from ragbot.evaluate.retrieval.runs import Estimate, Group, Run, groups
 
 
 def table(run: Run) -> str:

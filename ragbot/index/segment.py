@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragbot.index.columns import BLANK, FOREVER, Columns, Filter, Ints
-from ragbot.index.graph import Graph, Vectors
+from ragbot.index.hnsw import HnswIndex, Vectors
 from ragbot.index.postings import Postings
 
 FILTERS = 32
@@ -61,7 +61,7 @@ class Segment:
     """n passages: their columns, words, and vectors (n, dim), with a graph if there are many."""
 
     def __init__(
-        self, columns: Columns, words: Postings, vectors: Vectors, graph: Graph | None = None, *, txn: int, past: bool = False
+        self, columns: Columns, words: Postings, vectors: Vectors, graph: HnswIndex | None = None, *, txn: int, past: bool = False
     ) -> None:
         self.columns = columns
         self.words = words
@@ -159,7 +159,7 @@ class Segment:
         rows, here = self.rows_of(ids)
         return here, self._scores(query, rows)
 
-    def _proposed(self, query: Vectors, k: int, shown: Shown, graph: Graph) -> tuple[Ints, Vectors] | None:
+    def _proposed(self, query: Vectors, k: int, shown: Shown, graph: HnswIndex) -> tuple[Ints, Vectors] | None:
         """Rows near the query, with their cosines: what the graph finds, and what it never finds.
 
         None where it costs no more to look at all that is shown.
@@ -172,7 +172,7 @@ class Segment:
         scores = np.concatenate([self._scores(query, rows), _rounded(vectors @ query)[visible]])
         return np.concatenate([rows, graph.orphans[visible]]), scores
 
-    def _found(self, query: Vectors, k: int, shown: Shown, graph: Graph) -> Ints | None:
+    def _found(self, query: Vectors, k: int, shown: Shown, graph: HnswIndex) -> Ints | None:
         """About the nearest k rows that are shown, and some more; None where the graph is the dearer way to them."""
         wanted = k + SPARE + k // 4
         enough, everything = max(graph.ef, wanted), shown.count == len(self)

@@ -14,12 +14,12 @@ from typing import Protocol
 
 import numpy as np
 
-from ragbot.index import files, merging, postings, sealed, words
+from ragbot.index import bm25, files, merge_plan, postings, segment_files
 from ragbot.index import manifest as manifests
-from ragbot.index.beside import Talk
 from ragbot.index.columns import FOREVER, Columns, Filter, Ints
-from ragbot.index.graph import Stop, Stopped, Vectors
+from ragbot.index.hnsw import Stop, Stopped, Vectors
 from ragbot.index.segment import Segment, best
+from ragbot.index.turn_neighbours import TurnNeighbours
 from ragbot.types import Manifest, Space
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class View:
         self.space = space
         self.manifest: Manifest | None = None
         self.sealed: dict[str, Segment] = {}
-        self.loose: list[Segment] = []
+        self.unsealed: list[Segment] = []
         """What no segment on the disk holds."""
         self.damaged: list[str] = []
         """Segments that the manifest names and that cannot be read."""
@@ -107,7 +107,7 @@ class View:
     @property
     def segments(self) -> list[Segment]:
         """All of them."""
-        return [*self.sealed.values(), *self.loose]
+        return [*self.sealed.values(), *self.unsealed]
 
     def follow(self, source: Source, manifest: Manifest | None, stop: Stop = lambda: False) -> None:
         """Take over what was committed up to `source`.
@@ -154,7 +154,7 @@ class View:
                 continue
             try:
                 file = self._home / manifests.FOLDER / name
-                self.sealed[name] = kept[name] if name in kept else sealed.read(file, verify=self._verify)
+                self.sealed[name] = kept[name] if name in kept else segment_files.read(file, verify=self._verify)
             except (OSError, ValueError, KeyError) as cause:
                 if manifest != manifests.read(self._home, space.id):
                     self._kept = self.sealed  # most of them are in the new one too, and were verified at some cost
@@ -169,12 +169,12 @@ class View:
             since = min(since, self.sealed[name].txn)
         self.covered = believed.covered if believed else 0
         if self.damaged or had_damage or self.covered < covered:
-            self.loose = []
+            self.unsealed = []
             self._load_lost(source, space, stop)
         else:
-            masks = [(segment.columns.ids > self.covered) & ~segment.erased for segment in self.loose]
-            left = [(segment, mask) for segment, mask in zip(self.loose, masks, strict=True) if mask.any()]
-            self.loose = [s if mask.all() else merging.in_memory([s], [mask]) for s, mask in left]
+            masks = [(segment.columns.ids > self.covered) & ~segment.erased for segment in self.unsealed]
+            left = [(segment, mask) for segment, mask in zip(self.unsealed, masks, strict=True) if mask.any()]
+            self.unsealed = [s if mask.all() else merge_plan.in_memory([s], [mask]) for s, mask in left]
             self.last_id = max(self.last_id, self.covered)
         return since
 
@@ -202,14 +202,14 @@ class View:
         for segment in read(source, space, ids, self._tokens_of):
             if stop():
                 raise Stopped
-            self.loose.append(segment)
+            self.unsealed.append(segment)
         if len(ids):
             self.last_id = max(self.last_id, int(ids[-1]))
-        self.loose.sort(key=len)
-        many = due([len(segment) for segment in self.loose if len(segment) < BLOCK])
+        self.unsealed.sort(key=len)
+        many = merge_policy([len(segment) for segment in self.unsealed if len(segment) < BLOCK])
         if many > 1:
-            few = self.loose[:many]
-            self.loose[:many] = [merging.in_memory(few, [~segment.erased for segment in few])]
+            few = self.unsealed[:many]
+            self.unsealed[:many] = [merge_plan.in_memory(few, [~segment.erased for segment in few])]
 
     def nearest(self, query: Vectors, k: int, wanted: Filter) -> list[tuple[int, float]]:
         """The k best (id, cosine) that `wanted` shows, best first, ties by id. `query` is (dim,)."""
@@ -232,13 +232,13 @@ class View:
         found = [segment.vectors[segment.rows_of(ids)[0]] for segment in self.segments]
         return np.concatenate(found)
 
-    def words(self, asked: Mapping[str, float], wanted: Filter) -> words.Query:
+    def words(self, asked: Mapping[str, float], wanted: Filter) -> bm25.TermQuery:
         """A search for tokens, each with how often it counts as asked."""
-        return words.Query(self._searched(wanted), asked, wanted)
+        return bm25.TermQuery(self._searched(wanted), asked, wanted)
 
-    def talk(self, wanted: Filter) -> Talk:
+    def talk(self, wanted: Filter) -> TurnNeighbours:
         """The turns among what `wanted` shows."""
-        return Talk(self._searched(wanted), wanted)
+        return TurnNeighbours(self._searched(wanted), wanted)
 
     def _searched(self, wanted: Filter) -> list[Segment]:
         return [segment for segment in self.segments if wanted.as_of is not None or not segment.past]
@@ -282,7 +282,7 @@ def _said_at(passage: Passage) -> datetime | None:
     return None if passage.kind == "file" else EPOCH + timedelta(microseconds=passage.valid_from)
 
 
-def due(sizes: Sequence[int]) -> int:
+def merge_policy(sizes: Sequence[int]) -> int:
     """How many of the smallest segments should become one, so that sizes grow by GROWTH from each to the next; 0 if none."""
     many, together = 0, 0
     for place, size in enumerate(sorted(sizes), 1):

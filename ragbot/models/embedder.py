@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ragbot.models import bundled, hub, minilm
+from ragbot.models import bundled, hub
+from ragbot.models.bundled import minilm
 
 if TYPE_CHECKING:
     import openvino as ov

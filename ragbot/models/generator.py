@@ -14,7 +14,8 @@ from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 from ragbot.errors import ModelError
-from ragbot.models import bundled, hub, weights
+from ragbot.models import bundled, hub
+from ragbot.models.bundled import gguf_weights
 from ragbot.types import Message
 
 TRIES, PAUSE = 3, 0.5
@@ -254,6 +255,6 @@ def _convert(file: Path, aside: Path) -> None:
     import openvino_genai as genai
 
     copy = aside / "generator.gguf"
-    weights.write(file, copy)
+    gguf_weights.write(file, copy)
     genai.LLMPipeline(copy, "CPU", enable_save_ov_model=True)
     copy.unlink()

@@ -1,8 +1,8 @@
 """The truth: documents, chunks, vectors, turns and feedback, in one database; and the log of what ran by itself."""
 
-from ragbot.store.reader import Reader, Stored
 from ragbot.store.runs import Run, Runs
+from ragbot.store.snapshot import Snapshot, Stored
 from ragbot.store.store import Store
-from ragbot.store.writer import Draft, Raced, Writer
+from ragbot.store.transaction import Raced, Transaction
 
-__all__ = ["Draft", "Raced", "Reader", "Run", "Runs", "Store", "Stored", "Writer"]
+__all__ = ["Raced", "Snapshot", "Run", "Runs", "Store", "Stored", "Transaction"]

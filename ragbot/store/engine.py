@@ -2,7 +2,7 @@
 
 Every connection is in autocommit mode and every transaction is begun by hand, since the driver's
 own guessing begins a write late. Readers see one snapshot from their first read to the end of
-their block; a writer takes the one write lock at its start (BEGIN IMMEDIATE).
+their block; a transaction takes the one write lock at its start (BEGIN IMMEDIATE).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ragbot.store.schema import REVISION
 
 FILE = "ragbot.db"
 WAIT_S = 30.0
-"""How long a writer waits for another process before it gives up."""
+"""How long a transaction waits for another process before it gives up."""
 
 
 def open_engine(home: Path, *, create: bool) -> Engine:

@@ -11,9 +11,9 @@ from sqlalchemy.exc import OperationalError
 
 from ragbot.errors import HomeError
 from ragbot.store import engine as engines
-from ragbot.store.reader import Reader
 from ragbot.store.runs import Runs
-from ragbot.store.writer import Writer
+from ragbot.store.snapshot import Snapshot
+from ragbot.store.transaction import Transaction
 
 
 class Store:
@@ -46,18 +46,18 @@ class Store:
         self._engine.dispose()
 
     @contextmanager
-    def reading(self) -> Iterator[Reader]:
+    def reading(self) -> Iterator[Snapshot]:
         """One snapshot: all that is read within it is of one moment."""
         self._need_there()
         with engines.reading(self._engine) as connection:
-            yield Reader(connection)
+            yield Snapshot(connection)
 
     @contextmanager
-    def writing(self) -> Iterator[Writer]:
+    def writing(self) -> Iterator[Transaction]:
         """One transaction: all of it is durable and visible at the end of the block, or none."""
         self._need_there()
         with engines.writing(self._engine) as connection:
-            yield Writer(connection)
+            yield Transaction(connection)
 
     @contextmanager
     def runs(self, *, write: bool = False) -> Iterator[Runs]:
@@ -85,14 +85,14 @@ class Store:
         other = engines.open_engine(folder, create=False)
         try:
             with engines.reading(other) as connection:
-                if problems := Reader(connection).integrity():
+                if problems := Snapshot(connection).integrity():
                     raise HomeError(f"{folder}: is damaged ({problems[0]}); nothing was changed")
             engines.copy(other, engines.path_of(self._engine))
         finally:
             other.dispose()
 
     def scrub(self) -> bool:
-        """Clear what erased rows left in the write-ahead log. False if a reader is on it, or the disk is full."""
+        """Clear what erased rows left in the write-ahead log. False if a snapshot is on it, or the disk is full."""
         with self._engine.connect() as connection:
             connection.execute(text("PRAGMA busy_timeout = 1000"))  # whoever reads for longer reads for very long
             try:

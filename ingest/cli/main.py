@@ -1,0 +1,369 @@
+"""The `ingest` command: add, sync, forget, refresh, check, backup, restore, status."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ingest.cli import jobs
+from ragbot.cli.terminal import Home, Json, Scope, app, note, one_line, progress, reporting, say, say_error, say_json, waiting
+from ragbot.errors import BusyError, InputError, NotFoundError, ReadError
+from ragbot.types import EVERYONE
+
+if TYPE_CHECKING:
+    from ingest.pipeline import Outcome
+    from ragbot.memory import Memory
+
+cli = app("Fill a ragbot memory with documents, and keep it in step with them.")
+cli.add_typer(jobs.cli, name="jobs")
+
+Password = Annotated[
+    str | None, typer.Option("--password", envvar="RAGBOT_PASSWORD", help="For encrypted files.", show_default=False)
+]
+Private = Annotated[bool, typer.Option("--allow-private", help="Fetch from private and local addresses too.")]
+SHOWN = 20
+ORDER = ("added", "updated", "unchanged", "retired", "skipped", "failed")
+
+
+@cli.command()
+def add(
+    given: Annotated[list[str], typer.Argument(metavar="SOURCE…", help="Files, folders, patterns ('docs/**/*.md'), URLs.")],
+    home: Home = None,
+    scope: Scope = EVERYONE,
+    password: Password = None,
+    private: Private = False,
+    as_json: Json = False,
+) -> None:
+    """Add files, folders, web pages and feeds. What has not changed costs nothing; what has costs what changed."""
+    with reporting(as_json):
+        from ingest import pipeline
+        from ragbot.memory import Memory
+
+        named = [_source(one) for one in given]
+        with Memory.open(home) as memory, _files() as told:
+            outcomes = pipeline.add(memory, named, scope=scope, password=password, private=private, progress=told)
+            _settle(memory)
+        _report(outcomes, as_json)
+
+
+@cli.command()
+def sync(
+    given: Annotated[list[str], typer.Argument(metavar="SOURCE…", help="Folders, files, patterns, URLs of pages or feeds.")],
+    home: Home = None,
+    scope: Scope = EVERYONE,
+    password: Password = None,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Retire what is gone even if a folder is empty or cannot be listed in full.")
+    ] = False,
+    private: Private = False,
+    as_json: Json = False,
+) -> None:
+    """Bring the memory in step with sources: new is added, changed updated, gone retired."""
+    with reporting(as_json):
+        from ingest import pipeline
+        from ragbot.memory import Memory
+
+        named = [_source(one) for one in given]
+        outcomes: list[Outcome] = []
+        with Memory.open(home) as memory, _files() as told:
+            for source in named:
+                try:
+                    outcomes += pipeline.sync(
+                        memory,
+                        source,
+                        scope=scope,
+                        password=password,
+                        allow_empty=allow_empty,
+                        private=private,
+                        progress=told,
+                    )
+                except (ReadError, InputError, OSError) as cause:  # the other sources are worth having
+                    outcomes.append(pipeline.Outcome(str(source), "failed", str(cause)))
+            _settle(memory)
+        _report(outcomes, as_json)
+
+
+@cli.command()
+def watch(
+    given: Annotated[list[str], typer.Argument(metavar="FOLDER…", help="Folders.")],
+    home: Home = None,
+    scope: Scope = EVERYONE,
+    password: Password = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line, for each document.")] = False,
+) -> None:
+    """Sync folders, then take over every change in them until Ctrl-C: a saved file is searchable a moment later."""
+    with reporting(as_json):
+        from ingest import watch
+        from ragbot.memory import Memory
+
+        def report(outcome: Outcome) -> None:
+            if as_json:
+                say_json(asdict(outcome), indent=None)
+            else:
+                reason = f" ({outcome.reason})" if outcome.reason else ""
+                say(f"{datetime.now():%H:%M:%S}  {outcome.status:<9} {one_line(outcome.uri + reason)}")
+
+        folders = [_path(one) for one in given]
+        with _ended_by_sigterm(), Memory.open(home) as memory:
+            note("reading what is there…")
+            watch.watch(
+                memory,
+                folders,
+                report,
+                scope=scope,
+                password=password,
+                ready=lambda: note(f"watching {', '.join(map(str, folders))}; Ctrl-C ends it"),
+            )
+
+
+@cli.command()
+def forget(
+    uri: Annotated[str, typer.Argument(help="The document's address, as `ingest status` lists it, or its path.")],
+    home: Home = None,
+    scope: Scope = EVERYONE,
+    as_json: Json = False,
+) -> None:
+    """Erase a document, every version of it, and everything derived from it. This cannot be undone."""
+    with reporting(as_json):
+        from ingest.sources import uri_of
+        from ragbot.memory import Memory
+
+        with Memory.open(home, create=False) as memory:
+            try:
+                done = memory.forget(uri, scope=scope)
+            except NotFoundError:
+                uri = uri_of(Path(uri), memory.home)
+                done = memory.forget(uri, scope=scope)
+        if as_json:
+            say_json({"uri": uri, "scope": scope, "erased": done.chunks, "cleared": done.cleared})
+            return
+        say(f"forgot {uri}; passages erased: {done.chunks}")
+        if not done.cleared:
+            note("another process is still at work: the files are cleared of it at the next forget or refresh")
+
+
+@cli.command()
+def refresh(
+    model: Annotated[
+        str | None, typer.Option("--model", help="Re-embed everything with this model (name, id or folder).", show_default=False)
+    ] = None,
+    back: Annotated[bool, typer.Option("--back", help="Go back to the embedding model before this one.")] = False,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Only seal what is new and merge small segments, whatever their size.")
+    ] = False,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Make the index anew; with --model, move to another embedding model while the old one answers."""
+    with reporting(as_json):
+        from ragbot.memory import Memory
+
+        if back + merge + (model is not None) > 1:
+            raise InputError("--back, --model and --merge exclude each other; give one of them")
+        with Memory.open(home, create=False) as memory, progress() as told:
+            if merge:
+                memory.compact(sys.maxsize)
+                say_json({"merged": True}) if as_json else say("merged")
+                return
+            done = memory.refresh(model, back=back, progress=told)
+        if as_json:
+            say_json(asdict(done))
+        else:
+            say(f"{done.sealed} passages sealed, {done.embedded} embedded, model {done.space.model}")
+
+
+@cli.command()
+def check(
+    deep: Annotated[bool, typer.Option("--deep", help="Compare every vector and word, and look for every passage.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Make the index anew where it disagrees.")] = False,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Compare the index with the truth, and name each disagreement. Without --repair it changes nothing."""
+    with reporting(as_json):
+        from ragbot.memory import Memory
+
+        with Memory.open(home, create=False) as memory, progress() as told:
+            checked = 0
+
+            def count(more: int) -> None:
+                nonlocal checked
+                checked += more
+                if told:
+                    told("comparing", checked, checked)
+
+            seen = memory.check(deep=deep, repair=repair, progress=count)
+        if as_json:
+            say_json(asdict(seen))
+        else:
+            for problem in seen.repaired:
+                note(f"was wrong: {problem}")
+            for problem in seen.problems:
+                say_error(problem)
+            mended = f"; the index was made anew ({len(seen.repaired)} problems before)" if seen.repaired else ""
+            say(f"{seen.documents} documents, {seen.chunks} passages, {len(seen.problems)} problems{mended}")
+        if seen.problems:
+            raise typer.Exit(1)
+
+
+@cli.command()
+def backup(
+    folder: Annotated[str, typer.Argument(help="A new folder; it is a home of its own then.")],
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Copy everything that was remembered into a folder, as of one moment. Others may go on meanwhile."""
+    with reporting(as_json):
+        from ragbot.memory import Memory
+
+        with Memory.open(home, create=False) as memory, waiting("Copying…"):
+            made = memory.backup(_path(folder))
+        say_json({"backup": str(made)}) if as_json else say(f"copied to {made}; `ingest restore {made}` brings it back")
+
+
+@cli.command()
+def restore(
+    folder: Annotated[str, typer.Argument(help="A folder that `ingest backup` made.")],
+    home: Home = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Give up what the home holds now.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring a backup back into a home. What the home held is replaced as a whole, or not at all."""
+    with reporting(as_json):
+        from ragbot.memory import Memory
+        from ragbot.store import Store
+
+        source = _path(folder)
+        Store.open(source, create=False).close()  # before a home is made for it
+        with Memory.open(home) as memory, waiting("Copying…"):
+            if memory.documents() and not replace:
+                raise InputError(f"{memory.home}: holds documents; --replace gives them up for the backup's")
+            memory.restore(source)
+            documents = len(memory.documents())
+        say_json({"restored": folder, "documents": documents}) if as_json else say(
+            f"restored {documents} documents from {folder}"
+        )
+
+
+@cli.command()
+def status(
+    everything: Annotated[bool, typer.Option("--all", help="List every document.")] = False,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Show what the memory holds."""
+    with reporting(as_json):
+        from ragbot import settings
+        from ragbot.store import Store  # not Memory, which takes a quarter of a second longer to import
+
+        folder = settings.home_folder(home)
+        chosen, store = settings.load(folder), Store.open(folder, create=False)
+        with store.reading() as reader:
+            documents, chunks, all_chunks, turns = reader.counts()
+            space, listed = reader.active_space(), reader.documents()
+        store.close()
+        if as_json:
+            counts = {"documents": documents, "passages": chunks, "retired_passages": all_chunks - chunks, "turns": turns}
+            say_json({"home": str(folder), **counts, "embedder": space and asdict(space), "list": [asdict(d) for d in listed]})
+            return
+        say(f"{folder}: {documents} documents, {chunks} passages ({all_chunks - chunks} retired), {turns} turns")
+        say(f"embedder: {space.model if space else f'{chosen.embedder} (nothing embedded yet)'}")
+        for stored in listed if everything else listed[:SHOWN]:
+            whose = "" if stored.scope == EVERYONE else f"  [{stored.scope}]"
+            say(f"  {stored.ingested_at:%Y-%m-%d %H:%M}  {stored.chunks:>5} passages  {one_line(stored.uri)}{whose}")
+        if len(listed) > SHOWN and not everything:
+            note(f"  … and {len(listed) - SHOWN} more (--all)")
+
+
+def _settle(memory: Memory) -> None:
+    """Leave an index behind that the next process opens quickly."""
+    with waiting("Indexing…"):
+        try:
+            memory.compact()
+        except (BusyError, OSError) as cause:  # all of it is remembered; whoever builds next goes on
+            note(f"the index was not brought up to date ({cause})")
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """End like Ctrl-C, but as a success, at the signal by which systemd and Kubernetes end a service."""
+    asked = False
+
+    def end(*_: object) -> None:
+        nonlocal asked
+        asked = True
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not asked:
+            raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _source(text: str) -> str | Path:
+    from ingest.remote import is_url
+
+    return text if is_url(text) else _path(text)
+
+
+def _path(text: str) -> Path:
+    if not text.strip():  # an unset variable of a script would mean the whole working folder
+        raise InputError("the path is empty; name a file or a folder")
+    return Path(text)
+
+
+def _report(outcomes: list[Outcome], as_json: bool) -> None:
+    counts: Counter[str] = Counter(outcome.status for outcome in outcomes)
+    if as_json:
+        say_json({"counts": {status: counts[status] for status in ORDER}, "documents": [asdict(o) for o in outcomes]})
+    else:
+        for outcome in outcomes:
+            if outcome.status == "failed":
+                say_error(outcome.reason)
+            elif outcome.status == "skipped":
+                note(f"skipped: {outcome.reason}")
+        changed = [outcome for outcome in outcomes if outcome.status in ("added", "updated", "retired")]
+        for outcome in changed[:SHOWN]:
+            reason = f"  ({outcome.reason})" if outcome.reason else ""
+            say(f"{outcome.status:<9} {one_line(outcome.uri + reason)}")
+        if len(changed) > SHOWN:
+            note(f"… and {len(changed) - SHOWN} more (--json lists all)")
+        added = sum(outcome.chunks.added for outcome in outcomes)
+        embedded = sum(outcome.chunks.embedded for outcome in outcomes)
+        retired = sum(outcome.chunks.retired for outcome in outcomes)
+        say(", ".join(f"{counts[status]} {status}" for status in ORDER if counts[status] or status in ("added", "failed")))
+        say(f"passages: {added} new ({embedded} embedded), {retired} retired")
+    if counts["failed"]:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _files() -> Iterator[Callable[[int, int, Outcome], None] | None]:
+    """A bar over the files, where somebody looks."""
+    with progress() as told:
+        if told is None:
+            yield None
+        else:
+            yield lambda done, total, outcome: told(f"{outcome.status:>9} {Path(outcome.uri).name[:40]}", done, total)
+
+
+def main() -> None:
+    """Run the command."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()

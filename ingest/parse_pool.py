@@ -1,0 +1,277 @@
+"""Reads many files at once, each in a process that can be killed: no file takes the run down, or holds it up for ever."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from ingest.parsers import worker
+from ingest.parsers.damage import MOST_LETTERS
+from ragbot.errors import BrokenError, ReadError
+from ragbot.types import Document
+
+SILENCE = 120.0
+"""Seconds without a word of a process (it says so with each page) after which it is killed."""
+LONGEST = 3_600.0
+"""Seconds that a file may take at all."""
+AHEAD = 32
+"""How many files are read ahead of the one that is taken."""
+LETTERS_AHEAD = MOST_LETTERS
+"""How much text may wait to be taken: with more, no further file is begun."""
+RENEWED = 500
+"""A process that has read so many files is replaced: what parsers leave behind goes with it."""
+
+_NONSENSE = "its reader crashed (what it answered makes no sense)"
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(slots=True)
+class _Ahead:
+    """What was read and is not taken yet. `taken` counts what was: the number of the item that is waited for."""
+
+    letters: int = 0
+    taken: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A file to read. `suffix` stands for the one of its name, where the name does not tell what it is."""
+
+    path: Path
+    uri: str
+    scope: str
+    password: str | None = None
+    suffix: str | None = None
+
+
+class ParsePool:
+    """A few processes that read files. Use it in a `with` statement, which ends them.
+
+    Where an exception leaves it, `stop` is called: it tells what `wanted` waits for to end, before the threads are waited for.
+    """
+
+    def __init__(self, processes: int | None = None, stop: Callable[[], None] = lambda: None) -> None:
+        self._threads = ThreadPoolExecutor(processes or min(os.cpu_count() or 1, 4), thread_name_prefix="read")
+        self._stop = stop
+        self._free: list[_Process] = []
+        self._all: list[_Process] = []
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def __enter__(self) -> ParsePool:
+        return self
+
+    def __exit__(self, kind: object = None, *_: object) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if kind:
+            self._stop()
+        with self._changed:
+            for process in self._all:
+                process.kill()
+        self._threads.shutdown(cancel_futures=True)
+        for process in self._all:
+            process.close()
+
+    def each(
+        self, items: Iterable[_Item], wanted: Callable[[_Item], Request | None]
+    ) -> Iterator[tuple[_Item, Document | ReadError | None]]:
+        """Every item in order, with its document or why there is none; with None if `wanted` says that it need not be read.
+
+        `wanted` is called ahead, in the threads of this object; a ReadError that it raises is the item's.
+        """
+        waiting: deque[tuple[_Item, Future[Document | ReadError | None]]] = deque()
+        ahead = _Ahead()
+        try:
+            for number, item in enumerate(items):
+                waiting.append((item, self._threads.submit(self._one, number, item, wanted, ahead)))
+                if len(waiting) > AHEAD:
+                    yield self._first(waiting, ahead)
+            while waiting:
+                yield self._first(waiting, ahead)
+        finally:
+            for _, future in waiting:
+                future.cancel()
+            with self._changed:  # what is under way waits for nobody
+                ahead.taken = sys.maxsize
+                self._changed.notify_all()
+
+    def read(self, request: Request) -> Document:
+        """Read one file. Raises a ReadError that says why it cannot be."""
+        process = self._take()
+        answer = process.ask(request)
+        if answer is None and process.read and not process.late:  # it may have been what an earlier file left behind
+            self._end(process)
+            process = self._take(fresh=True)
+            answer = process.ask(request)
+        if answer is None:
+            self._end(process)
+            raise BrokenError(f"{request.uri}: {process.ended()}")
+        self._give_back(process)
+        if isinstance(answer, ReadError):
+            raise answer
+        return answer
+
+    def _one(
+        self, number: int, item: _Item, wanted: Callable[[_Item], Request | None], ahead: _Ahead
+    ) -> Document | ReadError | None:
+        try:
+            with self._changed:  # the item that is waited for needs no room: else all might wait for each other
+                self._changed.wait_for(lambda: ahead.letters < LETTERS_AHEAD or number <= ahead.taken or self._closed)
+                self._check_open()
+            request = wanted(item)
+            document = self.read(request) if request else None
+        except ReadError as cause:
+            return cause
+        with self._changed:
+            ahead.letters += len(document.text) if document else 0
+        return document
+
+    def _first(
+        self, waiting: deque[tuple[_Item, Future[Document | ReadError | None]]], ahead: _Ahead
+    ) -> tuple[_Item, Document | ReadError | None]:
+        item, future = waiting.popleft()
+        read = future.result()
+        with self._changed:
+            ahead.taken += 1
+            ahead.letters -= len(read.text) if isinstance(read, Document) else 0
+            self._changed.notify_all()
+        return item, read
+
+    def _take(self, *, fresh: bool = False) -> _Process:
+        with self._changed:
+            if self._free and not fresh:
+                return self._free.pop()
+            self._check_open()
+            self._all.append(process := _Process())
+            return process
+
+    def _give_back(self, process: _Process) -> None:
+        process.read += 1
+        with self._changed:
+            if process.read < RENEWED and not self._closed:
+                self._free.append(process)
+                return
+        self._end(process)
+
+    def _end(self, process: _Process) -> None:
+        process.kill()
+        process.close()
+        with self._changed:
+            self._all.remove(process)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ReadError("reading was stopped")
+
+
+class _Process:
+    """A process that reads one file after the other."""
+
+    def __init__(self) -> None:
+        self.read = 0
+        self.late = False
+        self._why = ""
+        # -P: not what lies in the working folder under the name of some other module.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", worker.__name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        self._rest, self._seen = bytearray(), 0
+
+    def ask(self, request: Request) -> Document | ReadError | None:
+        """The document, or why there is none; None if the process ended, takes too long, or says what makes no sense."""
+        said = {
+            "path": os.fspath(request.path),
+            "uri": request.uri,
+            "scope": request.scope,
+            "password": request.password,
+            "suffix": request.suffix,
+        }
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(said).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError:  # it is gone
+            self._reap()
+            return None
+        until = time.monotonic() + LONGEST
+        while (line := self._line(min(time.monotonic() + SILENCE, until))) is not None:
+            if line != worker.ALIVE:
+                return self._meant(line, request)
+        return None
+
+    def _meant(self, line: bytearray, request: Request) -> Document | ReadError | None:
+        """What an answer says. It may come from what a hostile file has taken over: then it is none."""
+        try:
+            document = worker.document_of(json.loads(line))
+        except ReadError as said:
+            return said
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            document = None
+        if document and (document.uri, document.scope) == (request.uri, request.scope):
+            return document
+        self._why = _NONSENSE
+        return None
+
+    def _line(self, until: float) -> bytearray | None:
+        """The next line; None if none comes in time, or no end of it."""
+        assert self._process.stdout is not None
+        pipe = self._process.stdout.fileno()
+        while (end := self._rest.find(b"\n", self._seen)) < 0:
+            self._seen = len(self._rest)
+            if not select.select([pipe], [], [], max(until - time.monotonic(), 0))[0]:
+                self.late = True
+                self._why = f"takes too long to read (killed after {SILENCE:.0f} s without progress)"
+                return None
+            piece = os.read(pipe, 1 << 20)
+            if not piece:
+                self._reap()
+                return None
+            if self._seen > worker.LONGEST_ANSWER:
+                self._why = _NONSENSE
+                return None
+            self._rest += piece
+        line, self._seen = self._rest[:end], 0
+        del self._rest[: end + 1]
+        return line
+
+    def _reap(self) -> None:
+        """Wait for the end of a process that has closed its output, so that its own exit is told and not how it was killed."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=1)
+
+    def kill(self) -> None:
+        """End it, whatever it does."""
+        with contextlib.suppress(OSError):
+            self._process.kill()
+        self._process.wait()
+
+    def close(self) -> None:
+        """Close the pipes to it. Not while another thread listens."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+    def ended(self) -> str:
+        """Why there is no answer, and what to do."""
+        code = self._process.returncode
+        why = self._why or f"its reader crashed ({f'signal {-code}' if code and code < 0 else f'exit {code}'})"
+        return f"{why}; export it anew, or split it"

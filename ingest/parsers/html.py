@@ -1,0 +1,296 @@
+"""HTML: what a page says, as Markdown blocks, without its menus, scripts and controls.
+
+Styles are only asked whether they hide something. Element names are those of the WHATWG standard.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeGuard
+
+from bs4 import BeautifulSoup
+from bs4.dammit import EncodingDetector
+from bs4.element import NavigableString, PageElement, PreformattedString, Tag
+from bs4.exceptions import ParserRejectedMarkup
+
+from ingest.parsers import blocks
+from ingest.parsers.blocks import Block
+from ingest.parsers.characters import decode
+from ingest.parsers.damage import broken
+from ingest.parsers.formats import Extract, Source
+from ingest.parsers.titles import one_line
+
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_BREAKING = frozenset(
+    "address article aside blockquote body caption center dd details dir div dl dt fieldset figcaption "
+    "figure footer form header hgroup hr html legend li main menu ol optgroup p pre search section summary "
+    "table tbody td tfoot th thead tr ul".split()
+).union(_HEADINGS)
+_FURNITURE = frozenset(
+    "head script style noscript template nav iframe object embed svg canvas audio video input "
+    "select textarea datalist option annotation annotation-xml rt rp rtc".split()
+)
+"""What is never content, or no words of the text: the last three are the glosses over Chinese and Japanese."""
+_FURNITURE_ROLES = frozenset("navigation complementary search menu menubar".split())
+_SECTIONS = ("article", "main", "section")
+_NAMING = (*_HEADINGS, "dt", "summary", "th")
+_MENU_NAME = re.compile(
+    r"(?<![a-z])(?:menu|navbar|navigation|navbox|dropdown|sidebar|breadcrumbs?|catlinks|toc)(?![a-z])",
+    re.IGNORECASE,
+)
+_HIDDEN = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
+_PERMALINK = re.compile(r"[\s#¶§🔗\u200b]*")
+
+_SPACE = re.compile("[ \t\n\r\f]+")
+_AROUND_BREAK = re.compile(" *\n *")
+_MANY_BREAKS = re.compile("\n{3,}")
+_MANY_SPACES = re.compile(" {2,}")
+_XML_DECLARATION = re.compile(r"\A\s*<\?xml\b.*?\?>", re.DOTALL)
+_MOST_SPAN = 100
+
+
+def extract(source: Source) -> Extract:
+    """The main content of the page."""
+    declared = EncodingDetector.find_declared_encoding(source.data, is_html=True) or ""
+    soup = _parsed(decode(source.data, declared), source.name)
+    title, author = _title(soup), _author(soup)
+    _strip(soup)
+    body = _blocks(_main(soup))
+    return Extract(blocks.write(body), title=title or blocks.first_heading(body), author=author)
+
+
+def _parsed(markup: str, name: str) -> BeautifulSoup:
+    """The tree. The declaration goes first, and markup leads, or bs4 warns of XML or of a file name."""
+    page = _XML_DECLARATION.sub("", markup)
+    try:
+        return BeautifulSoup(page if "<" in page else f"<p>{page}</p>", "lxml")
+    except ParserRejectedMarkup as cause:
+        raise broken(name, cause) from cause
+
+
+def _title(soup: BeautifulSoup) -> str:
+    for found in (soup.title, soup.h1):
+        if found and (text := one_line(found.get_text())):
+            return text
+    return ""
+
+
+def _author(soup: BeautifulSoup) -> str:
+    meta = soup.find("meta", attrs={"name": re.compile("^author$", re.IGNORECASE)})
+    return one_line(str(meta.get("content") or "")) if meta else ""
+
+
+def _strip(soup: BeautifulSoup) -> None:
+    """Takes out what is not content. The heading of a page's header stays: it is often the title."""
+    todo: list[Tag] = [soup]
+    while todo:
+        tag = todo.pop()
+        if _is_page_frame(tag):
+            headings = tag.find_all("h1")
+            for heading in headings:
+                tag.insert_before(heading.extract())
+            todo.extend(headings)
+            tag.extract()
+        elif _is_furniture(tag):
+            tag.extract()
+        else:
+            todo.extend(child for child in tag.children if isinstance(child, Tag))
+
+
+def _is_page_frame(tag: Tag) -> bool:
+    if tag.get("role") in {"banner", "contentinfo"}:
+        return True
+    return tag.name in {"header", "footer"} and tag.find_parent(_SECTIONS) is None
+
+
+def _is_furniture(tag: Tag) -> bool:
+    if tag.name in {"html", "body"}:  # some pages hide these until a script has run
+        return False
+    named = tag.name in _FURNITURE or tag.get("role") in _FURNITURE_ROLES
+    aside = tag.name == "aside" and tag.find_parent(_SECTIONS) is None and not _is_note(tag)
+    return named or aside or _is_control(tag) or _is_hidden(tag) or _is_link_menu(tag) or _is_permalink(tag)
+
+
+def _is_note(tag: Tag) -> bool:
+    """A note of a book (EPUB Structural Semantics, DPUB-ARIA)."""
+    return "note" in f"{tag.get('epub:type', '')} {tag.get('role', '')}"
+
+
+def _is_control(tag: Tag) -> bool:
+    """Whether it is a button by itself, and not a heading that unfolds, nor among the words of a text."""
+    if tag.name != "button" or tag.find_parent(_NAMING):
+        return False
+    words = any(_is_text(node) and node.strip() for node in (tag.previous_sibling, tag.next_sibling))
+    return not words or tag.find_parent("pre") is not None
+
+
+def _is_hidden(tag: Tag) -> bool:
+    said = tag.has_attr("hidden") or tag.get("aria-hidden") == "true"
+    closed = tag.name == "dialog" and not tag.has_attr("open")
+    return said or closed or bool(_HIDDEN.search(str(tag.get("style") or "")))
+
+
+def _is_link_menu(tag: Tag) -> bool:
+    """A block that is called a menu, or stands aside, and is nearly all links; a restaurant's menu is not."""
+    called = tag.name in {"div", "ul", "ol", "section", "table"} and _MENU_NAME.search(f"{tag.get('id')} {tag.get('class')}")
+    if not called and tag.name != "aside":
+        return False
+    linked = sum(_length(link) for link in tag.find_all("a"))
+    return linked > 0.8 * _length(tag)
+
+
+def _is_permalink(tag: Tag) -> bool:
+    """The sign beside a heading that links to the heading itself."""
+    return tag.name in {"a", "button"} and bool(tag.find_parent(_HEADINGS)) and bool(_PERMALINK.fullmatch(tag.get_text()))
+
+
+def _main(soup: BeautifulSoup) -> Tag:
+    """The part that is marked as the main one, if at least half of the text is in it; of several articles, what holds all."""
+    whole: Tag = soup.body or soup
+    marked = [*soup.select("main, [role=main]"), *_around([tag for tag in soup("article") if not tag.find_parent("article")])]
+    largest = max(marked, key=_length, default=whole)
+    return largest if _length(largest) >= 0.5 * _length(whole) else whole
+
+
+def _around(tags: Sequence[Tag]) -> list[Tag]:
+    """The one tag, or the innermost that holds them all."""
+    if len(tags) < 2:
+        return list(tags)
+    shared = set.intersection(*({id(above) for above in tag.parents} for tag in tags))
+    return [next(above for above in tags[0].parents if id(above) in shared)]
+
+
+def _length(tag: Tag) -> int:
+    return len("".join(tag.get_text().split()))
+
+
+@dataclass(slots=True)
+class _Flow:
+    """The blocks so far, and the one being gathered."""
+
+    done: list[Block] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    heading: int = 0
+    depth: int = 0
+    in_item: bool = False
+    """An item has begun and nothing of it is written yet."""
+
+    def open(self, name: str) -> None:
+        if name == "br":
+            self.words.append("\n")
+        elif name in _BREAKING:
+            self.end()
+        if name in _HEADINGS:
+            self.heading = int(name[1])
+        elif name in {"ul", "ol", "menu", "dir"}:
+            self.depth += 1
+        elif name == "li":
+            self.in_item = True
+
+    def close(self, name: str) -> None:
+        if name in _BREAKING:
+            self.end()
+        if name in _HEADINGS:
+            self.heading = 0
+        elif name in {"ul", "ol", "menu", "dir"}:
+            self.depth -= 1
+        elif name == "li":
+            self.in_item = False
+
+    def end(self) -> None:
+        """Closes the block being gathered, if there is any text in it."""
+        text = _tidy("".join(self.words))
+        self.words.clear()
+        if text and self.heading:
+            self.done.append(Block("heading", text, self.heading))
+        elif text and self.in_item:
+            self.done.append(Block("item", text, max(self.depth, 1)))
+            self.in_item = False
+        elif text:
+            self.done.append(Block("paragraph", text))
+
+    def add(self, *whole: Block | None) -> None:
+        self.end()
+        self.done.extend(block for block in whole if block and block.text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Close:
+    name: str
+
+
+def _blocks(root: Tag) -> list[Block]:
+    """Walks with a stack of its own: pages nest deeper than Python calls may."""
+    flow = _Flow()
+    todo: list[PageElement | _Close] = [root]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, _Close):
+            flow.close(node.name)
+        elif isinstance(node, Tag):
+            _enter(node, flow, todo)
+        elif _is_text(node):
+            flow.words.append(_SPACE.sub(" ", node))
+    flow.end()
+    return flow.done
+
+
+def _is_text(node: PageElement | None) -> TypeGuard[NavigableString]:
+    """Whether it is words, and not a comment or its like."""
+    return isinstance(node, NavigableString) and not isinstance(node, PreformattedString)
+
+
+def _enter(tag: Tag, flow: _Flow, todo: list[PageElement | _Close]) -> None:
+    if tag.name == "pre":
+        flow.add(_pre(tag))
+    elif tag.name == "table" and not _is_layout(tag):
+        caption = tag.caption.get_text() if tag.caption else ""
+        flow.add(Block("paragraph", " ".join(caption.split())), blocks.table(_grid(tag)))
+    else:
+        flow.open(tag.name)
+        todo.append(_Close(tag.name))
+        todo.extend(reversed(tag.contents))
+
+
+def _tidy(text: str) -> str:
+    text = _AROUND_BREAK.sub("\n", _MANY_SPACES.sub(" ", text))
+    return _MANY_BREAKS.sub("\n\n", text).strip()
+
+
+def _pre(tag: Tag) -> Block:
+    for br in tag.find_all("br"):
+        br.replace_with("\n")
+    lines = tag.get_text().split("\n")
+    return Block("pre", "\n".join(line.rstrip() for line in lines).strip("\n"))
+
+
+def _is_layout(table: Tag) -> bool:
+    """Whether a table only places things: told to be so, framing a page's parts, or of one cell."""
+    if table.get("role") in {"presentation", "none"} or table.find(["table", "pre", *_SECTIONS, *_HEADINGS]):
+        return True
+    return len(table.find_all(["td", "th"], limit=2)) < 2
+
+
+def _grid(table: Tag) -> list[list[str]]:
+    """The texts by row and column; what spans several cells stands once, in the first."""
+    rows: list[list[str]] = []
+    held: dict[int, int] = {}  # column → how many rows below are taken by a cell from above
+    for tr in table.find_all("tr"):
+        row: list[str] = []
+        fresh: dict[int, int] = {}
+        for cell in tr.find_all(["td", "th"]):
+            while held.get(len(row), 0):
+                row.append("")
+            width, height = _span(cell, "colspan"), _span(cell, "rowspan")
+            fresh.update(dict.fromkeys(range(len(row), len(row) + width), height))
+            row += [" ".join(block.text for block in _blocks(cell)), *[""] * (width - 1)]
+        held = {column: left - 1 for column, left in (held | fresh).items() if left > 1}
+        rows.append(row)
+    return rows
+
+
+def _span(cell: Tag, name: str) -> int:
+    value = str(cell.get(name) or "1").strip()
+    return min(max(int(value), 1), _MOST_SPAN) if value.isdecimal() else 1

@@ -1,0 +1,93 @@
+"""ODS: every sheet a page, every row a line. What is hidden as a whole sheet is left out.
+
+A cell is read as it shows (a percentage with its sign), save dates, which come by ISO 8601. calamine was not
+taken here: it makes up to 100 million cells of one that says that it repeats (decision 0012).
+"""
+
+from __future__ import annotations
+
+from lxml.etree import _Element as Element  # type: ignore[import-untyped]
+
+from ingest.parsers import blocks, odf, rows
+from ingest.parsers.blocks import Block
+from ingest.parsers.damage import broken
+from ingest.parsers.formats import Extract, Source
+from ingest.parsers.odf import OFFICE, STYLE, TABLE, TEXT
+from ingest.parsers.sheets import MOST_AREA, sheet_blocks
+from ragbot.errors import ReadError
+
+_CELL, _PARAGRAPH, _DATE = TABLE + "table-cell", TEXT + "p", OFFICE + "date-value"
+_CELLS = {_CELL, TABLE + "covered-table-cell"}
+_ROWS_REPEATED, _COLUMNS_REPEATED = TABLE + "number-rows-repeated", TABLE + "number-columns-repeated"
+_MOST_COLUMNS = 1 << 14
+_MOST_REPEATS = 1_000
+"""How often a row that repeats is written: what says the same more often says nothing more, and is one hit in any case."""
+_ROWS_AT_ONCE = 1_000
+
+
+def extract(source: Source) -> Extract:
+    """The sheets that are to be seen, in the order of their tabs."""
+    try:
+        package = odf.opened(source)
+        hidden = _hidden_styles(package.content)
+        tables = package.body("spreadsheet").iterfind(f"{TABLE}table")
+        tally = rows.Tally(source.name)
+        pages = [_page(table, source, tally) for table in tables if table.get(f"{TABLE}style-name") not in hidden]
+    except (ReadError, MemoryError):
+        raise
+    except Exception as damage:
+        raise broken(source.name, damage) from damage
+    text, starts = blocks.write_pages(pages)
+    return Extract(text, title=package.title, author=package.author, pages=starts)
+
+
+def _hidden_styles(content: Element) -> frozenset[str]:
+    styles = content.iterfind(f"{OFFICE}automatic-styles/{STYLE}style")
+    return frozenset(
+        style.get(f"{STYLE}name") or ""
+        for style in styles
+        if any(part.get(f"{TABLE}display") == "false" for part in style.iterfind(f"{STYLE}table-properties"))
+    )
+
+
+def _page(table: Element, source: Source, tally: rows.Tally) -> list[Block]:
+    lines: list[list[str]] = []
+    area = 0
+    for number, row in enumerate(odf.rows(table)):
+        if number % _ROWS_AT_ONCE == 0:
+            source.alive()
+        line = _line(row)
+        repeats = odf.number(row, _ROWS_REPEATED, _MOST_REPEATS) if line else 0
+        tally.add(line, repeats)
+        area += len(line) * repeats
+        if area > MOST_AREA:
+            raise rows.too_large(source.name)
+        lines += [line] * repeats
+    return sheet_blocks(table.get(f"{TABLE}name") or "", lines)
+
+
+def _line(row: Element) -> list[str]:
+    """The cells up to the last filled one. Empty ones, which mostly are the sheet's endless rest, are made once one follows."""
+    line: list[str] = []
+    empty = 0
+    for cell in row:
+        if cell.tag not in _CELLS:
+            continue
+        shown = _shown(cell) if cell.tag == _CELL and len(cell) else ""
+        repeats = odf.number(cell, _COLUMNS_REPEATED, _MOST_COLUMNS)
+        if shown:
+            line += [""] * empty + [shown] * repeats
+            empty = 0
+        else:
+            empty += repeats
+        if len(line) + empty >= _MOST_COLUMNS:
+            break
+    return line[:_MOST_COLUMNS]
+
+
+def _shown(cell: Element) -> str:
+    if date := cell.get(_DATE):
+        return str(date).removesuffix("T00:00:00").replace("T", " ")
+    if len(cell) == 1 and cell[0].tag == _PARAGRAPH:  # mostly
+        return odf.text(cell[0])
+    return " ".join(filter(None, map(odf.text, cell.iterfind(_PARAGRAPH))))

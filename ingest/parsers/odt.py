@@ -1,0 +1,114 @@
+"""ODT: the body of a text document in its order, as Markdown blocks, then its notes.
+
+What was deleted under change tracking, comments, generated indexes, headers and footers stay out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from lxml.etree import _Element as Element  # type: ignore[import-untyped]
+
+from ingest.parsers import blocks, odf
+from ingest.parsers.blocks import Block
+from ingest.parsers.damage import broken
+from ingest.parsers.formats import Extract, Source
+from ingest.parsers.odf import STYLE, TABLE, TEXT
+from ragbot.errors import ReadError
+
+_WRAPPERS = {TEXT + name for name in ("section", "index-body", "bibliography", "numbered-paragraph")}
+_ITEMS = {TEXT + "list-item", TEXT + "list-header"}
+_CELLS = {TABLE + "table-cell", TABLE + "covered-table-cell"}
+_HEADING_LONGEST = 200
+_MOST_COLUMNS = 200
+
+_Parents = Mapping[str, str]
+
+
+def extract(source: Source) -> Extract:
+    """The text of the body, then the notes."""
+    try:
+        package = odf.opened(source)
+        body, parents = package.body("text"), _parents(package.content)
+        found = [*_blocks(body, parents), *_notes(body, parents)]
+    except (ReadError, MemoryError):
+        raise
+    except Exception as damage:
+        raise broken(source.name, damage) from damage
+    return Extract(blocks.write(found), title=package.title or blocks.first_heading(found), author=package.author)
+
+
+def _parents(content: Element) -> _Parents:
+    """The style that each style of the content stands on: "P1" is made for a place, "Title" is what it means."""
+    styles = content.iter(f"{STYLE}style")
+    return {style.get(f"{STYLE}name") or "": style.get(f"{STYLE}parent-style-name") or "" for style in styles}
+
+
+def _blocks(parent: Element, parents: _Parents, depth: int = 0) -> Iterator[Block]:
+    """`depth` is that of the list that the parent is an item of; its first paragraph alone is the item."""
+    first = True
+    for child in parent:
+        if child.tag in {TEXT + "p", TEXT + "h"}:
+            yield from _paragraph(child, parents, depth if first else 0)
+            first = False
+        elif child.tag == TEXT + "list":
+            for item in child:
+                if item.tag in _ITEMS:
+                    yield from _blocks(item, parents, depth + 1)
+        elif child.tag == TABLE + "table":
+            yield from _table(child, parents)
+        elif odf.is_drawn(child):
+            yield from _blocks(child, parents)
+        elif child.tag in _WRAPPERS and child.get(f"{TEXT}display") != "none":
+            yield from _blocks(child, parents, depth)
+
+
+def _paragraph(paragraph: Element, parents: _Parents, depth: int) -> Iterator[Block]:
+    text, style = odf.text(paragraph), paragraph.get(f"{TEXT}style-name") or ""
+    short = len(text) <= _HEADING_LONGEST
+    if not text:
+        pass
+    elif paragraph.tag == TEXT + "h" and short:
+        yield Block("heading", text, odf.number(paragraph, f"{TEXT}outline-level", 6))
+    elif "Title" in {style, parents.get(style)} and short:
+        yield Block("heading", text)
+    else:
+        yield Block("item", text, depth) if depth else Block("paragraph", text)
+    yield from _boxes(paragraph, parents)
+
+
+def _boxes(element: Element, parents: _Parents) -> Iterator[Block]:
+    """The text boxes and shapes that hang on a paragraph, outermost first; notes come at the end."""
+    for child in element:
+        if odf.is_drawn(child):
+            yield from _blocks(child, parents)
+        elif child.tag != TEXT + "note":
+            yield from _boxes(child, parents)
+
+
+def _table(table: Element, parents: _Parents) -> Iterator[Block]:
+    """Rows become lines. A table of one cell, or one that holds tables, is layout: its content flows."""
+    rows = [list(_cells(row)) for row in odf.rows(table)]
+    if len(rows) == 1 and len(rows[0]) == 1 or next(table.iterdescendants(TABLE + "table"), None) is not None:
+        for row in rows:
+            for cell in row:
+                yield from _blocks(cell, parents)
+        return
+    lines = ([" ".join(block.text for block in _blocks(cell, parents)) for cell in row] for row in rows)
+    yield from filter(None, [blocks.table(lines)])
+
+
+def _cells(row: Element) -> Iterator[Element]:
+    """The cells, one for each column; of several columns the text stands in the first."""
+    for cell in row:
+        if cell.tag in _CELLS:
+            yield cell
+            for _ in range(odf.number(cell, f"{TABLE}number-columns-repeated", _MOST_COLUMNS) - 1):
+                yield cell.makeelement(TABLE + "covered-table-cell")
+
+
+def _notes(body: Element, parents: _Parents) -> Iterator[Block]:
+    for note in body.iter(f"{TEXT}note"):
+        text = " ".join(block.text for part in note.iterfind(f"{TEXT}note-body") for block in _blocks(part, parents))
+        if text:
+            yield Block("paragraph", f"[^{odf.citation(note)}]: {text}")

@@ -1,0 +1,192 @@
+"""PPTX: every slide a page, its title first, then what stands on it in the order of a screen reader, then the notes.
+
+python-pptx opens the file; the XML of the slides is walked here, since python-pptx passes over formulas,
+SmartArt and whatever newer versions wrap in alternatives. Dates, footers and slide numbers stay out, hidden
+slides stay in, so that numbers are those that PowerPoint shows. Element names are those of ECMA-376, part 1.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from itertools import zip_longest
+
+import pptx
+from lxml.etree import _Element as Element  # type: ignore[import-untyped]
+from pptx.opc.constants import RELATIONSHIP_TYPE
+from pptx.oxml.ns import qn
+from pptx.presentation import Presentation
+from pptx.slide import Slide
+
+from ingest.parsers import blocks, markup
+from ingest.parsers.archive import Archive
+from ingest.parsers.blocks import Block
+from ingest.parsers.damage import broken
+from ingest.parsers.formats import Extract, Source
+from ingest.parsers.titles import sensible
+from ragbot.errors import ReadError
+
+_TITLES = frozenset({"title", "ctrTitle"})
+_FURNITURE = frozenset({"dt", "ftr", "hdr", "sldNum", "sldImg"})
+_LISTS = frozenset({"", "body", "obj"})
+"""The placeholders whose paragraphs are items, if there are several. "" is what a type that is not given means."""
+_CHOICE, _MATH = "Choice", "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"
+_MOST_POINTS = 100
+"""A chart with more points is a curve: its numbers are not read."""
+
+
+def extract(source: Source) -> Extract:
+    """The slides, in their order."""
+    archive = Archive(source)
+    archive.refuse_entities()
+    archive.refuse_strict("a PowerPoint presentation (.pptx)")
+    try:
+        show = pptx.Presentation(io.BytesIO(source.data))
+        pages = [list(_slide(slide, source)) for slide in show.slides]
+        title, author = _properties(show)
+    except (ReadError, MemoryError):
+        raise
+    except Exception as damage:  # on damaged files python-pptx raises whatever its own code trips over
+        raise broken(source.name, damage) from damage
+    text, starts = blocks.write_pages(pages)
+    heading = next(filter(None, map(blocks.first_heading, pages)), "")
+    return Extract(text, title=title or heading, author=author, pages=starts)
+
+
+def _slide(slide: Slide, source: Source) -> Iterator[Block]:
+    source.alive()
+    tree = slide.shapes.element
+    shapes = list(_shapes(tree))
+    shapes.sort(key=lambda shape: _placeholder(shape) not in _TITLES)  # stable: only the title moves
+    for shape in shapes:
+        yield from _shape(shape, slide, source)
+    if slide.has_notes_slide:
+        notes = slide.notes_slide.notes_text_frame
+        if notes and (text := notes.text.replace("\v", "\n").strip()):
+            yield Block("paragraph", f"Notes: {text}")
+
+
+def _shapes(tree: Element) -> Iterator[Element]:
+    """The shapes, those in groups too; of alternatives the first, which is what newer versions show."""
+    for child in tree:
+        name = markup.local(child)
+        if name in {"grpSp", "AlternateContent", _CHOICE}:
+            yield from _shapes(child)
+        elif name in {"sp", "graphicFrame", "cxnSp"}:
+            yield child
+
+
+def _shape(shape: Element, slide: Slide, source: Source) -> Iterator[Block]:
+    kind = _placeholder(shape)
+    if kind in _FURNITURE:
+        return
+    if markup.local(shape) == "graphicFrame":
+        yield from _graphic(shape, slide, source)
+        return
+    body = shape.find(qn("p:txBody"))
+    if body is None:
+        return
+    if kind in _TITLES:
+        if title := " ".join(" ".join(_text(paragraph) for paragraph in body.iter(qn("a:p"))).split()):
+            yield Block("heading", title)
+        return
+    yield from _paragraphs(body, kind in _LISTS)
+
+
+def _placeholder(shape: Element) -> str | None:
+    """The type of a placeholder, "" if it does not say; None for any other shape."""
+    found = next(shape.iter(qn("p:ph")), None)
+    return None if found is None else found.get("type") or ""
+
+
+def _paragraphs(body: Element, is_list: bool) -> Iterator[Block]:
+    paragraphs = [(paragraph, text) for paragraph in body.iter(qn("a:p")) if (text := _text(paragraph))]
+    for paragraph, text in paragraphs:
+        properties = paragraph.find(qn("a:pPr"))
+        level = int(properties.get("lvl") or 0) if properties is not None else 0
+        marks = set() if properties is None else {markup.local(child) for child in properties}
+        marked = bool(marks & {"buChar", "buAutoNum", "buBlip"})
+        listed = marked or level > 0 or is_list and len(paragraphs) > 1
+        if listed and "buNone" not in marks:
+            yield Block("item", text, level + 1)
+        else:
+            yield Block("paragraph", text)
+
+
+def _text(paragraph: Element) -> str:
+    words = []
+    for part in paragraph.iter(qn("a:t"), qn("a:br"), _MATH):
+        if not any(markup.local(above) == "Fallback" for above in part.iterancestors()):
+            words.append("\n" if part.tag == qn("a:br") else part.text or "")
+    return "\n".join(" ".join(line.split()) for line in "".join(words).split("\n")).strip()
+
+
+def _graphic(frame: Element, slide: Slide, source: Source) -> Iterator[Block]:
+    data = frame.find(f"{qn('a:graphic')}/{qn('a:graphicData')}")
+    for child in () if data is None else data:
+        match markup.local(child):
+            case "tbl":
+                yield from filter(None, [_table(child)])
+            case "chart":
+                if (chart := _part(slide, child.get(qn("r:id")), source)) is not None:
+                    yield from _chart(chart)
+            case "relIds":  # SmartArt: its words are in a part of their own
+                if (diagram := _part(slide, child.get(qn("r:dm")), source)) is not None:
+                    yield from (Block("item", text) for point in _points(diagram) if (text := _text(point)))
+
+
+def _part(slide: Slide, relation: str | None, source: Source) -> Element | None:
+    """The XML of a part that a slide refers to; None if there is none, as in files cut down by other programs."""
+    if relation is None or relation not in slide.part.rels or slide.part.rels[relation].is_external:
+        return None
+    return markup.parse(slide.part.related_part(relation).blob, source.name)
+
+
+def _points(diagram: Element) -> Iterator[Element]:
+    for point in diagram.iterfind("{*}ptLst/{*}pt"):
+        if point.get("type") in {None, "node", "asst"}:
+            yield from point.iterfind("{*}t/" + qn("a:p"))
+
+
+def _table(table: Element) -> Block | None:
+    """What is merged stands once, in its first cell."""
+    return blocks.table(
+        [
+            " ".join(filter(None, map(_text, cell.iter(qn("a:p")))))
+            if not {cell.get("hMerge"), cell.get("vMerge")} & {"1", "true"}
+            else ""
+            for cell in row.iterfind(qn("a:tc"))
+        ]
+        for row in table.iterfind(qn("a:tr"))
+    )
+
+
+def _chart(chart: Element) -> Iterator[Block]:
+    """The title, then a row for each category."""
+    title = chart.find("{*}chart/{*}title")
+    if title is not None and (text := " ".join(filter(None, map(_text, title.iter(qn("a:p")))))):
+        yield Block("paragraph", f"Chart: {text}")
+    series = list(chart.iterfind("{*}chart/{*}plotArea/{*}*/{*}ser"))
+    if not series:
+        return
+    names = [next(each.iterfind("{*}tx//{*}v"), None) for each in series]
+    head = ["", *("" if name is None else name.text or "" for name in names)]
+    categories = _values(series[0], "cat") or _values(series[0], "xVal")
+    columns = [_values(each, "val") or _values(each, "yVal") for each in series]
+    if max(map(len, columns)) > _MOST_POINTS:
+        columns = []
+    yield from filter(None, [blocks.table([head, *map(list, zip_longest(categories, *columns, fillvalue=""))])])
+
+
+def _values(series: Element, name: str) -> list[str]:
+    """The cached values of a series, by their index."""
+    values = {int(point.get("idx") or 0): point.findtext("{*}v") or "" for point in series.iterfind(f"{{*}}{name}//{{*}}pt")}
+    return [values.get(at, "") for at in range(max(values) + 1)] if values and max(values) < 100_000 else []
+
+
+def _properties(show: Presentation) -> tuple[str, str]:
+    """Title and author. Looked at only where the file has them: python-pptx would make some up."""
+    relations = show.part.package._rels.values()
+    if all(relation.reltype != RELATIONSHIP_TYPE.CORE_PROPERTIES for relation in relations):
+        return "", ""
+    return sensible(show.core_properties.title), show.core_properties.author

@@ -1,0 +1,1 @@
+"""Answers to messages: understanding, evidence, checked sentences. Knows no door."""

@@ -1,0 +1,126 @@
+"""Does one sentence say no more than another, and nothing else? Rules over words, in code and not learnt.
+
+They are strict on purpose: a claim that fails is not lost, its evidence is quoted instead. What they
+cannot see is what the words mean together: that needs a model trained for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from ragbot.text.tokens import CJK, content
+
+_NUMBER = re.compile(r"-?\d+(?:[.,:/]\d+)*(?:\s*[ap]\.?m\b)?|[%£$€¥]", re.IGNORECASE)
+_COUNTED = re.compile(r"(\d+(?:[.,:/]\d+)*)[\s-]*([^\W\d_]+)")
+_VERBATIM = re.compile(r"\S*(?:@|://|www\.)[^\s,;)]*[\w/]")
+"""Addresses: one changed sign, and they lead nowhere or elsewhere."""
+_NAME = re.compile(r"(?:(?<=[\w,;:] )|^\W*)[A-Z][\w’'-]+")
+_CASED = re.compile(r"\b(?:May|March|Will|Mark|US|IT)\b")
+"""Names that are other words when they are written small."""
+_WORD = re.compile(r"[^\W\d_]+(?:['’][a-z]+)?")
+_CJK_CHAR = re.compile(f"[{CJK}]")
+_CJK_LIMIT = re.compile("只|仅|除|如果|若|可能|必须|应|至少|最多|不得|以内|之前|之后")
+_NEGATION = re.compile(
+    r"\b(?:no|not|never|none|nothing|nobody|cannot|without|neither|nor|closed|forbidden|prohibited)\b|n['’]t\b|[不没無无未勿禁]",
+    re.IGNORECASE,
+)
+_CONDITION = re.compile(r"\b(?:if|unless|except|until|provided|only)\b([^,;.]*)", re.IGNORECASE)
+_GUARDS = frozenset(
+    """before after over under above below from to until only all every each some any most few many more less may might must
+    can should shall if unless except or first last once off out up down zero one two three four five six seven eight nine
+    ten eleven twelve second third fourth half double""".split()
+)
+"""Small words that turn a claim: it may not bring one along that the evidence does not have."""
+_PREPOSITIONS = frozenset("in on at from to by of for with under over after before until since between near against".split())
+"""What leads to a name."""
+NEAR = 3
+"""How many words before a name a preposition may stand that leads to it."""
+_BOUND = re.compile(
+    r"\b(?:(?:up)?on request|by (?:appointment|arrangement)|in advance|in writing|subject to|at (?:most|least)|up to)\b",
+    re.IGNORECASE,
+)
+"""Words that bound what is said in a place of their own: neither may be left out."""
+_LIMITS = frozenset("only if unless except until may might must should some few most".split())
+"""Small words that bound the evidence: a claim may not leave one out."""
+
+
+def lexically_entailed(claim: str, evidence: str, context: str = "") -> bool:
+    """Whether all that `claim` says stands in `evidence`, a sentence, under the headings `context`.
+
+    Numbers with their units and names, in the same order, negations with what they negate, limits and
+    conditions whole, and every content word must be there.
+    """
+    said = f"{context} {evidence}"
+    return (
+        _in_order(_numbers(claim), _numbers(said))
+        and _counted(claim) <= _counted(said)
+        and set(_VERBATIM.findall(claim)) <= set(_VERBATIM.findall(said))
+        and set(_CASED.findall(claim)) <= set(_CASED.findall(said))
+        and _negated(claim) <= _negated(said)
+        and bool(_negated(claim)) == bool(_negated(evidence))
+        and _words(claim) & _GUARDS <= _words(said)
+        and _words(evidence) & _LIMITS <= _words(claim)
+        and {found.lower() for found in _BOUND.findall(evidence)} <= {found.lower() for found in _BOUND.findall(claim)}
+        and set(_CJK_LIMIT.findall(evidence)) <= set(_CJK_LIMIT.findall(claim))
+        and _conditions(evidence) <= set(content(claim))
+        and _in_order([word for name in _NAME.findall(claim) for word in content(name)], content(said))
+        and all(before & elsewhere or not elsewhere for before, elsewhere in _placed(claim, said))
+        and _latin(claim) <= _latin(said)
+        and _in_order(_CJK_CHAR.findall(claim), _CJK_CHAR.findall(said))
+    )
+
+
+def _in_order(some: Iterable[str], all_of_them: Iterable[str]) -> bool:
+    """Whether `some` is what is left of the others when some are struck out."""
+    rest: Iterator[str] = iter(all_of_them)
+    return all(one in rest for one in some)
+
+
+def _numbers(text: str) -> list[str]:
+    return [re.sub(r"[\s.]+(?=[ap]\.?m$)|\.(?=m$)", "", number.lower()) for number in _NUMBER.findall(text)]
+
+
+def _counted(text: str) -> set[tuple[str, str]]:
+    """Each number with the content word right after it: its unit."""
+    return {(number, unit[0]) for number, word in _COUNTED.findall(text) if (unit := content(word))}
+
+
+def _negated(text: str) -> set[str]:
+    """The word that each negation is followed by."""
+    return {next(iter(content(text[negation.end() :])), "") for negation in _NEGATION.finditer(text)}
+
+
+def _placed(claim: str, said: str) -> Iterator[tuple[set[str], set[str]]]:
+    """The prepositions before each name of a claim that follows one, and those before it in what is said.
+
+    With what stood between struck out, ships "in the battle, while armies marched on Montreal" would be ships in Montreal.
+    """
+    there = defaultdict[str, set[str]](set)
+    for name, before in _prepositions(said, NEAR):
+        there[name] |= before
+    yield from ((before, there[name]) for name, before in _prepositions(claim, 1))
+
+
+def _prepositions(text: str, near: int) -> Iterator[tuple[str, set[str]]]:
+    """Each name with the prepositions among the `near` words before it, articles not counted."""
+    words = [word for word in _WORD.findall(text) if word.lower() not in ("the", "a", "an")]
+    for at, word in enumerate(words):
+        before = {one.lower() for one in words[max(0, at - near) : at]} & _PREPOSITIONS
+        if word[0].isupper() and before:
+            yield word.lower(), before
+
+
+def _conditions(text: str) -> set[str]:
+    """The words of what a claim is bound to: "if you cancel in writing"."""
+    return {word for clause in _CONDITION.findall(text) for word in content(clause)}
+
+
+def _words(text: str) -> set[str]:
+    return {word.lower().replace("’", "'") for word in _WORD.findall(text)}
+
+
+def _latin(text: str) -> set[str]:
+    """The content words of alphabets; what is written without spaces is compared by character."""
+    return {word for word in content(text) if not _CJK_CHAR.match(word)}

@@ -1,0 +1,1 @@
+"""Answers measured on questions with known answers."""

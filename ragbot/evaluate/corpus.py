@@ -1,0 +1,87 @@
+"""The corpus of a set into a memory of its own, and questions drawn from it."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from ragbot.errors import InputError
+from ragbot.evaluate.retrieval.sets import Entry, moment
+from ragbot.memory import Memory
+from ragbot.types import EVERYONE, Document
+
+Question = TypeVar("Question")
+Progress = Callable[[str, int, int], None]
+"""Hears what is being done, how much of it is done, and of how much."""
+
+MARK = "evaluation"
+"""The mark of a home that is an evaluation's: the name of its set."""
+SCOPE = "evaluation of "
+"""What the scope of a question begins with that has none of its own."""
+SEED = 20
+
+
+def fill(memory: Memory, name: str, corpus: Sequence[Entry], progress: Progress) -> int:
+    """Make the memory hold the corpus of the set `name` and nothing else. What is unchanged costs little.
+
+    Gives how many entries it refused. Raises InputError if the memory holds something else.
+    """
+    held = memory.marks(MARK).get(MARK)
+    if held not in (None, name):
+        raise InputError(f"{memory.home}: holds the evaluation of {held}; name another folder for {name}")
+    own = {entry.conv or entry.asked for entry in corpus}
+    for stored in memory.documents():
+        # A chat of the evaluation remembers what its questions tell, and that goes again; what a person progress stays.
+        asked = held and stored.kind == "turn" and (stored.scope in own or stored.scope.startswith(SCOPE))
+        if MARK not in stored.metadata and not asked:
+            raise InputError(f"{memory.home}: holds {stored.uri}, which is no evaluation's; name another folder for it")
+    memory.set_marks({MARK: name})
+    taken = set[tuple[str, str]]()
+    results = memory.remember_each(document(entry, name) for entry in corpus)
+    for done, (given, result) in enumerate(results, 1):
+        progress("Remembering", done, len(corpus))
+        if not isinstance(result, InputError):
+            taken.add((given.scope, given.uri))
+    gone = defaultdict[str, list[str]](list)
+    for stored in memory.documents():
+        if (stored.scope, stored.uri) not in taken:
+            gone[stored.scope].append(stored.uri)
+    for scope, uris in gone.items():
+        memory.retire_each(uris, scope=scope)
+    memory.compact()
+    return len(corpus) - len(taken)
+
+
+def scope(question: str) -> str:
+    """The scope in which a question is asked that has none of its own."""
+    return f"{SCOPE}{question}"
+
+
+def document(entry: Entry, name: str) -> Document:
+    """What the memory is given of an entry of the set `name`."""
+    title = entry.title
+    if not entry.conv:
+        text, scope = entry.text if entry.text.strip() else title, entry.asked or EVERYONE
+        return Document(uri=entry.id, text=text, title=title, scope=scope, metadata={MARK: name})
+    if entry.speaker and not entry.text.startswith(entry.speaker):
+        title = " ".join(filter(None, (entry.speaker, title)))  # who said it is what it is found by
+    said = {MARK: name, "speaker": entry.speaker, "session": entry.session}
+    return Document(
+        uri=entry.id,
+        text=entry.text,
+        title=title,
+        kind="turn",
+        scope=entry.conv,
+        valid_from=moment(entry.date),
+        metadata={key: value for key, value in said.items() if value},
+    )
+
+
+def drawn(questions: Sequence[Question], limit: int | None) -> list[Question]:
+    """So many questions, drawn with `SEED`: with a larger limit the same, and more."""
+    chosen = list(questions)
+    if limit is not None and limit < len(chosen):
+        random.Random(SEED).shuffle(chosen)
+    return chosen[:limit]

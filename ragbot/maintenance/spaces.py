@@ -1,0 +1,125 @@
+"""Embedding spaces: which one answers, who makes its vectors, and how a memory moves to another."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Collection, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragbot.errors import ModelError
+from ragbot.models.embedder import Embedder, open_embedder
+from ragbot.search.query import WeightedMessage
+from ragbot.store import Store
+from ragbot.text import chunks as chunking
+from ragbot.types import NewChunk, Space
+
+Counted = Callable[[int], None]
+"""Called with how many more chunks are embedded."""
+Vector = NDArray[np.float32]
+
+BATCH = 256
+"""How many chunks are embedded for one transaction."""
+REMEMBERED = 64
+"""Vectors of questions that are kept: the next question leans on the last one."""
+
+
+class Spaces:
+    """The spaces of one home, and the embedders that this process has open."""
+
+    def __init__(self, store: Store, configured: str) -> None:
+        self._store = store
+        self._configured = configured
+        self._embedders: dict[str, Embedder] = {}
+        self._lock = threading.RLock()
+        self._query_vector = functools.lru_cache(REMEMBERED)(self._encode_query)
+
+    def cool(self) -> None:
+        """Forget the vectors of questions."""
+        self._query_vector.cache_clear()
+
+    def active(self) -> Space:
+        """The space that answers; a new home takes the one of its configured embedder."""
+        with self._store.reading() as snapshot:
+            space = snapshot.active_space()
+        if space:
+            return space
+        embedder = self._embedder(self._configured)
+        with self._store.writing() as transaction:
+            space = transaction.active_space()
+            if space is None:
+                space = transaction.add_space(embedder.model, embedder.revision, embedder.dim, embedder.prefixes)
+                transaction.replace_active_space(space)
+        return space
+
+    def _embedder(self, name: str) -> Embedder:
+        with self._lock:
+            if name not in self._embedders:
+                self._embedders[name] = open_embedder(name)
+            return self._embedders[name]
+
+    def embedder_of(self, space: Space) -> Embedder:
+        """The embedder that made `space`. Raises ModelError if another one goes by its name now."""
+        embedder = self._embedder(space.model)
+        if (embedder.revision, embedder.dim) != (space.revision, space.dim):
+            raise ModelError(
+                f"{space.model}: is not the model that this memory was embedded with (revision {embedder.revision}, "
+                f"was {space.revision}); put the old one back, or run `ingest refresh --model {space.model}`"
+            )
+        return embedder
+
+    def _encode_query(self, space: Space, text: str) -> Vector:
+        return self.embedder_of(space).encode_query(text)
+
+    def mixed(self, space: Space, said: Sequence[WeightedMessage]) -> Vector:
+        """The unit vector of a question with what it leans on; zeros of nothing."""
+        vector = np.zeros(space.dim, np.float32)
+        for one in said:
+            vector += np.float32(one.meaning) * self._query_vector(space, one.text)
+        length = np.linalg.norm(vector)
+        return vector / length if len(said) > 1 and length else vector
+
+    def vectors(
+        self, documents: Collection[tuple[str, str]] | None, new_chunks: Sequence[NewChunk], progress: Counted | None = None
+    ) -> tuple[Space, dict[str, Vector]]:
+        """The active space, and vectors in it by digest, of the new chunks that the store has none for; None: all of them."""
+        texts = {new_chunk.sha256: new_chunk.embedded for new_chunk in new_chunks}
+        with self._store.reading() as snapshot:
+            space = snapshot.active_space()
+            known = snapshot.known(space, documents, texts) if space and documents else {}
+        space = space or self.active()
+        new = [digest for digest in texts if digest not in known]
+        if not new:
+            return space, {}
+        vectors = self.embedder_of(space).encode([texts[digest] for digest in new], progress)
+        return space, dict(zip(new, vectors, strict=True))
+
+    def add(self, model: str) -> Space:
+        """The space of a model as it is today."""
+        embedder = open_embedder(model)  # anew: what goes by this name may have changed
+        with self._lock:
+            self._embedders[embedder.model] = embedder
+        with self._store.writing() as transaction:
+            return transaction.add_space(embedder.model, embedder.revision, embedder.dim, embedder.prefixes)
+
+    def missing(self, space: Space) -> int:
+        """How many chunks have no vector in a space."""
+        with self._store.reading() as snapshot:
+            return snapshot.count_missing(space)
+
+    def fill(self, space: Space, progress: Counted | None = None) -> int:
+        """Give every chunk that has none a vector in `space`. How many; cut off, the next call goes on where it was."""
+        embedder = self.embedder_of(space)
+        filled = 0
+        while True:
+            with self._store.reading() as snapshot:
+                missing = snapshot.missing(space, BATCH)
+            if not missing:
+                return filled
+            texts = [chunking.embedded(chunk.title, chunk.heading, chunk.text) for chunk in missing]
+            vectors = embedder.encode(texts, progress)
+            with self._store.writing() as transaction:
+                transaction.add_vectors(space, {chunk.id: vector for chunk, vector in zip(missing, vectors, strict=True)})
+            filled += len(missing)

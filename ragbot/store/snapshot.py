@@ -1,0 +1,325 @@
+"""Reads, all of one snapshot. Every read of passages names the scopes that it may see."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, text
+
+from ragbot.store import rows
+from ragbot.store import schema as s
+from ragbot.store import statements as q
+from ragbot.types import Chunk, Citation, Feedback, Space, Turn
+
+MANY = 500
+"""How many ids go into one statement."""
+MARK = "mark:"
+"""What the keys of the caller's begin with, among those of the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the store knows of a document besides its chunks."""
+
+    id: int
+    uri: str
+    scope: str
+    kind: str
+    title: str
+    sha256: str
+    metadata: dict[str, str]
+    valid_from: datetime
+    ingested_at: datetime
+    retired_at: datetime | None
+    chunks: int
+    """How many are current."""
+
+
+class Snapshot:
+    """One snapshot of the database."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def last_transaction(self) -> tuple[int, str]:
+        """Number and token of the newest transaction; (0, "") before the first."""
+        row = self._connection.execute(q.LAST_TRANSACTION).first()
+        return (row.txn, row.token) if row else (0, "")
+
+    def token(self, txn: int) -> str | None:
+        """The token of one transaction."""
+        return self._connection.execute(q.TOKEN, {"of": txn}).scalar()
+
+    def active_space(self) -> Space | None:
+        """The space that answers; None before the first chunk."""
+        return self._space(q.ACTIVE_SPACE)
+
+    def previous_space(self) -> Space | None:
+        """The space that answered before the one that does; None if there was none, or its vectors are gone."""
+        return self._set_space("previous_space")
+
+    def next_space(self) -> Space | None:
+        """The space that is being made, to answer after this one."""
+        return self._set_space("next_space")
+
+    def marks(self, start: str) -> dict[str, str]:
+        """What is kept under those keys of the caller's that begin with `start`."""
+        key, begin = s.settings.c.key, f"{MARK}{start}"
+        kept = select(key, s.settings.c.value).where(func.substr(key, 1, len(begin)) == begin)
+        return {name.removeprefix(MARK): value for name, value in self._connection.execute(kept)}
+
+    def _set_space(self, key: str) -> Space | None:
+        wanted = select(s.settings.c.value).where(s.settings.c.key == key).scalar_subquery()
+        return self._space(select(s.spaces).where(s.spaces.c.id == wanted))
+
+    def kept_spaces(self) -> list[Space]:
+        """The space that answers, the one before it, and the one that is being made."""
+        found = (self.active_space(), self.previous_space(), self.next_space())
+        return list(dict.fromkeys(space for space in found if space))
+
+    def space(self, model: str, revision: str) -> Space | None:
+        """The space of one revision of a model."""
+        return self._space(select(s.spaces).where(s.spaces.c.model == model, s.spaces.c.revision == revision))
+
+    def _space(self, query: Select[Any]) -> Space | None:
+        row = self._connection.execute(query).first()
+        return Space(row.id, row.model, row.revision, row.dim, (row.query_prefix, row.passage_prefix)) if row else None
+
+    def document(self, scope: str, uri: str) -> Stored | None:
+        """One document, retired or not."""
+        found = self._documents(and_(s.documents.c.scope == scope, s.documents.c.uri == uri))
+        return found[0] if found else None
+
+    def current_digest(self, scope: str, uri: str) -> str | None:
+        """The digest of a current document; None if there is none."""
+        return self._connection.execute(q.CURRENT_DIGEST, {"of_scope": scope, "of_uri": uri}).scalar()
+
+    def documents(self, scopes: Collection[str] | None = None) -> list[Stored]:
+        """Every current document, of all scopes or of some, by uri."""
+        current = s.documents.c.retired_at.is_(None)
+        return self._documents(current if scopes is None else and_(current, s.documents.c.scope.in_(scopes)))
+
+    def _documents(self, which: ColumnElement[bool]) -> list[Stored]:
+        live = (
+            select(func.count())
+            .where(s.chunks.c.document_id == s.documents.c.id, s.chunks.c.retired_at.is_(None))
+            .scalar_subquery()
+        )
+        query = select(s.documents, live.label("live")).where(which).order_by(s.documents.c.uri, s.documents.c.scope)
+        return [
+            Stored(
+                row.id,
+                row.uri,
+                row.scope,
+                row.kind,
+                row.title,
+                row.sha256,
+                json.loads(row.metadata),
+                rows.moment(row.valid_from),
+                rows.moment(row.ingested_at),
+                None if row.retired_at is None else rows.moment(row.retired_at),
+                row.live,
+            )
+            for row in self._connection.execute(query)
+        ]
+
+    def retired_after(self, txn: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ids of chunks that were retired after a transaction, and when (microseconds)."""
+        return _pairs(self._connection.execute(q.RETIRED_AFTER, {"of": txn}).all())
+
+    def erased_after(self, txn: int) -> NDArray[np.int64]:
+        """Ids of chunks that were erased after a transaction."""
+        found = self._connection.execute(q.ERASED_AFTER, {"of": txn}).scalars().all()
+        return np.array(found, np.int64)
+
+    def chunks(self, ids: Collection[int], scopes: Collection[str], as_of: int | None = None) -> dict[int, Chunk]:
+        """Those of the chunks that a snapshot of `scopes` may see now, or could at `as_of`."""
+        found: dict[int, Chunk] = {}
+        wanted = list(ids)
+        for at in range(0, len(wanted), MANY):
+            which = and_(s.chunks.c.id.in_(wanted[at : at + MANY]), _visible(scopes, as_of))
+            found |= {row.id: rows.chunk(row) for row in self._connection.execute(select(s.chunks).where(which))}
+        return found
+
+    def chunks_of(self, scope: str, uri: str) -> list[Chunk]:
+        """The current chunks of a document, in order."""
+        c = s.chunks.c
+        which = select(s.chunks).where(c.scope == scope, c.uri == uri, c.retired_at.is_(None)).order_by(c.ord)
+        return [rows.chunk(row) for row in self._connection.execute(which)]
+
+    def chunks_beside(self, chunk: Chunk, reach: int) -> list[Chunk]:
+        """The current chunks of the same document up to `reach` places away, in order, without itself."""
+        c, d = s.chunks.c, s.documents.c
+        document = select(d.id).where(d.scope == chunk.scope, d.uri == chunk.uri).scalar_subquery()
+        near = and_(c.ord.between(chunk.ord - reach, chunk.ord + reach), c.ord != chunk.ord)
+        which = select(s.chunks).where(c.document_id == document, c.retired_at.is_(None), near).order_by(c.ord)
+        return [rows.chunk(row) for row in self._connection.execute(which)]
+
+    def documents_like(self, patterns: Collection[str]) -> set[int]:
+        """Ids of documents whose uri is one of `patterns`, in which * stands for anything."""
+        exact = s.documents.c.uri.in_([pattern for pattern in patterns if "*" not in pattern])
+        found = set(self._connection.execute(select(s.documents.c.id).where(exact)).scalars())
+        wild = [re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL) for pattern in patterns if "*" in pattern]
+        every = self._connection.execute(select(s.documents.c.id, s.documents.c.uri)).all() if wild else []
+        return found | {row.id for row in every if any(one.fullmatch(row.uri) for one in wild)}
+
+    def vector_ids(self, space: Space, above: int = 0) -> NDArray[np.int64]:
+        """Ids, ascending, of the chunks above `above` that have a vector in a space."""
+        found = self._connection.execute(q.VECTOR_IDS, {"of": space.id, "above": above}).scalars().all()
+        return np.array(found, np.int64)
+
+    def last_vector_id(self, space: Space) -> int:
+        """The highest chunk id that has a vector in a space; 0 if none has."""
+        v = s.vectors.c
+        query = select(v.chunk_id).where(v.space_id == space.id).order_by(v.chunk_id.desc()).limit(1)
+        return int(self._connection.execute(query).scalar() or 0)
+
+    def chunk_states(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Every chunk's id, ascending, and when it was retired (the largest number: it is current)."""
+        c = s.chunks.c
+        forever = np.iinfo(np.int64).max
+        return _pairs(self._connection.execute(select(c.id, func.coalesce(c.retired_at, forever)).order_by(c.id)).all())
+
+    def passages(self, space: Space, ids: Sequence[int]) -> list[Any]:
+        """What an index takes of chunks, with their vectors in a space; those that have none are left out."""
+        found: list[Any] = []
+        for at in range(0, len(ids), MANY):
+            found += self._connection.execute(q.PASSAGES, {"of": space.id, "ids": list(ids[at : at + MANY])}).all()
+        return found
+
+    def known(self, space: Space, documents: Collection[tuple[str, str]], digests: Collection[str]) -> dict[str, int]:
+        """For digests, chunks that have a vector in a space.
+
+        They are looked for in the current versions of `documents`, which are (scope, uri), and in any version of any
+        document that shares a hook with `digests`: there are copies, earlier versions and what was renamed.
+        """
+        versions: set[tuple[int, int | None]] = set()
+        for scope, uri in documents:
+            document = self._connection.execute(q.DOCUMENT_ID, {"of_scope": scope, "of_uri": uri}).scalar()
+            if document is not None:
+                versions.add((document, None))
+        wanted = list(digests)
+        for at in range(0, len(wanted), MANY):
+            versions |= {(row[0], row[1]) for row in self._connection.execute(q.HOOKED, {"digests": wanted[at : at + MANY]})}
+        known: dict[str, int] = {}
+        for of, retired_at in versions:
+            version = {"space": space.id, "of": of, "retired_at": retired_at}
+            found = self._connection.execute(q.OF_VERSION, version).all()
+            known.update((row.sha256, row.id) for row in found if row.sha256 in digests)
+        return known
+
+    def vectors(self, space: Space, ids: Sequence[int]) -> dict[int, NDArray[np.float32]]:
+        """Vectors of a space by the id of their chunk."""
+        found = {}
+        for at in range(0, len(ids), MANY):
+            asked = {"of": space.id, "ids": ids[at : at + MANY]}
+            found.update(
+                {row.chunk_id: np.frombuffer(row.vector, np.float32) for row in self._connection.execute(q.VECTORS, asked)}
+            )
+        return found
+
+    def count_missing(self, space: Space) -> int:
+        """How many chunks have no vector in `space`."""
+        has = select(s.vectors.c.chunk_id).where(s.vectors.c.chunk_id == s.chunks.c.id, s.vectors.c.space_id == space.id)
+        return int(self._connection.execute(select(func.count()).select_from(s.chunks).where(~has.exists())).scalar_one())
+
+    def missing(self, space: Space, limit: int) -> list[Chunk]:
+        """Up to `limit` chunks, retired ones too, that have no vector in `space`."""
+        has = select(s.vectors.c.chunk_id).where(s.vectors.c.chunk_id == s.chunks.c.id, s.vectors.c.space_id == space.id)
+        query = select(s.chunks).where(~has.exists()).order_by(s.chunks.c.id).limit(limit)
+        return [rows.chunk(row) for row in self._connection.execute(query)]
+
+    def counts(self) -> tuple[int, int, int, int]:
+        """Current documents, current chunks, all chunks, turns."""
+        count = self._connection.execute(
+            select(
+                select(func.count()).where(s.documents.c.retired_at.is_(None)).scalar_subquery(),
+                select(func.count()).where(s.chunks.c.retired_at.is_(None)).scalar_subquery(),
+                select(func.count()).select_from(s.chunks).scalar_subquery(),
+                select(func.count()).select_from(s.turns).scalar_subquery(),
+            )
+        ).one()
+        return tuple(count)
+
+    def disputed(self, chunk_ids: Collection[int], scopes: Collection[str]) -> list[tuple[int, int, int, str]]:
+        """(chunk id, start, end, uri of the correction) of each disputed span, within the chunk's text."""
+        d = s.disputes.c
+        query = (
+            select(d.chunk_id, d.start, d.end, s.documents.c.uri)
+            .join(s.documents, s.documents.c.id == d.document_id)
+            .where(d.chunk_id.in_(chunk_ids), s.documents.c.retired_at.is_(None), s.documents.c.scope.in_(scopes))
+        )
+        return [tuple(row) for row in self._connection.execute(query)]
+
+    def turn(self, turn_id: str) -> Turn | None:
+        """One turn with its citations."""
+        found = self._turns(s.turns.c.id == turn_id, 1)
+        return found[0] if found else None
+
+    def turns(self, scope: str, session: str, limit: int) -> list[Turn]:
+        """The last turns of a session, oldest first."""
+        return self._turns(and_(s.turns.c.scope == scope, s.turns.c.session == session), limit)
+
+    def _turns(self, which: ColumnElement[bool], limit: int) -> list[Turn]:
+        newest = select(s.turns).where(which).order_by(s.turns.c.at.desc(), s.turns.c.id.desc()).limit(limit)
+        found = self._connection.execute(newest).all()
+        cited = self._citations([row.id for row in found])
+        return [
+            Turn(
+                row.id,
+                row.session,
+                row.scope,
+                row.question,
+                row.answer,
+                tuple(cited.get(row.id, ())),
+                row.grounded,
+                rows.moment(row.at),
+                row.confidence,
+            )
+            for row in reversed(found)
+        ]
+
+    def _citations(self, turn_ids: Sequence[str]) -> dict[str, list[Citation]]:
+        c = s.citations.c
+        found: dict[str, list[Citation]] = {}
+        for row in self._connection.execute(select(s.citations).where(c.turn_id.in_(turn_ids)).order_by(c.turn_id, c.ord)):
+            found.setdefault(row.turn_id, []).append(rows.citation(row))
+        return found
+
+    def feedback(self, turn_id: str) -> list[Feedback]:
+        """What was said about a turn, oldest first."""
+        query = select(s.feedback).where(s.feedback.c.turn_id == turn_id).order_by(s.feedback.c.id)
+        return [
+            Feedback(r.id, r.turn_id, r.kind, r.text, tuple(json.loads(r.chunk_ids)), r.author, rows.moment(r.at))
+            for r in self._connection.execute(query)
+        ]
+
+    def integrity(self) -> list[str]:
+        """What the database itself finds wrong, in words; empty if nothing."""
+        found = [str(line) for line in self._connection.execute(text("PRAGMA quick_check")).scalars() if line != "ok"]
+        checks = {
+            "chunk {} is current, but its document is not": "SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document_id "
+            "WHERE c.retired_at IS NULL AND d.retired_at IS NOT NULL",
+        }
+        for problem, query in checks.items():
+            found += [problem.format(id) for id in self._connection.execute(text(query)).scalars()]
+        return found
+
+
+def _pairs(found: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    first, second = zip(*found, strict=True) if found else ((), ())
+    return np.array(first, np.int64), np.array(second, np.int64)
+
+
+def _visible(scopes: Collection[str], as_of: int | None) -> ColumnElement[bool]:
+    c = s.chunks.c
+    if as_of is None:
+        return and_(c.scope.in_(scopes), c.retired_at.is_(None))
+    return and_(c.scope.in_(scopes), c.valid_from <= as_of, or_(c.retired_at.is_(None), c.retired_at > as_of))

@@ -1,0 +1,383 @@
+"""Writes, all of one transaction.
+
+A document's next version is worked out inside the transaction, against what is there at that
+moment: two processes that write the same document race for the lock, never over each other.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Insert, Update, bindparam, delete, insert, select, update
+
+from ragbot.store import rows
+from ragbot.store import schema as s
+from ragbot.store import statements as q
+from ragbot.store.snapshot import MANY, MARK, Snapshot
+from ragbot.types import Citation, Document, NewChunk, Remembered, Space, Turn
+
+FORGOTTEN = "[forgotten]"
+"""What stands in place of an answer that quoted a forgotten document."""
+
+
+_compiled: dict[tuple[str, ...], Any] = {}
+"""Statements for many values, by table and keys."""
+
+
+class Raced(Exception):
+    """Another process changed the ground since the vectors were computed: compute again."""
+
+
+class Transaction(Snapshot):
+    """One transaction. Reads within it see its own writes."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self.at = rows.now()
+        insertion = insert(s.transactions).values(token=secrets.token_hex(8), at=self.at)
+        self.txn = int(connection.execute(insertion).inserted_primary_key[0])  # type: ignore[index]
+
+    # Spaces and vectors
+
+    def add_space(self, model: str, revision: str, dim: int, prefixes: tuple[str, str]) -> Space:
+        """The space of one revision of a model, made if it is new."""
+        found = self.space(model, revision)
+        if found:
+            return found
+        values = {"model": model, "revision": revision, "dim": dim, "query_prefix": prefixes[0], "passage_prefix": prefixes[1]}
+        self._connection.execute(insert(s.spaces).values(values))
+        made = self.space(model, revision)
+        assert made is not None
+        return made
+
+    def replace_active_space(self, space: Space) -> None:
+        """Let `space` answer from now on, and keep the one that did; others go.
+
+        Raises Raced if a chunk has no vector in it, or it is there no longer.
+        """
+        if self.missing(space, 1) or self.space(space.model, space.revision) != space:
+            raise Raced
+        before = self.active_space()
+        if before != space:
+            self._set("space", space.id)
+            if before:
+                self._set("previous_space", before.id)
+        self._drop("next_space")
+
+    def set_next_space(self, space: Space) -> None:
+        """Keep what is made for `space`, which does not answer yet. One at a time: an earlier one that never did goes."""
+        self._set("next_space", space.id)
+
+    def drop_vectors_of_other_spaces(self) -> int:
+        """Drop some vectors of spaces that are kept no longer. How many; 0 once all are gone."""
+        kept = [one.id for one in self.kept_spaces()]
+        other = s.vectors.c.space_id.not_in(kept)
+        some = select(s.vectors.c.chunk_id).where(other).limit(20 * MANY)
+        return self._connection.execute(delete(s.vectors).where(other, s.vectors.c.chunk_id.in_(some))).rowcount
+
+    def set_marks(self, marks: Mapping[str, str]) -> None:
+        """Keep values under keys of the caller's; "" drops one."""
+        for key, value in marks.items():
+            self._set(f"{MARK}{key}", value) if value else self._drop(f"{MARK}{key}")
+
+    def _set(self, key: str, value: int | str) -> None:
+        self._drop(key)
+        self._connection.execute(insert(s.settings).values(key=key, value=str(value)))
+
+    def _drop(self, *keys: str) -> None:
+        self._connection.execute(delete(s.settings).where(s.settings.c.key.in_(keys)))
+
+    def add_vectors(self, space: Space, vectors: Mapping[int, NDArray[np.float32]]) -> None:
+        """Add vectors by chunk id. Chunks that were erased, or have one by now, are passed over.
+
+        Raises Raced if the space is there no longer.
+        """
+        if self.space(space.model, space.revision) != space:
+            raise Raced
+        there = select(s.chunks.c.id).where(s.chunks.c.id.in_(list(vectors)))
+        alive = self._connection.execute(there).scalars()
+        values = [{"chunk_id": id, "space_id": space.id, "vector": _bytes(vectors[id])} for id in alive]
+        if values:
+            self._connection.execute(insert(s.vectors).prefix_with("OR IGNORE"), values)
+
+    # Documents
+
+    def replace_document(
+        self,
+        document: Document,
+        new_chunks: Sequence[NewChunk],
+        space: Space,
+        vectors: Mapping[str, NDArray[np.float32]],
+        disputes: Sequence[Citation] = (),
+    ) -> Remembered:
+        """Make `new_chunks` the current version of `document`.
+
+        Chunks whose digest is still there are kept, the others retired, new ones added with
+        their vector from `vectors` (by digest). Raises Raced if `space` no longer answers, or a
+        vector is needed that nobody has.
+        """
+        if self.active_space() != space:
+            raise Raced
+        document_id, there = self._put_document(document)
+        valid_from = rows.micros(document.valid_from) if document.valid_from else self.at
+        kept, new, gone = self._difference(document_id, new_chunks) if there else ({}, range(len(new_chunks)), [])
+        self._move({chunk_id: new_chunks[at] for chunk_id, at in kept.items()}, kept)
+        self._retire(gone, valid_from, by=document.sha256)
+        self._add(document_id, document, valid_from, {at: new_chunks[at] for at in new}, space, vectors)
+        if there:
+            self._connection.execute(q.DROP_DISPUTES, {"of": document_id})
+        self._add_disputes(document_id, disputes)
+        embedded = sum(new_chunks[at].sha256 in vectors for at in new)
+        return Remembered(added=len(new), kept=len(kept), retired=len(gone), embedded=embedded)
+
+    def _add_disputes(self, document_id: int, cited: Sequence[Citation]) -> None:
+        """Note which words of which chunks are disputed, within the chunk: chunks move in their document."""
+        if not cited:
+            return
+        texts = dict(
+            self._connection.execute(
+                select(s.chunks.c.id, s.chunks.c.text).where(s.chunks.c.id.in_({c.chunk_id for c in cited}))
+            ).all()
+        )
+        for chunk_id, quote in {(c.chunk_id, c.quote) for c in cited}:
+            start = texts.get(chunk_id, "").find(quote)
+            if start >= 0:
+                values = {"document_id": document_id, "chunk_id": chunk_id, "start": start, "end": start + len(quote)}
+                self._connection.execute(insert(s.disputes).values(values))
+
+    def _put_document(self, document: Document) -> tuple[int, bool]:
+        """Its id, and whether it was there."""
+        values: dict[str, Any] = {
+            "kind": document.kind,
+            "title": document.title,
+            "sha256": document.sha256,
+            "metadata": _noted(document.metadata),
+            "valid_from": rows.micros(document.valid_from) if document.valid_from else self.at,
+            "ingested_at": self.at,
+            "retired_at": None,
+        }
+        found = self._connection.execute(q.DOCUMENT_ID, {"of_scope": document.scope, "of_uri": document.uri}).scalar()
+        if found is not None:
+            self._connection.execute(q.UPDATE_DOCUMENT, {"of": found, **values})
+            return int(found), True
+        values |= {"scope": document.scope, "uri": document.uri}
+        return int(self._connection.execute(q.INSERT_DOCUMENT, values).inserted_primary_key[0]), False  # type: ignore[index]
+
+    def _difference(
+        self, document_id: int, new_chunks: Sequence[NewChunk]
+    ) -> tuple[dict[int, int], Sequence[int], list[tuple[int, int]]]:
+        """Chunks that stay (id → place among the new_chunks), places of new ones, (id, valid_from) of those that go."""
+        waiting: dict[str, list[tuple[int, int]]] = {}
+        for row in self._connection.execute(q.CURRENT_CHUNKS, {"of": document_id}).all():
+            waiting.setdefault(row.sha256, []).append((row.id, row.valid_from))
+        kept: dict[int, int] = {}
+        new: list[int] = []
+        for at, new_chunk in enumerate(new_chunks):
+            same = waiting.get(new_chunk.sha256)
+            if same:
+                kept[same.pop(0)[0]] = at
+            else:
+                new.append(at)
+        return kept, new, [one for left in waiting.values() for one in left]
+
+    def _move(self, new_chunks: Mapping[int, NewChunk], places: Mapping[int, int]) -> None:
+        c = s.chunks.c
+        moves = [
+            {
+                "chunk": id,
+                "ord": places[id],
+                "start": new_chunk.start,
+                "end": new_chunk.end,
+                "page": new_chunk.page,
+                "line": new_chunk.line,
+            }
+            for id, new_chunk in new_chunks.items()
+        ]
+        self._many(update(s.chunks).where(c.id == bindparam("chunk")), moves)
+
+    def _retire(self, gone: Sequence[tuple[int, int]], at: int, by: str) -> None:
+        # Never before it began: a version may arrive late and be older than the one it replaces.
+        values = [{"chunk": id, "retired_at": max(at, began), "retired_by": by, "retired_txn": self.txn} for id, began in gone]
+        self._many(update(s.chunks).where(s.chunks.c.id == bindparam("chunk")), values)
+
+    def _add(
+        self,
+        document_id: int,
+        document: Document,
+        valid_from: int,
+        new_chunks: Mapping[int, NewChunk],
+        space: Space,
+        vectors: Mapping[str, NDArray[np.float32]],
+    ) -> None:
+        wanted = {new_chunk.sha256 for new_chunk in new_chunks.values()} - vectors.keys()
+        there = self.known(space, [(document.scope, document.uri)], wanted) if wanted else {}
+        if len(there) < len(wanted):
+            raise Raced
+        by_id = self.vectors(space, list(there.values()))
+        known = {**{digest: by_id[id] for digest, id in there.items()}, **vectors}
+        common = {
+            "document_id": document_id,
+            "scope": document.scope,
+            "uri": document.uri,
+            "kind": document.kind,
+            "title": document.title,
+            "valid_from": valid_from,
+            "ingested_at": self.at,
+        }
+        values = [
+            {
+                **common,
+                "ord": at,
+                "heading": new_chunk.heading,
+                "text": new_chunk.text,
+                "start": new_chunk.start,
+                "end": new_chunk.end,
+                "page": new_chunk.page,
+                "line": new_chunk.line,
+                "sha256": new_chunk.sha256,
+            }
+            for at, new_chunk in new_chunks.items()
+        ]
+        if not values:
+            return
+        first = self._next_chunk_id()
+        self._many(insert(s.chunks), [{"id": first + n, **value} for n, value in enumerate(values)])
+        given = [
+            {"chunk_id": first + n, "space_id": space.id, "vector": _bytes(known[new_chunk.sha256])}
+            for n, new_chunk in enumerate(new_chunks.values())
+        ]
+        self._many(insert(s.vectors), given)
+
+    def _many(self, statement: Insert | Update, values: Sequence[Mapping[str, Any]]) -> None:
+        """Execute a statement for each of the values, which all have the same keys.
+
+        As SQLAlchemy does, without its work on every single value: that costs more than SQLite's own.
+        """
+        if not values:
+            return
+        key = (str(statement.table), *values[0])
+        compiled = _compiled.get(key)
+        if compiled is None:
+            columns = [name for name in values[0] if name in statement.table.c]
+            compiled = _compiled[key] = statement.compile(self._connection.engine, column_keys=columns)
+        in_order = itemgetter(*(compiled.positiontup or ()))
+        self._connection.exec_driver_sql(str(compiled), [in_order(value) for value in values])
+
+    def _next_chunk_id(self) -> int:
+        """Given by hand, since asking for each inserted id costs a statement a row. Never one that was there before."""
+        return int(self._connection.execute(q.LAST_CHUNK_ID).scalar() or 0) + 1
+
+    def retire_document(self, scope: str, uri: str) -> int:
+        """Retire a document and its current chunks; `as_of` still reads them. How many chunks."""
+        stored = self.document(scope, uri)
+        if stored is None or stored.retired_at is not None:
+            return 0
+        _, _, gone = self._difference(stored.id, ())
+        self._retire(gone, self.at, by="removed")
+        self._connection.execute(update(s.documents).where(s.documents.c.id == stored.id).values(retired_at=self.at))
+        return len(gone)
+
+    def replace_metadata(self, scope: str, uri: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+        """Change what is noted of a document, and nothing else, if it still is what it was."""
+        d = s.documents.c
+        same = (d.scope == scope) & (d.uri == uri) & (d.metadata == _noted(before))
+        self._connection.execute(update(s.documents).where(same).values(metadata=_noted(after)))
+
+    def erase_document(self, scope: str, uri: str) -> list[int]:
+        """Erase a document: every version, vector, word, and every answer that quoted it.
+
+        Gives the ids of the chunks that are gone; empty if there was no such document.
+        """
+        stored = self.document(scope, uri)
+        if stored is None:
+            return []
+        ids = list(self._connection.execute(select(s.chunks.c.id).where(s.chunks.c.document_id == stored.id)).scalars())
+        for at in range(0, len(ids), MANY):
+            self._erase_chunks(ids[at : at + MANY])
+        self._connection.execute(delete(s.disputes).where(s.disputes.c.document_id == stored.id))
+        self._connection.execute(delete(s.documents).where(s.documents.c.id == stored.id))
+        if ids:
+            self._connection.execute(insert(s.erasures), [{"chunk_id": id, "txn": self.txn} for id in ids])
+        self._erase_words_of(stored.kind, scope, uri)
+        goes_with_it = f":{scope}:{uri}"
+        self._drop(*(MARK + key for key in self.marks("") if key.endswith(goes_with_it)))
+        return ids
+
+    def _erase_words_of(self, kind: str, scope: str, uri: str) -> None:
+        """A turn or a correction stands a second time, where it was said."""
+        turn_id = uri.partition(":")[2]
+        if kind == "turn":
+            said_it = (s.turns.c.id == turn_id) & (s.turns.c.scope == scope)
+            self._connection.execute(update(s.turns).where(said_it).values(question=FORGOTTEN))
+        elif kind == "correction":
+            own = select(s.turns.c.id).where(s.turns.c.id == turn_id, s.turns.c.scope == scope)
+            said = s.feedback.c.turn_id.in_(own) & (s.feedback.c.kind == "correction")
+            self._connection.execute(update(s.feedback).where(said).values(text=FORGOTTEN))
+
+    def _erase_chunks(self, ids: Sequence[int]) -> None:
+        cites = s.citations.c
+        quoting = select(cites.turn_id).where(cites.chunk_id.in_(ids))
+        self._connection.execute(
+            update(s.turns).where(s.turns.c.id.in_(quoting)).values(answer=FORGOTTEN, grounded=False, confidence=0.0)
+        )
+        self._connection.execute(delete(s.citations).where(cites.chunk_id.in_(ids)))
+        self._connection.execute(delete(s.disputes).where(s.disputes.c.chunk_id.in_(ids)))
+        self._connection.execute(delete(s.vectors).where(s.vectors.c.chunk_id.in_(ids)))
+        self._connection.execute(delete(s.chunks).where(s.chunks.c.id.in_(ids)))
+
+    # Conversation
+
+    def add_turn(self, turn: Turn) -> None:
+        """Add a turn as it is said, before it has an answer."""
+        values = {"id": turn.id, "session": turn.session, "scope": turn.scope, "question": turn.question}
+        rest = {"answer": turn.answer, "grounded": turn.grounded, "at": rows.micros(turn.at), "confidence": turn.confidence}
+        self._connection.execute(insert(s.turns).values(values | rest))
+
+    def add_answer(self, turn: Turn) -> None:
+        """Complete a turn with its answer and citations.
+
+        Raises Raced if a cited chunk was erased meanwhile: its words must not come back.
+        """
+        ids = {cited.chunk_id for cited in turn.citations}
+        there = self._connection.execute(select(s.chunks.c.id).where(s.chunks.c.id.in_(ids))).scalars().all()
+        if len(there) < len(ids):
+            raise Raced
+        values = {"answer": turn.answer, "grounded": turn.grounded, "confidence": turn.confidence}
+        self._connection.execute(update(s.turns).where(s.turns.c.id == turn.id).values(values))
+        for at, cited in enumerate(turn.citations):
+            self._connection.execute(insert(s.citations).values(turn_id=turn.id, ord=at, **_citation(cited)))
+
+    def add_feedback(self, turn: Turn, kind: Literal["up", "down", "correction"], words: str = "", author: str = "") -> None:
+        """Add what a person said about a turn, with the chunks that the turn stood on."""
+        ids = json.dumps(sorted({cited.chunk_id for cited in turn.citations}))
+        values = {"turn_id": turn.id, "kind": kind, "text": words, "chunk_ids": ids, "author": author, "at": self.at}
+        self._connection.execute(insert(s.feedback).values(values))
+
+
+def _citation(cited: Citation) -> dict[str, Any]:
+    return {
+        "chunk_id": cited.chunk_id,
+        "uri": cited.uri,
+        "kind": cited.kind,
+        "start": cited.start,
+        "end": cited.end,
+        "quote": cited.quote,
+        "page": cited.page,
+        "line": cited.line,
+        "heading": cited.heading,
+        "said_at": None if cited.said_at is None else rows.micros(cited.said_at),
+    }
+
+
+def _noted(metadata: Mapping[str, str]) -> str:
+    return json.dumps(dict(metadata), ensure_ascii=False)
+
+
+def _bytes(vector: NDArray[np.float32]) -> bytes:
+    return np.ascontiguousarray(vector, np.float32).tobytes()

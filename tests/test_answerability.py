@@ -1,0 +1,189 @@
+"""A chat with a reader: what it refuses, what it has said, and when it is not asked."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import ragbot.chat
+from ragbot import Document
+from ragbot.answer import persona, quote
+from ragbot.models import answerability as reader_module
+from ragbot.models.answerability import AnswerSpan
+
+UNKNOWN = persona.load("plain", Path()).en.unknown
+
+
+class ClockReader:
+    """Takes the first time of day for the answer, and is sure of it."""
+
+    def read(self, _question, passages, claim=False):
+        found = [re.search(r"\d+:\d\d", text) for _title, text in passages]
+        return [AnswerSpan(9.0, "" if claim else m.group()) if m else AnswerSpan(-9.0) for m in found]
+
+
+class FixedReader:
+    """Makes the same of everything."""
+
+    def __init__(self, answers, words=""):
+        self.made, self.shown = AnswerSpan(answers, words), []
+
+    def read(self, _question, passages, claim=False):
+        self.shown += [] if claim else passages
+        return [AnswerSpan(9.0) if claim else self.made for _ in passages]
+
+
+class DoubtfulReader:
+    """Believes no statement, and keeps what it was asked."""
+
+    def __init__(self):
+        self.claims = []
+
+    def read(self, question, passages, claim=False):
+        self.claims.append(question)
+        return [AnswerSpan(-9.0) for _ in passages]
+
+
+def reads(home, monkeypatch, reader):
+    home.mkdir(exist_ok=True)
+    (home / "ragbot.toml").write_text('reader = "bundled"', encoding="utf-8")
+    monkeypatch.setattr(ragbot.chat, "open_answerability_model", lambda: reader)
+
+
+def test_a_reader_that_sees_no_answer_has_it_refused(chat_of, home, monkeypatch):
+    chat = chat_of("The lab opens at 9:30.")
+    chat.memory.remember(Document("a.md", "The lab opens at 9:30. The café sells soup.", title="Lab"))
+    assert chat.ask("When does the lab open?").answer == "The lab opens at 9:30."
+    reader = FixedReader(-6.0)
+    reads(home, monkeypatch, reader)
+    strict = chat_of("The lab opens at 9:30.", session="other")
+    turn = strict.ask("When does the lab open?")
+    assert turn.answer.startswith(UNKNOWN)
+    assert turn.confidence < 0.3
+    # The whole passage is read, under its title.
+    assert reader.shown[0] == ("Lab", "The lab opens at 9:30. The café sells soup.")
+
+
+def test_a_reader_that_is_sure_makes_no_answer_of_what_does_not_speak_to_the_question(chat_of, home, monkeypatch):
+    reads(home, monkeypatch, FixedReader(12.0, "9 parking spaces"))
+    chat = chat_of("There are 9 parking spaces.")
+    chat.memory.remember(Document("a.md", "There are 9 parking spaces for holders of a badge."))
+    assert chat.ask("What is the name of my dog?").answer.startswith(UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("words", "first"), [("10:00", "On Saturday it opens at 9:30."), ("9:30", "On Saturday it opens at 9:30.")]
+)
+def test_the_words_of_a_reader_do_not_put_another_days_line_first(memory, words, first):
+    memory.remember(Document("a.md", "On Friday it opens at 10:00.\n\nOn Saturday it opens at 9:30."))
+    hits, encode = memory.recall("When does it open on Saturday?", 5), memory.embedder().encode
+    best, *_ = quote.select_sentences("When does it open on Saturday?", hits, encode, reader=FixedReader(3.0, words))
+    assert best.text == first
+
+
+def test_with_a_reader_another_source_that_says_otherwise_is_named(chat_of, home, monkeypatch):
+    home.mkdir()
+    (home / "ragbot.toml").write_text('reader = "bundled"', encoding="utf-8")
+    monkeypatch.setattr(ragbot.chat, "open_answerability_model", ClockReader)
+    chat = chat_of("The lab opens at 9:30.")
+    chat.memory.remember(Document("a.md", "The lab opens at 9:30."))
+    chat.memory.remember(Document("b.md", "In summer the lab opens at 8:00."))
+    turn = chat.ask("When does the lab open?")
+    first, other = (citation.quote for citation in turn.citations)
+    assert {first, other} == {"The lab opens at 9:30.", "In summer the lab opens at 8:00."}
+    assert f"Another source says: {other}" in turn.answer
+
+
+CAFE = (
+    "The café opens late on Sunday. Soup is what the café is open for on Sunday from 12:00 in the hall. The hall has forty seats."
+)
+
+
+class HallReader:
+    """Takes the hall's line for the answer, if it is shown one."""
+
+    def read(self, _question, passages, claim=False):
+        return [AnswerSpan(5.0, "" if claim or "12:00" not in text else "from 12:00 in the hall") for _title, text in passages]
+
+
+def test_what_a_reader_takes_for_the_answer_is_said_too_and_cited(chat_of, home, monkeypatch):
+    """It stands in the passage of the best sentence, too far below that to come first."""
+    reads(home, monkeypatch, HallReader())
+    chat = chat_of("")
+    chat.memory.remember(Document("a.md", CAFE))
+    turn = chat.ask("How late does the café open on Sunday?")
+    assert turn.answer == "The café opens late on Sunday. Soup is what the café is open for on Sunday from 12:00 in the hall."
+    assert [citation.quote for citation in turn.citations] == [
+        "The café opens late on Sunday.",
+        "Soup is what the café is open for on Sunday from 12:00 in the hall.",
+    ]
+
+
+def test_what_was_said_already_is_not_said_again_in_the_words_of_a_reader(chat_of, home, monkeypatch):
+    reads(home, monkeypatch, FixedReader(5.0, "opens late, on Sunday"))
+    chat = chat_of("")
+    chat.memory.remember(Document("a.md", CAFE))
+    assert chat.ask("When does the café open on Sunday?").answer == "The café opens late on Sunday."
+
+
+def test_what_is_written_without_the_words_of_a_reader_is_not_said(chat_of, home, monkeypatch):
+    reads(home, monkeypatch, FixedReader(5.0, "late"))
+    chat = chat_of("On Sunday the café opens.")
+    chat.memory.remember(Document("a.md", CAFE))
+    assert chat.ask("When does the café open on Sunday?").answer == "The café opens late on Sunday."
+
+
+def test_no_sentence_is_said_twice_whatever_the_words_of_a_reader_are(chat_of, home, monkeypatch):
+    reads(home, monkeypatch, FixedReader(5.0, "opens late on a Sunday at nine"))  # most of them are there, not all
+    chat = chat_of("")
+    chat.memory.remember(Document("a.md", CAFE))
+    assert chat.ask("When does the café open on Sunday?").answer == "The café opens late on Sunday."
+
+
+def test_the_head_of_a_table_is_no_evidence(memory):
+    memory.remember(Document("a.md", "| Room | Beds | Sea view |\n|---|---|---|\n| Single | 1 | no |\n| Family | 4 | yes |"))
+    question = "Which room has a sea view?"
+    found = quote.select_sentences(question, memory.recall(question, 5), memory.embedder().encode)
+    assert [e.text for e in found if "Beds" in e.text] == []
+    assert any("Family" in e.text for e in found)
+
+
+def test_a_chinese_question_opens_no_reader(chat_of, home, monkeypatch):
+    reads(home, monkeypatch, None)
+    monkeypatch.setattr(ragbot.chat, "open_answerability_model", lambda: pytest.fail("opened"))
+    chat = chat_of("图书馆九点开门。")
+    chat.memory.remember(Document("a.md", "图书馆九点开门。"))
+    assert chat.ask("图书馆几点开门？").answer == "图书馆九点开门。"
+
+
+def test_a_sentence_in_the_words_of_its_evidence_is_not_read_again(memory):
+    memory.remember(Document("a.md", "The lab opens at 9:30 on weekdays."))
+    hits, encode = memory.recall("When does the lab open?", 5), memory.embedder().encode
+    found = quote.select_sentences("When does the lab open?", hits, encode)
+    reader = DoubtfulReader()
+    assert quote.support("The lab opens at 9:30 on weekdays.", found, encode, reader) is found[0]
+    assert reader.claims == []
+    assert quote.support("On weekdays the lab opens.", found, encode, reader) is None
+    assert reader.claims == ["On weekdays the lab opens."]
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("Write to first_last@shop.example or set max_tokens.", "Write to first_last@shop.example or set max_tokens."),
+        ("The plate is 3*4 m, **not** _less_.", "The plate is 3*4 m, not less."),
+        ("- 营业时间是**九点**。", "营业时间是九点。"),
+    ],
+)
+def test_marks_inside_words_are_no_markup(memory, text, spoken):
+    memory.remember(Document("a.md", text))
+    (found,) = quote.select_sentences(text, memory.recall(text, 1), memory.embedder().encode)
+    assert quote.render_quote(found) == spoken
+
+
+@pytest.mark.model
+def test_two_who_ask_at_once_open_one_reader():
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: reader_module.open_answerability_model(), range(2))
+    assert first is second

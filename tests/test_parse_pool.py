@@ -1,0 +1,143 @@
+"""ParsePool in processes of their own: what hangs, crashes or eats memory fails alone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from ingest import parse_pool, pipeline
+from ingest.parse_pool import ParsePool, Request
+from ingest.parsers import worker
+from ragbot.errors import BrokenError, EmptyError, ReadError
+
+EVIL = """
+import os, time
+from ingest.parsers.characters import decode
+from ingest.parsers.formats import Extract
+
+def extract(source):
+    text = decode(source.data)
+    if "hang" in text:
+        time.sleep(600)
+    if "crash" in text:
+        os.abort()
+    if "spin" in text:
+        while True:
+            pass
+    if "eat" in text:
+        held = b"x" * (worker_limit() + (1 << 20))
+    if "print" in text:
+        print("not an answer")
+        os.write(1, b"nor this")
+    if "trip" in text:
+        raise RuntimeError("tripped over itself")
+    return Extract(text)
+
+def worker_limit():
+    from ingest.parsers import worker
+    return worker.MOST_BYTES
+"""
+
+
+@pytest.fixture
+def evil(tmp_path, monkeypatch):
+    """Plain text files are read by a reader that does what they say."""
+    code = tmp_path / "code" / "evil.py"
+    code.parent.mkdir()
+    code.write_text(EVIL)
+    start = tmp_path / "code" / "sitecustomize.py"
+    start.write_text("import sys, evil\nsys.modules['ingest.parsers.plain'] = evil\n")
+    root = str(Path(worker.__file__).parents[2])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(code.parent), root]))
+    monkeypatch.setattr(parse_pool, "SILENCE", 3.0)
+    return tmp_path
+
+
+def texts(folder, **files):
+    for name, text in files.items():
+        (folder / f"{name}.txt").write_text(text)
+    return [folder / f"{name}.txt" for name in files]
+
+
+def read_all(paths):
+    with ParsePool(2) as many:
+        return {path.stem: got for path, got in many.each(paths, lambda path: Request(path, path.name, "everyone"))}
+
+
+def test_one_bad_file_fails_alone_and_with_its_reason(evil):
+    paths = texts(evil, a="fine one", b="hang", c="crash", d="eat", e="trip", f="print", g="fine two")
+    got = read_all(paths)
+    assert [got[name].text for name in "afg"] == ["fine one", "print", "fine two"]
+    said = {name: str(got[name]) for name in "bcde"}
+    assert all(isinstance(got[name], BrokenError) for name in "bcde")
+    assert "takes too long" in said["b"] and "crashed (signal 6)" in said["c"]
+    assert "needs more than" in said["d"] and "tripped over itself" in said["e"]
+    assert all(text.startswith(f"{name}.txt: ") for name, text in said.items())
+
+
+def test_the_processes_end_with_the_reading(evil):
+    (path,) = texts(evil, a="hang")
+    many = ParsePool(1)
+    found = []
+    thread = threading.Thread(target=lambda: found.extend(many.each([path], lambda path: Request(path, path.name, "everyone"))))
+    thread.start()
+    until = time.monotonic() + 20
+    while not many._all and time.monotonic() < until:
+        time.sleep(0.05)
+    process = many._all[0]._process
+    assert process.poll() is None
+    many.__exit__()
+    thread.join(20)
+    assert process.poll() == -signal.SIGKILL and isinstance(found[0][1], ReadError)
+
+
+def test_a_process_whose_asker_is_gone_ends(tmp_path):
+    (path,) = texts(tmp_path, a="hello there")
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom ingest.parse_pool import ParsePool, Request\n"
+        "many = ParsePool(1)\nmany.read(Request(Path(sys.argv[1]), 'a.txt', 'everyone'))\n"
+        "print(many._all[0]._process.pid, flush=True)\ntime.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE, text=True) as asker:
+        pid = int(asker.stdout.readline())
+        os.kill(pid, 0)
+        asker.kill()
+    until = time.monotonic() + 20
+    while time.monotonic() < until and Path(f"/proc/{pid}").exists():
+        time.sleep(0.05)
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_answers_are_json_and_errors_keep_their_kind(tmp_path):
+    (path,) = texts(tmp_path, a="")
+    with ParsePool(1) as many, pytest.raises(EmptyError, match="0 bytes"):
+        many.read(Request(path, "a.txt", "everyone"))
+    with pytest.raises(EmptyError):
+        worker.document_of(json.loads('{"error": "EmptyError", "message": "a: is empty"}'))
+
+
+def test_a_process_is_replaced_after_many_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(parse_pool, "RENEWED", 2)
+    started, real = [], parse_pool._Process
+    monkeypatch.setattr(parse_pool, "_Process", lambda: started.append(real()) or started[-1])
+    paths = texts(tmp_path, **{f"n{number}": f"Number {number}." for number in range(5)})
+    with ParsePool(1) as many:
+        got = [document.text for _, document in many.each(paths, lambda path: Request(path, path.name, "everyone"))]
+        assert len(started) == 3 and many._all == started[2:]
+        assert all(process._process.returncode is not None for process in started[:2])
+    assert got == [f"Number {number}." for number in range(5)]
+
+
+def test_a_bad_file_takes_no_sync_down(evil, memory):
+    folder = evil / "docs"
+    folder.mkdir()
+    texts(folder, a="The lab opens at nine.", b="crash", c="The hall is green.")
+    outcomes = {outcome.uri.rsplit("/", 1)[-1]: outcome.status for outcome in pipeline.sync(memory, folder)}
+    assert outcomes == {"a.txt": "added", "b.txt": "failed", "c.txt": "added"}
+    assert memory.recall("hall green")[0].chunk.text == "The hall is green."

@@ -1,0 +1,1 @@
+"""Programs that make what ships with ragbot: models and calibrations."""
