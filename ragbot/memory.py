@@ -11,7 +11,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -28,11 +28,13 @@ from ragbot.maintenance.builder import Builder
 from ragbot.maintenance.refresh import Maintenance, Progress
 from ragbot.maintenance.spaces import Counted, Spaces
 from ragbot.models.embedder import Embedder
-from ragbot.models.reranker import Reranker, open_reranker
+from ragbot.models.reranker import Reranker
+from ragbot.runtime import Runtime, shared_runtime
 from ragbot.search import filter
 from ragbot.search import query as query_text
+from ragbot.search.calibration import Calibration
 from ragbot.search.candidates import Query, Search
-from ragbot.search.rerank import CANDIDATES, reranked
+from ragbot.search.rerank import MAX_RERANKED, reranked
 from ragbot.store import Raced, Snapshot, Store, Stored, Transaction
 from ragbot.store.rows import micros
 from ragbot.text import chunks as chunking
@@ -80,27 +82,31 @@ _One = TypeVar("_One", bound="_Prepared | tuple[Document, InputError]")
 class Memory:
     """The memory of one home. Safe to use from several threads, and beside other processes."""
 
-    def __init__(self, home: Path, store: Store, config: configs.Settings) -> None:
+    def __init__(self, home: Path, store: Store, settings: configs.Settings, runtime: Runtime | None = None) -> None:
         self.home = home
-        self.settings = config
+        self.settings = settings
         self.store = store
-        self._spaces = Spaces(store, config.embedder)
+        self.runtime = runtime or shared_runtime()
+        self.rerank_budget_s: float | None = settings.rerank_ms / 1000
+        """How long a reranker may read for each question; None: as long as it takes, so that no order depends on the machine."""
+        self._spaces = Spaces(store, settings.embedder, self.runtime)
         self._view = View(home, chunking.tokens_of)
         self._builder = Builder(home, store, builder.command())
         self._maintenance = Maintenance(home, store, self._spaces)
-        self._reranker: Reranker | None = None
+        self._last_space: Space | None = None
+        """The space that answered last: most likely it still does, and nothing need be read to know."""
         self._lock = threading.RLock()
 
     @classmethod
-    def open(cls, home: str | Path | None = None, *, create: bool = True) -> Memory:
+    def open(cls, home: str | Path | None = None, *, create: bool = True, runtime: Runtime | None = None) -> Memory:
         """Open the memory in folder `home` (else RAGBOT_HOME, else `indexes`).
 
-        Loads no model. Raises HomeError if it cannot be opened, or is not there and `create` is
-        false; ConfigError if its settings are wrong.
+        Loads no model; `runtime` holds them, by default the one that all memories of the process share.
+        Raises HomeError if it cannot be opened, or is not there and `create` is false; ConfigError if its settings are wrong.
         """
         folder = Path(os.path.abspath(configs.home_folder(home)))  # the same, wherever this process goes
-        config = configs.load(folder)
-        return cls(folder, Store.open(folder, create=create), config)
+        settings = configs.load(folder)
+        return cls(folder, Store.open(folder, create=create), settings, runtime)
 
     def close(self) -> None:
         """Let go of the database. Nothing needs saving: it was saved when it was said."""
@@ -225,6 +231,14 @@ class Memory:
         if space:
             self._spaces.embedder_of(space).encode_query("warm")
 
+    def encode_query(self, text: str) -> Vector:
+        """The vector (dim,) of a question in the space that answers; zeros without any. The last ones are remembered."""
+        return self._spaces.query_vector(self._spaces.active(), text)
+
+    def calibration(self) -> Calibration:
+        """The numbers of the space that answers."""
+        return self._spaces.calibration(self._spaces.active())
+
     def cool(self) -> None:
         """Forget the vectors of the last questions, so that they are computed anew: who measures wants that."""
         self._spaces.cool()
@@ -260,27 +274,36 @@ class Memory:
         said = query_text.weighted_messages(query, before)
         moments = [None if at is None else micros(at) for at in (as_of, since, until)]
         reranker = self._reranker_for(part)
-        most = max(k, CANDIDATES) if reranker else k
+        most = max(k, MAX_RERANKED) if reranker else k
         for _ in range(TRIES):
-            with self.store.reading() as snapshot:
-                space = snapshot.active_space()
+            space = self._last_space or self._active_space()
             if space is None:
                 return []
             # Before the snapshot: a model that loads or computes must hold up no one else.
             meant = [] if part == "lexical" else said[:1] if self.settings.recall == "fast" else said
+            calibration = self._spaces.calibration(space) if meant else Calibration()
+            weights = calibration.rank_weights({})
             vector = self._spaces.mixed(space, meant)
-            asked = Query(said[0].text, vector, query_text.term_weights(said))
+            asked = Query(query, vector, query_text.term_weights(said), weights, calibration)
 
             def look(snapshot: Snapshot, asked: Query = asked) -> list[Hit]:
                 documents = frozenset(snapshot.documents_like(uris)) if uris else None
                 only = Filter(frozenset(scopes), moments[0], frozenset(kinds), documents, moments[1], moments[2])
-                recall = Search(self._view, asked, only, part)
-                return recall.hits(most, lambda ids: snapshot.chunks(ids, scopes, moments[0]))
+                hits = Search(self._view, asked, only, part).hits(most, lambda ids: snapshot.chunks(ids, scopes, moments[0]))
+                return _with_disputes(hits, snapshot, scopes)
 
-            with contextlib.suppress(_Moved):
+            try:
                 found = self._seen(space, look)
-                return reranked(contextualize(query, before), found, reranker, self.settings.rerank_ms / 1000)[:k]
+            except _Moved:
+                self._last_space = None
+                continue
+            self._last_space = space
+            return reranked(contextualize(query, before), found, reranker, self.rerank_budget_s, weights.rerank)[:k]
         raise BusyError(f"{self.home}: its embedding model kept changing; try again")
+
+    def _active_space(self) -> Space | None:
+        with self.store.reading() as snapshot:
+            return snapshot.active_space()
 
     def _reranker_for(self, part: Part | None) -> Reranker | None:
         """The configured reranker, if this part of recall has a use for it."""
@@ -289,9 +312,7 @@ class Memory:
             raise InputError("no reranker is configured; set `reranker` in ragbot.toml, or leave this part out")
         if name == configs.NONE or part not in (None, "reranked") or (part is None and self.settings.recall == "fast"):
             return None
-        with self._lock:
-            self._reranker = self._reranker or open_reranker(name)
-            return self._reranker
+        return self.runtime.reranker(name)
 
     def _seen(self, space: Space, look: Callable[[Snapshot], _Seen]) -> _Seen:
         """What `look` finds in a snapshot, with the view level with it. Raises _Moved if another space answers now."""
@@ -416,6 +437,14 @@ class Memory:
     def restore(self, source: str | Path) -> None:
         """Replace all that is known here by what the backup in the folder `source` holds, in one transaction."""
         self._maintenance.restore(Path(source))
+
+
+def _with_disputes(hits: Sequence[Hit], snapshot: Snapshot, scopes: Collection[str]) -> list[Hit]:
+    """The hits with the spans of them that corrections set aside."""
+    found: dict[int, list[Dispute]] = {}
+    for chunk_id, start, end, uri in snapshot.disputed([hit.chunk.id for hit in hits], scopes):
+        found.setdefault(chunk_id, []).append(Dispute(start, end, uri))
+    return [replace(hit, disputes=tuple(found[hit.chunk.id])) if hit.chunk.id in found else hit for hit in hits]
 
 
 def _listed(documents: Document | Iterable[Document]) -> Iterable[Document]:

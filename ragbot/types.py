@@ -6,7 +6,7 @@ All times are aware UTC datetimes. All offsets count characters of `Document.tex
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -119,15 +119,54 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True)
+class HitFeatures:
+    """What each part of recall says of a hit. None: that part was not asked, or did not find it."""
+
+    cosine: float | None = None
+    """Of the question and the passage, as the embedding space has it."""
+    dense_rank: int | None = None
+    """Its place among the nearest by meaning."""
+    bm25: float | None = None
+    lexical_rank: int | None = None
+    neighbours: float = 0.0
+    """What the turns beside it added to the score, or took from it."""
+    feedback: float | None = None
+    """The cosine to the best hits together (pseudo-relevance feedback)."""
+    rerank: float | None = None
+    """How well a cross-encoder finds that it answers the question, 0 to 1."""
+    rerank_from: int | None = None
+    """Its place before it was reranked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """Characters `start` to `end` of a passage, which the correction `uri` sets aside."""
+
+    start: int
+    end: int
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk that was found, how well it fits (higher is better), and why it is here."""
+    """A chunk that was found, how well it fits (higher is better), and the features that put it there.
+
+    The age of a hit is `chunk.valid_from` against the time of the question.
+    """
 
     chunk: Chunk
     score: float
-    why: str
-    """Its reasons, one a line: which part found it, by which words and sentence, what stands beside it, when it was said."""
+    features: HitFeatures = HitFeatures()
     also: tuple[Chunk, ...] = ()
     """Other chunks that say the same in the same words, best first: copies, and what every page repeats."""
+    disputes: tuple[Dispute, ...] = ()
+    explain: Callable[[Hit], str] = field(default=lambda hit: "", repr=False, compare=False)
+    """Makes the prose of `why`."""
+
+    @property
+    def why(self) -> str:
+        """Its reasons, one a line: which part found it, by which words and sentence, what stands beside it, when it was said."""
+        return self.explain(self)
 
 
 @dataclass(frozen=True, slots=True)

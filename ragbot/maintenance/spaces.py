@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ragbot.errors import ModelError
-from ragbot.models.embedder import Embedder, open_embedder
+from ragbot.models.embedder import Embedder
+from ragbot.runtime import Runtime
+from ragbot.search.calibration import Calibration, calibration_of
 from ragbot.search.query import WeightedMessage
 from ragbot.store import Store
 from ragbot.text import chunks as chunking
@@ -27,13 +28,13 @@ REMEMBERED = 64
 
 
 class Spaces:
-    """The spaces of one home, and the embedders that this process has open."""
+    """The spaces of one home."""
 
-    def __init__(self, store: Store, configured: str) -> None:
+    def __init__(self, store: Store, configured: str, runtime: Runtime) -> None:
         self._store = store
         self._configured = configured
-        self._embedders: dict[str, Embedder] = {}
-        self._lock = threading.RLock()
+        self._runtime = runtime
+        self._calibrations: dict[int, Calibration] = {}
         self._query_vector = functools.lru_cache(REMEMBERED)(self._encode_query)
 
     def cool(self) -> None:
@@ -46,7 +47,7 @@ class Spaces:
             space = snapshot.active_space()
         if space:
             return space
-        embedder = self._embedder(self._configured)
+        embedder = self._runtime.embedder(self._configured)
         with self._store.writing() as transaction:
             space = transaction.active_space()
             if space is None:
@@ -54,15 +55,9 @@ class Spaces:
                 transaction.replace_active_space(space)
         return space
 
-    def _embedder(self, name: str) -> Embedder:
-        with self._lock:
-            if name not in self._embedders:
-                self._embedders[name] = open_embedder(name)
-            return self._embedders[name]
-
     def embedder_of(self, space: Space) -> Embedder:
         """The embedder that made `space`. Raises ModelError if another one goes by its name now."""
-        embedder = self._embedder(space.model)
+        embedder = self._runtime.embedder(space.model)
         if (embedder.revision, embedder.dim) != (space.revision, space.dim):
             raise ModelError(
                 f"{space.model}: is not the model that this memory was embedded with (revision {embedder.revision}, "
@@ -72,6 +67,17 @@ class Spaces:
 
     def _encode_query(self, space: Space, text: str) -> Vector:
         return self.embedder_of(space).encode_query(text)
+
+    def query_vector(self, space: Space, text: str) -> Vector:
+        """The vector (dim,) of a question, embedded as a question."""
+        return self._query_vector(space, text)
+
+    def calibration(self, space: Space) -> Calibration:
+        """The numbers of a space: those kept with it, else what its embedder gives, which are kept then."""
+        found = self._calibrations.get(space.id)
+        if found is None:
+            found = self._calibrations[space.id] = calibration_of(self.embedder_of(space))
+        return found
 
     def mixed(self, space: Space, said: Sequence[WeightedMessage]) -> Vector:
         """The unit vector of a question with what it leans on; zeros of nothing."""
@@ -98,9 +104,7 @@ class Spaces:
 
     def add(self, model: str) -> Space:
         """The space of a model as it is today."""
-        embedder = open_embedder(model)  # anew: what goes by this name may have changed
-        with self._lock:
-            self._embedders[embedder.model] = embedder
+        embedder = self._runtime.reload_embedder(model)
         with self._store.writing() as transaction:
             return transaction.add_space(embedder.model, embedder.revision, embedder.dim, embedder.prefixes)
 

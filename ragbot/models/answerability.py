@@ -9,6 +9,8 @@ docs/models/reader.md has its figures.
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
@@ -46,23 +48,26 @@ class AnswerSpan(NamedTuple):
 class AnswerabilityModel(Protocol):
     """What reads."""
 
-    def read(self, question: str, passages: Sequence[tuple[str, str]], claim: bool = False) -> list[AnswerSpan]:
-        """What it makes of each (title, text); of a statement, if `claim` says so."""
+    def read(self, question: str, passages: Sequence[tuple[str, str]]) -> list[AnswerSpan]:
+        """What it finds in each (title, text)."""
         ...
 
 
 def open_answerability_model() -> AnswerabilityModel:
-    """The bundled reader; the same one for all who ask. Raises ModelError if a part of it is missing."""
-    with _OPENING:
-        return _opened()
-
-
-_OPENING = threading.Lock()
+    """The bundled model. Raises ModelError if a part of it is missing."""
+    return BundledAnswerabilityModel()
 
 
 @lru_cache(maxsize=1)
-def _opened() -> AnswerabilityModel:
-    return BundledAnswerabilityModel()
+def _curve() -> tuple[float, float]:
+    numbers = json.loads((FOLDER / "calibration.json").read_text(encoding="utf-8"))
+    return numbers["bias"], numbers["logit"]
+
+
+def chance(logit: float) -> float:
+    """How likely a passage answers for which the bundled model gives this logit, 0 to 1 (`benchmarks/reading.py` fits it)."""
+    bias, slope = _curve()
+    return 1 / (1 + math.exp(-(bias + slope * logit)))
 
 
 def passage(title: str, text: str) -> str:
@@ -90,21 +95,21 @@ class BundledAnswerabilityModel:
             self._pipeline = genai.LLMPipeline(bundled.converted(name, lambda aside: _convert(file, aside)), "CPU")
         self._lock = threading.Lock()
 
-    def read(self, question: str, passages: Sequence[tuple[str, str]], claim: bool = False) -> list[AnswerSpan]:
+    def read(self, question: str, passages: Sequence[tuple[str, str]]) -> list[AnswerSpan]:
         """What it makes of each (title, text), one after the other. Raises ModelError if the runtime fails."""
-        asks = asking(question, claim)
+        asks = asking(question, claim=False)
         try:
-            return [self._read(passage(title, text[:LONGEST]) + asks, claim) for title, text in passages]
+            return [self._read(passage(title, text[:LONGEST]) + asks) for title, text in passages]
         except RuntimeError as cause:  # OpenVINO's own
             raise ModelError(f"reader: failed while reading ({cause}); {MEND}") from cause
 
-    def _read(self, prompt: str, claim: bool) -> AnswerSpan:
+    def _read(self, prompt: str) -> AnswerSpan:
         with self._lock:
             first = self._pipeline.generate([prompt], self._config(1, num_beams=2, num_return_sequences=2))
             chances = dict(zip(first.texts, first.scores, strict=True))
             yes, no = chances.get(YES[:-1]), chances.get(NO, 2 * UNLIKELY)
             answers = UNLIKELY if yes is None else float(np.clip(yes - no, UNLIKELY, -UNLIKELY))
-            if claim or answers < DOUBTED:
+            if answers < DOUBTED:
                 return AnswerSpan(answers)
             written = str(self._pipeline.generate([prompt + YES], self._config(MAX_TOKENS)).texts[0])
         return AnswerSpan(answers, written.strip())

@@ -7,10 +7,11 @@ Every other model runs through sentence-transformers.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -43,6 +44,8 @@ class Embedder(Protocol):
     revision: str
     dim: int
     prefixes: tuple[str, str]
+    calibration: Mapping[str, float] | None
+    """The numbers that were fitted on its space (`ragbot.search.calibration`); None if it came without any."""
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
         """Passages to unit vectors (n, dim). `progress` is called with how many more are done."""
@@ -74,6 +77,12 @@ class BundledEmbedder:
     model = bundled.EMBEDDER
     prefixes = ("", "")
     dim = minilm.DIM
+
+    @cached_property
+    def calibration(self) -> Mapping[str, float]:
+        """The numbers that ship with it."""
+        numbers: dict[str, float] = json.loads(bundled.CALIBRATION.read_text(encoding="utf-8"))
+        return numbers
 
     def __init__(self, *, in_8_bits: bool | None = None) -> None:
         from tokenizers import Tokenizer
@@ -177,6 +186,8 @@ def _quick_in_8_bits() -> bool:
 
 class SentenceTransformersEmbedder:
     """Any sentence-transformers model, by folder or Hugging Face id, on whatever torch finds."""
+
+    calibration = None
 
     def __init__(self, name: str) -> None:
         self.model = name

@@ -1,4 +1,4 @@
-"""How a question finds its passages: what each part finds, one order out of them, copies folded, and why each is there.
+"""How a question finds its passages: what each part finds, one order out of them, and copies folded.
 
 Works on one view of the index and one snapshot of the database. Knows no model but the vectors that it is given.
 """
@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ragbot.index.columns import Filter
 from ragbot.index.view import View
-from ragbot.search import explain, fold, fuse
-from ragbot.text import chunks as chunking
+from ragbot.search import fold, fuse
+from ragbot.search.calibration import Calibration
+from ragbot.search.explain import explain
+from ragbot.search.fuse import FEEDBACK_HITS, RankWeights
 from ragbot.text.tokens import has_cjk
 from ragbot.types import Chunk, Hit, Part
 
@@ -25,27 +27,30 @@ Read = Callable[[Sequence[int]], Mapping[int, Chunk]]
 
 POOL = 100
 """How many candidates each part of a recall puts forward."""
-MOST = 10_000
+MAX_HITS = 10_000
 """How many passages one recall may give, and how many candidates each part of it may put forward where copies fill the pool."""
-MOST_READ = 500
+MAX_READ = 500
 """How many passages are read at a time in search of one that is no copy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for: a vector, and tokens with what each counts."""
+    """What is looked for: a vector, and tokens with what each counts. What counts how much is in `weights`."""
 
     text: str
     vector: Vector
     words: Mapping[str, float]
+    weights: RankWeights = field(default_factory=RankWeights)
+    calibration: Calibration = field(default_factory=Calibration)
 
 
 class Search:
     """One question to one view. `part` asks one part alone."""
 
-    def __init__(self, view: View, asked: Query, only: Filter, part: Part | None) -> None:
-        self._view, self._asked, self._only, self._part = view, asked, only, part
-        self._words = view.words(asked.words, only)
+    def __init__(self, view: View, query: Query, only: Filter, part: Part | None) -> None:
+        self._view, self._query, self._only, self._part = view, query, only, part
+        self._cjk = has_cjk(query.text)
+        self._words = view.words(query.words, only)
 
     def hits(self, k: int, read: Read) -> list[Hit]:
         """The k best, best first; those that say the same in the same words are one."""
@@ -53,12 +58,16 @@ class Search:
         while True:
             ranked = self._ranked(pool)
             kept = fold.folded(_read_in_turn(ranked, 2 * k, read, found), k, worded)
-            if len(kept) == k or len(ranked) < pool or pool >= MOST:
-                return [self._hit(one, found[one.id], [found[copy.id] for copy in also]) for one, also in kept]
-            pool = min(10 * pool, MOST)  # the same passage, over and over: there is more behind it
+            if len(kept) == k or len(ranked) < pool or pool >= MAX_HITS:
+                prose = functools.partial(explain, self._words.weights)
+                return [
+                    Hit(found[one.id], one.score, one.features, tuple(found[copy.id] for copy in also), explain=prose)
+                    for one, also in kept
+                ]
+            pool = min(10 * pool, MAX_HITS)  # the same passage, over and over: there is more behind it
 
     def _ranked(self, pool: int) -> list[fuse.Ranked]:
-        dense = [] if self._part == "lexical" else self._view.nearest(self._asked.vector, pool, self._only)
+        dense = [] if self._part == "lexical" else self._view.nearest(self._query.vector, pool, self._only)
         if self._part == "dense":
             return fuse.by_meaning(dense)
         lexical = self._words.best(pool)
@@ -71,44 +80,22 @@ class Search:
         candidates = np.union1d(candidates, around[around >= 0])
         around = talk.beside(candidates)
         ids = np.union1d(candidates, around[around >= 0])
-        measured = fuse.Measured(ids, self._view.cosines(self._asked.vector, ids), self._words.scores(ids))
-        if has_cjk(self._asked.text):
-            return fuse.fuse(dense, lexical, candidates, around, measured, fuse.WORDS_WEIGHT_CJK)
-        return self._fed_back(fuse.fuse(dense, lexical, candidates, around, measured))
+        cosines = self._view.cosines(self._query.vector, ids)
+        measured = fuse.Measured(ids, cosines, self._aligned(cosines), self._words.scores(ids))
+        weights = self._query.weights
+        words, feedback = (weights.words_cjk, weights.feedback_cjk) if self._cjk else (weights.words, weights.feedback)
+        ranked = fuse.fuse(dense, lexical, candidates, around, measured, weights, words)
+        return self._fed_back(ranked, feedback) if feedback else ranked
 
-    def _fed_back(self, ranked: list[fuse.Ranked]) -> list[fuse.Ranked]:
-        if not ranked or any(one.beside for one in ranked[: fuse.BELIEVED]):
+    def _aligned(self, cosines: fuse.Floats) -> fuse.Floats:
+        return self._query.calibration.aligned(cosines, self._cjk)
+
+    def _fed_back(self, ranked: list[fuse.Ranked], weight: float) -> list[fuse.Ranked]:
+        if not ranked or any(one.features.neighbours for one in ranked[:FEEDBACK_HITS]):
             return ranked  # in a conversation much is like the best that does not answer: LoCoMo loses .013 of recall@10
-        best = self._view.vectors(np.array([one.id for one in ranked[: fuse.BELIEVED]], np.int64)).sum(0)
-        ids = np.array([one.id for one in ranked], np.int64)
-        return fuse.fed_back(ranked, self._view.cosines(best / (np.linalg.norm(best) or 1), ids))
-
-    def _hit(self, one: fuse.Ranked, chunk: Chunk, also: Sequence[Chunk]) -> Hit:
-        return Hit(chunk, one.score, "\n".join(self._reasons(one, chunk, len(also))), tuple(also))
-
-    def _reasons(self, one: fuse.Ranked, chunk: Chunk, copies: int) -> Iterator[str]:
-        if one.cosine is not None:
-            yield f"meaning {one.cosine:.2f} ({_place(one.dense_rank)})"
-        if one.bm25:
-            day = chunking.day(None if chunk.kind == "file" else chunk.valid_from)
-            said = ", ".join(explain.matched(f"{chunk.title} {chunk.heading} {chunk.text}\n{day}", self._words.weights))
-            yield f"words {one.bm25:.1f} ({_place(one.lexical_rank)}): {said}"
-            quoted = explain.sentence(chunk.text, self._words.weights)
-            if quoted:
-                yield f"best sentence “{quoted}”"
-        if one.like_best:
-            yield f"near the best {fuse.BELIEVED} {one.like_best:.2f}"
-        if one.beside:
-            yield f"turns beside it {one.beside:+.2f}"
-        if chunk.kind != "file":
-            by = f" by {chunk.title}" if chunk.kind == "turn" and chunk.title else ""
-            yield f"{'said' if chunk.kind == 'turn' else 'corrected'} {chunk.valid_from:%Y-%m-%d}{by}"
-        if copies:
-            yield f"says the same as {copies} other{'s' if copies > 1 else ''}"
-
-
-def _place(rank: int | None) -> str:
-    return f"place {rank}" if rank else "not among the first"
+        best = self._view.vectors(np.array([one.id for one in ranked[:FEEDBACK_HITS]], np.int64)).sum(0)
+        cosines = self._view.cosines(best / (np.linalg.norm(best) or 1), np.array([one.id for one in ranked], np.int64))
+        return fuse.fed_back(ranked, cosines, self._aligned(cosines), weight)
 
 
 def _read_in_turn(
@@ -119,4 +106,4 @@ def _read_in_turn(
     while some := ranked[at : at + few]:
         found |= read([one.id for one in some if one.id not in found])
         yield from ((one, found[one.id].heading, found[one.id].text) for one in some if one.id in found)
-        at, few = at + few, min(2 * few, MOST_READ)
+        at, few = at + few, min(2 * few, MAX_READ)

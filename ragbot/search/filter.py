@@ -7,7 +7,7 @@ from numbers import Integral
 from typing import get_args
 
 from ragbot.errors import InputError
-from ragbot.search.candidates import MOST
+from ragbot.search.candidates import MAX_HITS
 from ragbot.text import storable
 from ragbot.types import Kind, Part
 
@@ -44,7 +44,7 @@ def need_query(query: str, k: int, part: Part | None = None) -> None:
     """Raise InputError for what cannot be recalled."""
     if not isinstance(query, str) or not query.strip():
         raise InputError("the query is empty; say what to look for")
-    if not isinstance(k, Integral) or isinstance(k, bool) or not 1 <= k <= MOST:
-        raise InputError(f"k is {k}; it takes a whole number from 1 to {MOST}")
+    if not isinstance(k, Integral) or isinstance(k, bool) or not 1 <= k <= MAX_HITS:
+        raise InputError(f"k is {k}; it takes a whole number from 1 to {MAX_HITS}")
     if part is not None and part not in get_args(Part):
         raise InputError(f"there is no part {part!r} of recall; there are {', '.join(get_args(Part))}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ragbot.text.sentences import sentences
 from ragbot.text.tokens import content, has_cjk, tokens
@@ -122,21 +123,28 @@ def may_reply(text: str) -> bool:
     )
 
 
-def statements(text: str) -> str:
-    """What the message tells: its sentences that ask nothing. "" if there are none."""
-    found = [text[span.start : span.end] for span in sentences(text)]
-    return " ".join(sentence for sentence in found if _tells(sentence))
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A message cut into what it tells and what it asks."""
+
+    statements: str
+    """Its sentences that ask nothing; "" if there are none."""
+    question: str
+    """The others that hold words; "" if there are none."""
+    is_greeting: bool
+    is_parting: bool
 
 
-def questions(text: str) -> str:
-    """The rest of it: what the message asks."""
-    found = [text[span.start : span.end] for span in sentences(text)]
-    return " ".join(sentence for sentence in found if not _tells(sentence) and tokens(sentence))
-
-
-def is_question(text: str) -> bool:
-    """Whether the message wants an answer."""
-    return bool(questions(text))
+def parse(text: str) -> Parsed:
+    """Sort the sentences of a message."""
+    told, asked = [], []
+    for span in sentences(text):
+        sentence = text[span.start : span.end]
+        if _tells(sentence):
+            told.append(sentence)
+        elif tokens(sentence):
+            asked.append(sentence)
+    return Parsed(" ".join(told), " ".join(asked), is_greeting(text), is_parting(text))
 
 
 def _tells(sentence: str) -> bool:
@@ -158,7 +166,7 @@ def contextualize(question: str, history: Sequence[tuple[str, str]]) -> str:
     if not is_context_dependent(question):
         return question
     for role, text in reversed(history):
-        if role == "user" and (earlier := questions(text)) and not is_greeting(text) and not is_context_dependent(earlier):
+        if role == "user" and (earlier := parse(text).question) and not is_greeting(text) and not is_context_dependent(earlier):
             return f"{earlier.strip()} {question.strip()}"
     return question
 

@@ -14,7 +14,7 @@ from ragbot.evaluate.retrieval import measures
 from ragbot.evaluate.retrieval.runs import PartRun, Run
 from ragbot.evaluate.retrieval.sets import EvaluationSet, Question
 from ragbot.memory import Memory
-from ragbot.search.candidates import MOST
+from ragbot.search.candidates import MAX_HITS
 from ragbot.settings import NONE
 from ragbot.types import EVERYONE, Hit, Part
 
@@ -91,8 +91,8 @@ def _ask(memory: Memory, question: Question, part: Part, convs: set[str], depth:
     hits = passages(k)
     took_ms = (time.perf_counter() - start) * 1000
     # Several passages of one document are one document: look further down, unmeasured, since no user asks that.
-    while len(found := list(dict.fromkeys(_documents(hits)))) < depth and len(hits) == k < MOST:
-        k = min(4 * k, MOST)
+    while len(found := list(dict.fromkeys(_documents(hits)))) < depth and len(hits) == k < MAX_HITS:
+        k = min(4 * k, MAX_HITS)
         hits = passages(k)
     return _Answer(tuple(found[:depth]), took_ms)
 

@@ -15,6 +15,8 @@ from ragbot.errors import ModelError
 
 EMBEDDER = "all-MiniLM-L6-v2"
 GENERATOR = "SmolLM2-135M-Instruct"
+CALIBRATION = Path(__file__).parent / "all-MiniLM-L6-v2.calibration.json"
+"""The numbers that were fitted on the bundled embedder (`training/calibrate.py`)."""
 
 
 def embedder_folder() -> Path:

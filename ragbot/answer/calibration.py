@@ -1,0 +1,30 @@
+"""How likely it is that evidence answers a question. The numbers belong to the embedding space and to the answerability model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ragbot.answer.quote import Evidence
+from ragbot.models.answerability import chance
+from ragbot.search.calibration import Calibration
+from ragbot.text.tokens import has_cjk
+
+
+def answerability(question: str, one: Evidence, numbers: Calibration) -> float:
+    """How likely it is that a piece of evidence answers the question, 0 to 1.
+
+    A logistic curve over aligned cosine and match of words (`training/calibrate.py`). What the answerability model finds in the
+    passage can only lower it.
+    """
+    if has_cjk(question):
+        bias, cosine, coverage = numbers.bias_cjk, numbers.cosine_cjk, numbers.coverage_cjk
+    else:
+        bias, cosine, coverage = numbers.bias, numbers.cosine, numbers.coverage
+    likely = 1 / (1 + math.exp(-(bias + cosine * one.cosine + coverage * one.coverage)))
+    return min(likely, chance(one.span_found.answers)) if one.span_found else likely
+
+
+def best_answerability(question: str, found: Sequence[Evidence], numbers: Calibration) -> float:
+    """How likely it is that the best evidence answers the question, 0 to 1; 0 without any."""
+    return answerability(question, found[0], numbers) if found else 0.0

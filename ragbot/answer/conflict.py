@@ -1,0 +1,48 @@
+"""Another source that gives another answer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from ragbot.answer.answer_span import is_readable, read_sentence
+from ragbot.answer.calibration import answerability
+from ragbot.answer.quote import Evidence
+from ragbot.models.answerability import AnswerabilityModel
+from ragbot.search.calibration import Calibration
+from ragbot.text.tokens import content
+from ragbot.types import Citation
+
+BESIDE = 0.3
+"""How far below the evidence that was given that of another document may be which is read for another answer."""
+MAX_READ = 3
+"""How much evidence of other documents is read for another answer."""
+
+
+def find_conflict(
+    question: str,
+    found: Sequence[Evidence],
+    given: Collection[Citation],
+    model: AnswerabilityModel,
+    numbers: Calibration,
+    least: float,
+) -> Evidence | None:
+    """Evidence of another document with another answer than the one given, that answers with a chance of at least `least`."""
+    said = next((e for e in found if e.citation in given and e.answer), None)
+    if said is None:
+        return None
+    uris = {citation.uri for citation in given}
+    beside = [e for e in found if e.hit.chunk.uri not in uris and is_readable(e) and e.score >= said.score - BESIDE][:MAX_READ]
+    for e in beside:
+        span = read_sentence(question, e, model)
+        same_kind = any(char.isdigit() for char in span.words) == any(char.isdigit() for char in said.answer)
+        if span.words and span.words in e.text and same_kind and not _same(span.words, said.answer):
+            if span.answers > 0 and answerability(question, replace(e, span_found=span), numbers) >= least:
+                return e
+    return None
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two answers are the same, or one says more of it."""
+    first, second = set(content(one)), set(content(other))
+    return first <= second or second <= first

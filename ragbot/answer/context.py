@@ -1,0 +1,68 @@
+"""The passages that an answer may stand on, and the vectors of their sentences: each text of a turn is embedded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragbot.answer.intent import History
+from ragbot.memory import Memory
+from ragbot.search.calibration import Calibration
+from ragbot.types import Hit
+
+Vectors = NDArray[np.float32]
+
+
+class TurnVectors:
+    """Vectors of the texts of one turn, with the numbers of their space. A question is embedded as a question."""
+
+    def __init__(
+        self, query: Callable[[str], Vectors], encode: Callable[[Sequence[str]], Vectors], calibration: Calibration
+    ) -> None:
+        self.query = query
+        """The vector (dim,) of a question."""
+        self.calibration = calibration
+        self._encode = encode
+        self._known: dict[str, Vectors] = {}
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        """The unit vectors (n, dim) of sentences; those seen before in this turn are not embedded again."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if new:
+            self._known.update(zip(new, self._encode(new), strict=True))
+        return np.array([self._known[text] for text in texts], np.float32)
+
+
+class Context:
+    """What one person may see of a memory, for one turn. It remembers what it retrieved."""
+
+    def __init__(self, memory: Memory, scopes: Sequence[str]) -> None:
+        self._memory, self._scopes = memory, tuple(scopes)
+        self._vectors: TurnVectors | None = None
+        self.hits: Sequence[Hit] = ()
+        """What the last retrieval found."""
+
+    @property
+    def vectors(self) -> TurnVectors:
+        """The vectors of this turn; they load the embedder."""
+        if self._vectors is None:
+            memory = self._memory
+            self._vectors = TurnVectors(memory.encode_query, memory.embedder().encode, memory.calibration())
+        return self._vectors
+
+    def retrieve(self, query: str, history: History = ()) -> Sequence[Hit]:
+        """The passages that fit a query best, best first."""
+        self.hits = self._memory.recall(query, self._memory.settings.passages, scopes=self._scopes, history=history)
+        return self.hits
+
+    def last_told(self) -> Hit | None:
+        """The newest passage that the person told, in the own scope."""
+        own = self._scopes[-1:]
+        told = [stored for stored in self._memory.documents(own) if stored.kind == "turn"]
+        if not told:
+            return None
+        newest = max(told, key=lambda stored: stored.id)
+        found = self._memory.recall(newest.uri, 1, scopes=own, uris=[newest.uri], part="dense")
+        return found[0] if found else None

@@ -1,0 +1,165 @@
+"""Numbers that belong to an embedding space: how its cosines lie, and where its thresholds are.
+
+Cosines of two spaces mean different things: unrelated texts have .05 in one and .75 in another. What is decided by a cosine is
+therefore decided on one scale, that of the reference space (all-MiniLM-L6-v2), onto which the cosines of every space are moved by two
+anchors. `training/calibrate.py` fits the numbers of the bundled model, `fit` those of any other embedder, from texts that ship
+with ragbot.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragbot.models import bundled
+from ragbot.models.embedder import Embedder
+from ragbot.search.fuse import RankWeights
+
+Floats = NDArray[np.float32]
+
+REFERENCE_TEXTS = Path(__file__).parent / "reference_texts.jsonl"
+"""Questions with the passage that answers each and a shorter form of it, and statements with later ones that replace them."""
+SHORTENED = 0.9
+"""`similarity` is this share of the least cosine of any shortened statement and the whole one."""
+OTHER_MATTERS = 0.995
+"""`same_matter` lies midway between this quantile of statements of different matters and the median of those of the same one:
+a statement that is taken for outdated although it is not is lost, one that is kept although outdated is only shown beside."""
+READS_CJK = 0.9
+"""An embedder that tells apart this share of Chinese pairs reads Chinese as it reads English."""
+MIN_SPREAD = 0.02
+"""Anchors that lie nearer to each other than this tell nothing; the space keeps the reference scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The numbers of one space. The defaults are those of no model: they change nothing and decide by the middle."""
+
+    unrelated: float = 0.0
+    """The mean cosine of a question and the passage of another question."""
+    related: float = 1.0
+    """The mean cosine of a question and its own passage."""
+    unrelated_cjk: float = 0.0
+    related_cjk: float = 1.0
+    reference_unrelated: float = 0.0
+    reference_related: float = 1.0
+    reference_unrelated_cjk: float = 0.0
+    reference_related_cjk: float = 1.0
+    """The same of the reference space, in which the numbers below were fitted."""
+    same_matter: float = 0.6
+    same_matter_cjk: float = 0.6
+    """Two statements of one person are of the same matter from this cosine on (passage with passage)."""
+    similarity: float = 0.5
+    similarity_cjk: float = 0.5
+    """A sentence and the evidence that it shortens have at least this cosine (passage with passage)."""
+    words: float = 0.5
+    words_cjk: float = 1.0
+    feedback: float = 0.4
+    feedback_cjk: float = 0.0
+    """Ranking weights (`RankWeights`)."""
+    sentence_meaning: float = 1.0
+    sentence_words: float = 0.3
+    sentence_meaning_cjk: float = 0.3
+    sentence_words_cjk: float = 1.0
+    """What the cosine of a sentence and its match of words count in the order of the evidence."""
+    bias: float = -3.6
+    cosine: float = 6.3
+    coverage: float = 1.8
+    bias_cjk: float = -8.3
+    cosine_cjk: float = 5.9
+    coverage_cjk: float = 10.1
+    """The logistic curve of how likely a sentence answers, over aligned cosine and match of words."""
+
+    @classmethod
+    def of(cls, numbers: Mapping[str, float]) -> Calibration:
+        """The calibration that a store or a file keeps. Names that this version does not know are passed over."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: float(value) for name, value in numbers.items() if name in known})
+
+    def as_mapping(self) -> dict[str, float]:
+        """The numbers by name."""
+        return asdict(self)
+
+    def aligned(self, cosines: Floats, cjk: bool) -> Floats:
+        """Cosines of a question and passages, moved onto the reference scale."""
+        if cjk:
+            low, high = self.unrelated_cjk, self.related_cjk
+            base, top = self.reference_unrelated_cjk, self.reference_related_cjk
+        else:
+            low, high, base, top = self.unrelated, self.related, self.reference_unrelated, self.reference_related
+        if (low, high) == (base, top) or high - low < MIN_SPREAD:
+            return cosines
+        return (base + (cosines - low) * ((top - base) / (high - low))).astype(np.float32)
+
+    def rank_weights(self, policy: Mapping[str, float]) -> RankWeights:
+        """The ranking weights of this space, with those that a policy sets."""
+        own = {name: getattr(self, name) for name in ("words", "words_cjk", "feedback", "feedback_cjk")}
+        return RankWeights.of({**own, **policy})
+
+
+@functools.lru_cache(maxsize=1)
+def reference() -> Calibration:
+    """The calibration of the bundled embedder, made by `training/calibrate.py`."""
+    return Calibration.of(json.loads(bundled.CALIBRATION.read_text(encoding="utf-8")))
+
+
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """What the reference texts of one language say of a space: measured, not fitted."""
+
+    unrelated: float
+    related: float
+    same_matter: float
+    similarity: float
+    separation: float
+    """How many questions are nearer to their own passage than others are, as a share of all pairs (AUC)."""
+
+
+def calibration_of(embedder: Embedder) -> Calibration:
+    """The numbers that came with an embedder, else those that the reference texts give. Embeds some 250 short texts."""
+    if embedder.calibration is not None:
+        return Calibration.of(embedder.calibration)
+    base, english, chinese = reference(), measure(embedder, "en"), measure(embedder, "zh")
+    numbers = base.as_mapping() | anchors(english, chinese)
+    if chinese.separation >= READS_CJK:  # it reads both alike: what holds for the one holds for the other
+        for name in ("words", "feedback", "sentence_meaning", "sentence_words", "bias", "cosine", "coverage"):
+            numbers[f"{name}_cjk"] = numbers[name]
+        numbers |= {"reference_unrelated_cjk": base.reference_unrelated, "reference_related_cjk": base.reference_related}
+    return Calibration.of(numbers)
+
+
+def anchors(english: Anchors, chinese: Anchors) -> dict[str, float]:
+    """What was measured of a space, under the names of its calibration."""
+    names = ("unrelated", "related", "same_matter", "similarity")
+    found = {name: getattr(english, name) for name in names}
+    return found | {f"{name}_cjk": getattr(chinese, name) for name in names}
+
+
+def measure(embedder: Embedder, language: str) -> Anchors:
+    """Embed the reference texts of a language ("en" or "zh"), and measure how the cosines of this space lie."""
+    rows = [json.loads(line) for line in REFERENCE_TEXTS.read_text(encoding="utf-8").splitlines() if line]
+    rows = [row for row in rows if row["lang"] == language]
+    answers, changes = [row for row in rows if "question" in row], [row for row in rows if "old" in row]
+    questions = np.array([embedder.encode_query(row["question"]) for row in answers], np.float32)
+    short, whole = (embedder.encode([row[name] for row in answers]) for name in ("short", "passage"))
+    old, new = (embedder.encode([row[name] for row in changes]) for name in ("old", "new"))
+    own, other = _apart(questions @ whole.T)
+    same, different = _apart(old @ new.T)
+    return Anchors(
+        unrelated=round(float(other.mean()), 4),
+        related=round(float(own.mean()), 4),
+        same_matter=round(float(np.quantile(different, OTHER_MATTERS) + np.median(same)) / 2, 4),
+        similarity=round(SHORTENED * float((short * whole).sum(1).min()), 4),
+        separation=round(float((own[:, None] > other[None, :]).mean()), 4),
+    )
+
+
+def _apart(cosines: Floats) -> tuple[Floats, Floats]:
+    """Of (n, n) cosines the diagonal, which are those of pairs, and the others."""
+    own = np.eye(len(cosines), dtype=bool)
+    return cosines[own], cosines[~own]
