@@ -251,7 +251,7 @@ class _Run:
 
     def _failed(self, uri: str, cause: Exception) -> Outcome:
         old = self._memory.document(uri, scope=self._scope) if uri in self.known else None
-        still = f" (its version of {old.ingested_at:%Y-%m-%d} still answers)" if old else ""
+        still = f" (its version of {old.recorded_at:%Y-%m-%d} still answers)" if old else ""
         return Outcome(uri, "failed", f"{cause}{still}")
 
     def _remember(self, waiting: Sequence[Document]) -> Iterator[Outcome]:

@@ -26,7 +26,7 @@ from ragbot.settings import NONE
 from ragbot.store import Raced
 from ragbot.text import messages, storable
 from ragbot.text.tokens import has_cjk
-from ragbot.types import EVERYONE, LOCAL, Document, Turn
+from ragbot.types import EVERYONE, LOCAL, Claim, Document, Turn
 
 HISTORY_TURNS = 4
 
@@ -184,7 +184,7 @@ class Chat:
             scope=self.scope,
             question=question,
             answer="",
-            citations=(),
+            claims=(),
             grounded=False,
             at=datetime.now(UTC),
         )
@@ -198,11 +198,10 @@ class Chat:
         return turn
 
     def _finish(self, turn: Turn, said: Sequence[AnswerSentence], failed: bool) -> Turn:
-        citations = tuple(dict.fromkeys(s.citation for s in said if s.citation))
-        claims = [s for s in said if not s.aside]
-        grounded = bool(claims) and not failed and all(s.citation for s in claims)
+        claims = tuple(_claim(s) for s in said if not s.aside)
+        grounded = bool(claims) and not failed and all(claim.verdict == "supported" for claim in claims)
         sure = max((s.confidence for s in said), default=0.0)
-        done = replace(turn, answer=" ".join(s.text for s in said), citations=citations, grounded=grounded, confidence=sure)
+        done = replace(turn, answer=" ".join(s.text for s in said), claims=claims, grounded=grounded, confidence=sure)
         try:
             with self.memory.store.writing() as transaction:
                 transaction.add_answer(done)
@@ -211,3 +210,9 @@ class Chat:
             with self.memory.store.writing() as transaction:
                 transaction.add_answer(done)
         return done
+
+
+def _claim(said: AnswerSentence) -> Claim:
+    if said.citation is None:
+        return Claim(said.text, "unsupported", said.confidence)
+    return Claim(said.text, "supported", said.confidence, (said.citation,))

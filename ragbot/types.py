@@ -15,6 +15,8 @@ Kind = Literal["file", "turn", "correction"]
 Role = Literal["system", "user", "assistant"]
 Part = Literal["dense", "lexical", "fused", "reranked"]
 """A part of recall that can be asked alone."""
+Verdict = Literal["supported", "partial", "unsupported", "contradicted"]
+"""How a claim stands to the passages that it cites."""
 
 EVERYONE = "everyone"
 """The scope that every reader may see."""
@@ -52,7 +54,7 @@ class Document:
 class Chunk:
     """A passage of a document, the unit of recall and of citation.
 
-    It was true from `valid_from`, was learnt at `ingested_at`, and is current while `retired_at`
+    It was true from `valid_from`, was stored at `recorded_at`, and is current while `retired_at`
     is None. `retired_by` is the digest of the version that replaced it, or "removed".
     `sha256` is the digest of `embedded`, the text that its vector stands for.
     `line` is 0 where the original has no lines of its own.
@@ -68,7 +70,7 @@ class Chunk:
     sha256: str
     scope: str
     valid_from: datetime
-    ingested_at: datetime
+    recorded_at: datetime
     kind: Kind = "file"
     title: str = ""
     heading: str = ""
@@ -102,6 +104,8 @@ class Space:
     dim: int
     prefixes: tuple[str, str] = ("", "")
     """What is put before a query and before a passage."""
+    calibration: Mapping[str, float] = field(default_factory=dict, compare=False)
+    """Thresholds and scales that were fitted on this model, by name; empty where none were. No part of its identity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +203,19 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """One statement of an answer, and the passages that it stands on."""
+
+    text: str
+    verdict: Verdict
+    score: float
+    """How likely it is, from 0 to 1, that the passages support it."""
+    citations: tuple[Citation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
-    """One exchange. `grounded` is true if every sentence of the answer stands in a citation.
+    """One exchange. `grounded` is true if every claim of the answer is supported.
 
     `answer` is "" where the answer was never finished.
     """
@@ -210,11 +225,65 @@ class Turn:
     scope: str
     question: str
     answer: str
-    citations: tuple[Citation, ...]
+    claims: tuple[Claim, ...]
     grounded: bool
     at: datetime
     confidence: float = 0.0
-    """How likely it is, from 0 to 1, that what it was given answers the question."""
+    """How likely it is, from 0 to 1, that the passages found answer the question."""
+    policy: int = 0
+    """Version of the policy that ranked; 0 is the one that ragbot ships."""
+    strategy: str = ""
+    """Name of the strategy that was chosen for this turn; "" where there was no choice."""
+    propensity: float = 1.0
+    """With which probability that strategy was chosen."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Names and revisions of the embedder, the generator, the persona and the index that took part."""
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """The citations of all claims, in order, each once."""
+        return tuple(dict.fromkeys(cited for claim in self.claims for cited in claim.citations))
+
+
+@dataclass(frozen=True, slots=True)
+class HitFeatures:
+    """What ranked a passage. Ranks count from 1; None where that part of the search did not find it or did not run."""
+
+    cosine: float | None = None
+    dense_rank: int | None = None
+    bm25: float | None = None
+    lexical_rank: int | None = None
+    neighbours: float = 0.0
+    """What the turns beside it added to its score."""
+    feedback: float | None = None
+    """Its cosine to the best passages (pseudo-relevance feedback)."""
+    rerank: float | None = None
+    """The score of the reranker."""
+    rerank_from: int | None = None
+    """Its rank before it was reranked."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnHit:
+    """A passage that was retrieved for a turn: at which place, with which score, and why."""
+
+    chunk_id: int
+    ord: int
+    score: float
+    features: HitFeatures
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One version of the ranking weights. It is never changed: what is learnt becomes a new version."""
+
+    version: int
+    weights: Mapping[str, float]
+    parents: tuple[int, ...]
+    """The versions that it was made from."""
+    report: Mapping[str, object]
+    """The measurements that let it in."""
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,7 +279,7 @@ def status(
         say(f"embedder: {space.model if space else f'{chosen.embedder} (nothing embedded yet)'}")
         for stored in listed if everything else listed[:SHOWN]:
             whose = "" if stored.scope == EVERYONE else f"  [{stored.scope}]"
-            say(f"  {stored.ingested_at:%Y-%m-%d %H:%M}  {stored.chunks:>5} passages  {one_line(stored.uri)}{whose}")
+            say(f"  {stored.recorded_at:%Y-%m-%d %H:%M}  {stored.chunks:>5} passages  {one_line(stored.uri)}{whose}")
         if len(listed) > SHOWN and not everything:
             note(f"  … and {len(listed) - SHOWN} more (--all)")
 

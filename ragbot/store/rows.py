@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row
 
-from ragbot.types import Chunk, Citation
+from ragbot.types import Chunk, Citation, Claim, Policy, Space, Turn
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -41,7 +43,7 @@ def chunk(row: Row[Any]) -> Chunk:
         sha256=row.sha256,
         scope=row.scope,
         valid_from=moment(row.valid_from),
-        ingested_at=moment(row.ingested_at),
+        recorded_at=moment(row.recorded_at),
         kind=row.kind,
         title=row.title,
         heading=row.heading,
@@ -65,3 +67,33 @@ def citation(row: Row[Any]) -> Citation:
         heading=row.heading,
         said_at=None if row.said_at is None else moment(row.said_at),
     )
+
+
+def space(row: Row[Any]) -> Space:
+    """A row of `spaces` as a Space."""
+    prefixes = (row.query_prefix, row.passage_prefix)
+    return Space(row.id, row.model, row.revision, row.dim, prefixes, json.loads(row.calibration))
+
+
+def turn(row: Row[Any], claims: Sequence[Claim]) -> Turn:
+    """A row of `turns` as a Turn."""
+    return Turn(
+        id=row.id,
+        session=row.session,
+        scope=row.scope,
+        question=row.question,
+        answer=row.answer,
+        claims=tuple(claims),
+        grounded=row.grounded,
+        at=moment(row.at),
+        confidence=row.confidence,
+        policy=row.policy,
+        strategy=row.strategy,
+        propensity=row.propensity,
+        versions=json.loads(row.versions),
+    )
+
+
+def policy(row: Row[Any]) -> Policy:
+    """A row of `policies` as a Policy."""
+    return Policy(row.version, json.loads(row.weights), tuple(json.loads(row.parents)), json.loads(row.report), moment(row.at))

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0005"
+REVISION = "0006"
 """The newest migration that this program knows."""
 
 metadata = MetaData()
@@ -51,6 +51,7 @@ spaces = Table(
     Column("dim", Integer, nullable=False),
     Column("query_prefix", Text, nullable=False),
     Column("passage_prefix", Text, nullable=False),
+    Column("calibration", Text, nullable=False, server_default="{}"),
     UniqueConstraint("model", "revision"),
     sqlite_autoincrement=True,
 )
@@ -66,7 +67,7 @@ documents = Table(
     Column("sha256", Text, nullable=False),
     Column("metadata", Text, nullable=False),
     Column("valid_from", BigInteger, nullable=False),
-    Column("ingested_at", BigInteger, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
     Column("retired_at", BigInteger),
     UniqueConstraint("scope", "uri"),
     sqlite_autoincrement=True,
@@ -90,10 +91,12 @@ chunks = Table(
     Column("line", Integer, nullable=False),
     Column("sha256", Text, nullable=False),
     Column("valid_from", BigInteger, nullable=False),
-    Column("ingested_at", BigInteger, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
     Column("retired_at", BigInteger),
     Column("retired_by", Text),
     Column("retired_txn", Integer),
+    Column("valid_to", BigInteger),
+    Column("superseded_by", Integer),
     Index("chunks_document", "document_id", "retired_at"),
     sqlite_autoincrement=True,
 )
@@ -102,6 +105,7 @@ hooks = text("(ord = 0 OR sha256 < '1')")
 sixteen. Digests lie all over an index: with every chunk in it, it was half of what an update of a large home wrote."""
 Index("chunks_hook", chunks.c.sha256, sqlite_where=hooks)
 Index("chunks_retired_txn", chunks.c.retired_txn, sqlite_where=chunks.c.retired_txn.is_not(None))
+Index("chunks_superseded_by", chunks.c.superseded_by, sqlite_where=chunks.c.superseded_by.is_not(None))
 
 vectors = Table(
     "vectors",
@@ -140,7 +144,23 @@ turns = Table(
     Column("grounded", Boolean, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("confidence", Float, nullable=False, server_default="0"),
-    Index("turns_session", "scope", "session", "at"),
+    Column("seq", Integer, nullable=False, server_default="0"),
+    Column("policy", Integer, nullable=False, server_default="0"),
+    Column("strategy", Text, nullable=False, server_default=""),
+    Column("propensity", Float, nullable=False, server_default="1"),
+    Column("versions", Text, nullable=False, server_default="{}"),
+    Index("turns_session", "scope", "session", "seq"),
+    Index("turns_seq", "seq", unique=True),
+)
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("turn_id", ForeignKey("turns.id", ondelete="CASCADE"), primary_key=True),
+    Column("ord", Integer, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("score", Float, nullable=False),
 )
 
 citations = Table(
@@ -158,8 +178,42 @@ citations = Table(
     Column("line", Integer, nullable=False),
     Column("heading", Text, nullable=False),
     Column("said_at", BigInteger),
+    Column("claim", Integer, nullable=False, server_default="0"),
     Index("citations_chunk", "chunk_id"),
 )
+"""`claim` is the place (`claims.ord`) of the claim that a citation belongs to."""
+
+turn_hits = Table(
+    "turn_hits",
+    metadata,
+    Column("turn_id", ForeignKey("turns.id", ondelete="CASCADE"), primary_key=True),
+    Column("ord", Integer, primary_key=True),
+    Column("chunk_id", ForeignKey("chunks.id", ondelete="CASCADE"), nullable=False),
+    Column("score", Float, nullable=False),
+    Column("features", Text, nullable=False),
+    Index("turn_hits_chunk", "chunk_id"),
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("version", Integer, primary_key=True),
+    Column("weights", Text, nullable=False),
+    Column("parents", Text, nullable=False),
+    Column("report", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("uri", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+"""What is known of the place that a document came from, so that it is fetched and parsed again only if it has changed."""
 
 feedback = Table(
     "feedback",

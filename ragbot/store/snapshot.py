@@ -16,7 +16,8 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, selec
 from ragbot.store import rows
 from ragbot.store import schema as s
 from ragbot.store import statements as q
-from ragbot.types import Chunk, Citation, Feedback, Space, Turn
+from ragbot.store.turns import TurnReads
+from ragbot.types import Chunk, Space
 
 MANY = 500
 """How many ids go into one statement."""
@@ -36,13 +37,13 @@ class Stored:
     sha256: str
     metadata: dict[str, str]
     valid_from: datetime
-    ingested_at: datetime
+    recorded_at: datetime
     retired_at: datetime | None
     chunks: int
     """How many are current."""
 
 
-class Snapshot:
+class Snapshot(TurnReads):
     """One snapshot of the database."""
 
     def __init__(self, connection: Connection) -> None:
@@ -90,7 +91,7 @@ class Snapshot:
 
     def _space(self, query: Select[Any]) -> Space | None:
         row = self._connection.execute(query).first()
-        return Space(row.id, row.model, row.revision, row.dim, (row.query_prefix, row.passage_prefix)) if row else None
+        return rows.space(row) if row else None
 
     def document(self, scope: str, uri: str) -> Stored | None:
         """One document, retired or not."""
@@ -123,7 +124,7 @@ class Snapshot:
                 row.sha256,
                 json.loads(row.metadata),
                 rows.moment(row.valid_from),
-                rows.moment(row.ingested_at),
+                rows.moment(row.recorded_at),
                 None if row.retired_at is None else rows.moment(row.retired_at),
                 row.live,
             )
@@ -257,49 +258,6 @@ class Snapshot:
             .where(d.chunk_id.in_(chunk_ids), s.documents.c.retired_at.is_(None), s.documents.c.scope.in_(scopes))
         )
         return [tuple(row) for row in self._connection.execute(query)]
-
-    def turn(self, turn_id: str) -> Turn | None:
-        """One turn with its citations."""
-        found = self._turns(s.turns.c.id == turn_id, 1)
-        return found[0] if found else None
-
-    def turns(self, scope: str, session: str, limit: int) -> list[Turn]:
-        """The last turns of a session, oldest first."""
-        return self._turns(and_(s.turns.c.scope == scope, s.turns.c.session == session), limit)
-
-    def _turns(self, which: ColumnElement[bool], limit: int) -> list[Turn]:
-        newest = select(s.turns).where(which).order_by(s.turns.c.at.desc(), s.turns.c.id.desc()).limit(limit)
-        found = self._connection.execute(newest).all()
-        cited = self._citations([row.id for row in found])
-        return [
-            Turn(
-                row.id,
-                row.session,
-                row.scope,
-                row.question,
-                row.answer,
-                tuple(cited.get(row.id, ())),
-                row.grounded,
-                rows.moment(row.at),
-                row.confidence,
-            )
-            for row in reversed(found)
-        ]
-
-    def _citations(self, turn_ids: Sequence[str]) -> dict[str, list[Citation]]:
-        c = s.citations.c
-        found: dict[str, list[Citation]] = {}
-        for row in self._connection.execute(select(s.citations).where(c.turn_id.in_(turn_ids)).order_by(c.turn_id, c.ord)):
-            found.setdefault(row.turn_id, []).append(rows.citation(row))
-        return found
-
-    def feedback(self, turn_id: str) -> list[Feedback]:
-        """What was said about a turn, oldest first."""
-        query = select(s.feedback).where(s.feedback.c.turn_id == turn_id).order_by(s.feedback.c.id)
-        return [
-            Feedback(r.id, r.turn_id, r.kind, r.text, tuple(json.loads(r.chunk_ids)), r.author, rows.moment(r.at))
-            for r in self._connection.execute(query)
-        ]
 
     def integrity(self) -> list[str]:
         """What the database itself finds wrong, in words; empty if nothing."""

@@ -10,7 +10,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,8 @@ from ragbot.store import rows
 from ragbot.store import schema as s
 from ragbot.store import statements as q
 from ragbot.store.snapshot import MANY, MARK, Snapshot
-from ragbot.types import Citation, Document, NewChunk, Remembered, Space, Turn
+from ragbot.store.turns import Raced, TurnWrites
+from ragbot.types import Citation, Document, NewChunk, Remembered, Space
 
 FORGOTTEN = "[forgotten]"
 """What stands in place of an answer that quoted a forgotten document."""
@@ -30,11 +31,7 @@ _compiled: dict[tuple[str, ...], Any] = {}
 """Statements for many values, by table and keys."""
 
 
-class Raced(Exception):
-    """Another process changed the ground since the vectors were computed: compute again."""
-
-
-class Transaction(Snapshot):
+class Transaction(Snapshot, TurnWrites):
     """One transaction. Reads within it see its own writes."""
 
     def __init__(self, connection: Connection) -> None:
@@ -55,6 +52,12 @@ class Transaction(Snapshot):
         made = self.space(model, revision)
         assert made is not None
         return made
+
+    def set_calibration(self, space: Space, calibration: Mapping[str, float]) -> None:
+        """Keep the calibration of a space, in place of the one before. Raises Raced if the space is there no longer."""
+        values = {"calibration": json.dumps({name: float(value) for name, value in calibration.items()})}
+        if not self._connection.execute(update(s.spaces).where(s.spaces.c.id == space.id).values(values)).rowcount:
+            raise Raced
 
     def replace_active_space(self, space: Space) -> None:
         """Let `space` answer from now on, and keep the one that did; others go.
@@ -159,7 +162,7 @@ class Transaction(Snapshot):
             "sha256": document.sha256,
             "metadata": _noted(document.metadata),
             "valid_from": rows.micros(document.valid_from) if document.valid_from else self.at,
-            "ingested_at": self.at,
+            "recorded_at": self.at,
             "retired_at": None,
         }
         found = self._connection.execute(q.DOCUMENT_ID, {"of_scope": document.scope, "of_uri": document.uri}).scalar()
@@ -228,7 +231,7 @@ class Transaction(Snapshot):
             "kind": document.kind,
             "title": document.title,
             "valid_from": valid_from,
-            "ingested_at": self.at,
+            "recorded_at": self.at,
         }
         values = [
             {
@@ -321,58 +324,23 @@ class Transaction(Snapshot):
             self._connection.execute(update(s.feedback).where(said).values(text=FORGOTTEN))
 
     def _erase_chunks(self, ids: Sequence[int]) -> None:
-        cites = s.citations.c
-        quoting = select(cites.turn_id).where(cites.chunk_id.in_(ids))
-        self._connection.execute(
-            update(s.turns).where(s.turns.c.id.in_(quoting)).values(answer=FORGOTTEN, grounded=False, confidence=0.0)
-        )
-        self._connection.execute(delete(s.citations).where(cites.chunk_id.in_(ids)))
+        cited = select(s.citations.c.turn_id).where(s.citations.c.chunk_id.in_(ids))
+        quoting = list(self._connection.execute(cited.distinct()).scalars())
+        for at in range(0, len(quoting), MANY):
+            self._erase_answers(quoting[at : at + MANY])
         self._connection.execute(delete(s.disputes).where(s.disputes.c.chunk_id.in_(ids)))
+        self._connection.execute(delete(s.turn_hits).where(s.turn_hits.c.chunk_id.in_(ids)))
+        superseded = update(s.chunks).where(s.chunks.c.superseded_by.in_(ids))
+        self._connection.execute(superseded.values(superseded_by=None))
         self._connection.execute(delete(s.vectors).where(s.vectors.c.chunk_id.in_(ids)))
         self._connection.execute(delete(s.chunks).where(s.chunks.c.id.in_(ids)))
 
-    # Conversation
-
-    def add_turn(self, turn: Turn) -> None:
-        """Add a turn as it is said, before it has an answer."""
-        values = {"id": turn.id, "session": turn.session, "scope": turn.scope, "question": turn.question}
-        rest = {"answer": turn.answer, "grounded": turn.grounded, "at": rows.micros(turn.at), "confidence": turn.confidence}
-        self._connection.execute(insert(s.turns).values(values | rest))
-
-    def add_answer(self, turn: Turn) -> None:
-        """Complete a turn with its answer and citations.
-
-        Raises Raced if a cited chunk was erased meanwhile: its words must not come back.
-        """
-        ids = {cited.chunk_id for cited in turn.citations}
-        there = self._connection.execute(select(s.chunks.c.id).where(s.chunks.c.id.in_(ids))).scalars().all()
-        if len(there) < len(ids):
-            raise Raced
-        values = {"answer": turn.answer, "grounded": turn.grounded, "confidence": turn.confidence}
-        self._connection.execute(update(s.turns).where(s.turns.c.id == turn.id).values(values))
-        for at, cited in enumerate(turn.citations):
-            self._connection.execute(insert(s.citations).values(turn_id=turn.id, ord=at, **_citation(cited)))
-
-    def add_feedback(self, turn: Turn, kind: Literal["up", "down", "correction"], words: str = "", author: str = "") -> None:
-        """Add what a person said about a turn, with the chunks that the turn stood on."""
-        ids = json.dumps(sorted({cited.chunk_id for cited in turn.citations}))
-        values = {"turn_id": turn.id, "kind": kind, "text": words, "chunk_ids": ids, "author": author, "at": self.at}
-        self._connection.execute(insert(s.feedback).values(values))
-
-
-def _citation(cited: Citation) -> dict[str, Any]:
-    return {
-        "chunk_id": cited.chunk_id,
-        "uri": cited.uri,
-        "kind": cited.kind,
-        "start": cited.start,
-        "end": cited.end,
-        "quote": cited.quote,
-        "page": cited.page,
-        "line": cited.line,
-        "heading": cited.heading,
-        "said_at": None if cited.said_at is None else rows.micros(cited.said_at),
-    }
+    def _erase_answers(self, turn_ids: Sequence[str]) -> None:
+        """Every claim of such an answer goes: one may repeat in other words what another one quotes."""
+        forgotten = {"answer": FORGOTTEN, "grounded": False, "confidence": 0.0}
+        self._connection.execute(update(s.turns).where(s.turns.c.id.in_(turn_ids)).values(forgotten))
+        self._connection.execute(delete(s.citations).where(s.citations.c.turn_id.in_(turn_ids)))
+        self._connection.execute(delete(s.claims).where(s.claims.c.turn_id.in_(turn_ids)))
 
 
 def _noted(metadata: Mapping[str, str]) -> str:

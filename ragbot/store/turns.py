@@ -1,0 +1,183 @@
+"""Turns, their claims and hits, feedback, and the policies that ranked for them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Literal
+
+import numpy as np
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
+
+from ragbot.errors import InputError
+from ragbot.store import rows
+from ragbot.store import schema as s
+from ragbot.types import Citation, Claim, Feedback, HitFeatures, Policy, Turn, TurnHit
+
+
+class Raced(Exception):
+    """Another process changed what this one had read before it wrote: read and compute again."""
+
+
+class TurnReads:
+    """Reads of turns, in one snapshot."""
+
+    _connection: Connection
+
+    def turn(self, turn_id: str) -> Turn | None:
+        """One turn with its claims and their citations."""
+        found = self._turns(s.turns.c.id == turn_id, 1)
+        return found[0] if found else None
+
+    def turns(self, scope: str, session: str, limit: int) -> list[Turn]:
+        """The last turns of a session, oldest first: in the order in which they were added."""
+        return self._turns(and_(s.turns.c.scope == scope, s.turns.c.session == session), limit)
+
+    def _turns(self, which: ColumnElement[bool], limit: int) -> list[Turn]:
+        newest = select(s.turns).where(which).order_by(s.turns.c.seq.desc()).limit(limit)
+        found = self._connection.execute(newest).all()
+        claims = self._claims([row.id for row in found])
+        return [rows.turn(row, claims.get(row.id, ())) for row in reversed(found)]
+
+    def _claims(self, turn_ids: Sequence[str]) -> dict[str, list[Claim]]:
+        c, cites = s.claims.c, s.citations.c
+        cited: dict[tuple[str, int], list[Citation]] = {}
+        for row in self._connection.execute(select(s.citations).where(cites.turn_id.in_(turn_ids)).order_by(cites.ord)):
+            cited.setdefault((row.turn_id, row.claim), []).append(rows.citation(row))
+        found: dict[str, list[Claim]] = {}
+        for row in self._connection.execute(select(s.claims).where(c.turn_id.in_(turn_ids)).order_by(c.turn_id, c.ord)):
+            citations = tuple(cited.get((row.turn_id, row.ord), ()))
+            found.setdefault(row.turn_id, []).append(Claim(row.text, row.verdict, row.score, citations))
+        return found
+
+    def turn_hits(self, turn_id: str) -> list[TurnHit]:
+        """What was retrieved for a turn, best first, without what was erased since."""
+        h = s.turn_hits.c
+        query = select(s.turn_hits).where(h.turn_id == turn_id).order_by(h.ord)
+        return [
+            TurnHit(row.chunk_id, row.ord, row.score, HitFeatures(**json.loads(row.features)))
+            for row in self._connection.execute(query)
+        ]
+
+    def feedback(self, turn_id: str) -> list[Feedback]:
+        """What was said about a turn, oldest first."""
+        query = select(s.feedback).where(s.feedback.c.turn_id == turn_id).order_by(s.feedback.c.id)
+        return [
+            Feedback(r.id, r.turn_id, r.kind, r.text, tuple(json.loads(r.chunk_ids)), r.author, rows.moment(r.at))
+            for r in self._connection.execute(query)
+        ]
+
+    def policy(self, version: int) -> Policy | None:
+        """One version of the ranking weights; None if it is not in this home."""
+        row = self._connection.execute(select(s.policies).where(s.policies.c.version == version)).first()
+        return rows.policy(row) if row else None
+
+    def policies(self) -> list[Policy]:
+        """Every policy of this home, oldest version first."""
+        return [rows.policy(row) for row in self._connection.execute(select(s.policies).order_by(s.policies.c.version))]
+
+
+class TurnWrites(TurnReads):
+    """Writes of turns, in one transaction."""
+
+    at: int
+
+    def add_turn(self, turn: Turn) -> None:
+        """Add a turn as it is said, before it has an answer. It comes after every turn that is there, whatever the clock says."""
+        last = self._connection.execute(select(func.coalesce(func.max(s.turns.c.seq), 0))).scalar_one()
+        said = {
+            "id": turn.id,
+            "session": turn.session,
+            "scope": turn.scope,
+            "question": turn.question,
+            "at": rows.micros(turn.at),
+        }
+        self._connection.execute(insert(s.turns).values(said | _answer(turn) | {"seq": last + 1}))
+
+    def add_answer(self, turn: Turn, hits: Sequence[TurnHit] = ()) -> None:
+        """Complete a turn with its answer, its claims, and what was retrieved for it.
+
+        Hits on chunks that were erased meanwhile are left out. Raises Raced if a cited chunk was: its words must not come back.
+        """
+        cited = {one.chunk_id for one in turn.citations}
+        there = set(
+            self._connection.execute(
+                select(s.chunks.c.id).where(s.chunks.c.id.in_(cited | {hit.chunk_id for hit in hits}))
+            ).scalars()
+        )
+        if not cited <= there:
+            raise Raced
+        self._connection.execute(update(s.turns).where(s.turns.c.id == turn.id).values(_answer(turn)))
+        self._add_claims(turn)
+        values = [
+            {"turn_id": turn.id, "ord": hit.ord, "chunk_id": hit.chunk_id, "score": float(hit.score), "features": _features(hit)}
+            for hit in hits
+            if hit.chunk_id in there
+        ]
+        if values:
+            self._connection.execute(insert(s.turn_hits), values)
+
+    def _add_claims(self, turn: Turn) -> None:
+        claims = [
+            {"turn_id": turn.id, "ord": at, "text": one.text, "verdict": one.verdict, "score": float(one.score)}
+            for at, one in enumerate(turn.claims)
+        ]
+        cited = [(at, one) for at, claim in enumerate(turn.claims) for one in claim.citations]
+        citations = [{"turn_id": turn.id, "ord": n, "claim": at, **_citation(one)} for n, (at, one) in enumerate(cited)]
+        if claims:
+            self._connection.execute(insert(s.claims), claims)
+        if citations:
+            self._connection.execute(insert(s.citations), citations)
+
+    def add_feedback(self, turn: Turn, kind: Literal["up", "down", "correction"], words: str = "", author: str = "") -> None:
+        """Add what a person said about a turn, with the chunks that the turn stood on."""
+        ids = json.dumps(sorted({cited.chunk_id for cited in turn.citations}))
+        values = {"turn_id": turn.id, "kind": kind, "text": words, "chunk_ids": ids, "author": author, "at": self.at}
+        self._connection.execute(insert(s.feedback).values(values))
+
+    def add_policy(self, policy: Policy) -> None:
+        """Add a version of the ranking weights. Raises InputError if there is one of that number: policies are never changed."""
+        if self.policy(policy.version):
+            raise InputError(f"policy {policy.version}: is there already, and a policy is never changed; give it a new number")
+        values = {
+            "version": policy.version,
+            "weights": json.dumps({name: float(weight) for name, weight in policy.weights.items()}),
+            "parents": json.dumps(list(policy.parents)),
+            "report": json.dumps(dict(policy.report), ensure_ascii=False),
+            "at": rows.micros(policy.at),
+        }
+        self._connection.execute(insert(s.policies).values(values))
+
+
+def _answer(turn: Turn) -> dict[str, Any]:
+    """What is known of a turn once it is answered."""
+    return {
+        "answer": turn.answer,
+        "grounded": turn.grounded,
+        "confidence": float(turn.confidence),
+        "policy": turn.policy,
+        "strategy": turn.strategy,
+        "propensity": float(turn.propensity),
+        "versions": json.dumps(dict(turn.versions), ensure_ascii=False),
+    }
+
+
+def _features(hit: TurnHit) -> str:
+    known: Mapping[str, Any] = {name: value for name, value in asdict(hit.features).items() if value is not None}
+    return json.dumps({name: value.item() if isinstance(value, np.generic) else value for name, value in known.items()})
+
+
+def _citation(cited: Citation) -> dict[str, Any]:
+    return {
+        "chunk_id": cited.chunk_id,
+        "uri": cited.uri,
+        "kind": cited.kind,
+        "start": cited.start,
+        "end": cited.end,
+        "quote": cited.quote,
+        "page": cited.page,
+        "line": cited.line,
+        "heading": cited.heading,
+        "said_at": None if cited.said_at is None else rows.micros(cited.said_at),
+    }
