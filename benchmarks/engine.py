@@ -23,8 +23,7 @@ from pathlib import Path
 import numpy as np
 from corpus import machine, spread
 
-import ragbot.maintenance.spaces
-import ragbot.memory
+import ragbot.runtime
 from ragbot import Document, Memory
 from ragbot.index import manifest as manifests
 from ragbot.index.columns import Filter
@@ -240,7 +239,7 @@ def sizes(memory):
 OPEN = """
 import json, sys, time
 import numpy as np
-import ragbot.memory
+import ragbot.runtime
 from ragbot import Memory
 import faiss
 from ragbot.index import manifest as manifests
@@ -276,7 +275,7 @@ def main():
     options = parser.parse_args()
     corpus = Corpus(options.corpus, 50_000 if options.flat else options.count * 2 if options.churn else options.count)
     given = Given(corpus.vectors)
-    ragbot.maintenance.spaces.open_embedder = lambda name: given
+    ragbot.runtime.open_embedder = lambda name: given
     ragbot.memory.new_chunks_of = new_chunks_of
     if options.flat:
         print(json.dumps(flat(corpus, [options.home, *options.flat], options.rounds)))

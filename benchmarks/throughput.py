@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from corpus import machine
 
-import ragbot.maintenance.spaces
+import ragbot.runtime
 from ragbot import Document, Memory
 from ragbot.models.embedder import BundledEmbedder
 
@@ -91,7 +91,7 @@ def held():
 
 def gigabytes(wanted):
     """Ingest documents of 100 kB each, and watch the memory that this process holds, alone and with the background builder."""
-    ragbot.maintenance.spaces.open_embedder = lambda name: ByChance()
+    ragbot.runtime.open_embedder = lambda name: ByChance()
     most = {"ingesting": 0, "with_builder": 0}
     over = threading.Event()
 

@@ -1,4 +1,4 @@
-"""A conversation: ask, stream, rate, correct.
+"""A conversation: ask, stream, events, rate, correct.
 
 What a person tells is memory the moment it is said, before anything is answered. What the bot
 answers is history, and never evidence.
@@ -7,7 +7,6 @@ answers is history, and never evidence.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Generator as Generator_
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,20 +14,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ragbot.answer import persona as personas
+from ragbot.answer.answerer import Answerer, open_gap
+from ragbot.answer.context import Context
+from ragbot.answer.intent import Ask, understand
 from ragbot.answer.persona import Persona
-from ragbot.answer.replies import Answering, AnswerSentence
+from ragbot.answer.quote import cite_own
 from ragbot.errors import InputError, NotFoundError, RagbotError
 from ragbot.memory import Memory
-from ragbot.models.answerability import AnswerabilityModel, open_answerability_model
-from ragbot.models.generator import Generator, open_generator
+from ragbot.models.answerability import AnswerabilityModel
+from ragbot.models.generator import Generator
+from ragbot.runtime import Runtime
 from ragbot.search import filter
 from ragbot.settings import NONE
-from ragbot.store import Raced
+from ragbot.store import Raced, Transaction
 from ragbot.text import messages, storable
-from ragbot.text.tokens import has_cjk
-from ragbot.types import EVERYONE, LOCAL, Claim, Document, Turn
+from ragbot.types import EVERYONE, LOCAL, Citation, Claim, Document, Done, Event, Hit, Refusal, Turn, TurnHit
 
 HISTORY_TURNS = 4
+STRATEGY = "quote"
+"""The one way to answer there is: quote, or restate single sentences."""
 
 
 class Chat:
@@ -37,23 +41,32 @@ class Chat:
     def __init__(
         self, memory: Memory, session: str, scope: str, generator: Generator | None = None, persona: Persona | None = None
     ) -> None:
+        """A conversation over an open memory. Raises InputError for a session or scope that cannot be one."""
+        if not session.strip() or not scope.strip():
+            raise InputError("a chat needs a session and a scope that are not empty")
+        if scope.strip() == EVERYONE:
+            raise InputError(f"{EVERYONE!r} is no person's scope: one would write for all; name the person, or leave it out")
         self.memory = memory
         self.session = storable(session)
         self.scope = storable(scope)
-        self.last: Turn | None = None
-        """The newest turn of this object; after a `stream` was read to its end, the finished one."""
         self.persona = persona or personas.load(memory.settings.persona, memory.home)
         self._generator = generator
 
     @classmethod
-    def open(cls, home: str | Path | None = None, *, session: str = "default", scope: str = LOCAL, create: bool = True) -> Chat:
+    def open(
+        cls,
+        home: str | Path | None = None,
+        *,
+        session: str = "default",
+        scope: str = LOCAL,
+        create: bool = True,
+        runtime: Runtime | None = None,
+    ) -> Chat:
         """Open a conversation over the memory in `home`. Loads no model.
 
-        Raises what `Memory.open` raises, and InputError for an empty session or scope.
+        Raises what `Memory.open` raises, and InputError for a session or scope that is empty or reserved.
         """
-        if not session.strip() or not scope.strip():
-            raise InputError("a chat needs a session and a scope that are not empty")
-        memory = Memory.open(home, create=create)
+        memory = Memory.open(home, create=create, runtime=runtime)
         try:
             return cls(memory, session, scope)
         except RagbotError:
@@ -73,69 +86,73 @@ class Chat:
     @property
     def scopes(self) -> tuple[str, ...]:
         """Whose knowledge this chat reads."""
-        return tuple(dict.fromkeys((EVERYONE, self.scope)))
+        return (EVERYONE, self.scope)
 
     def load(self) -> None:
         """Load the models now and side by side, rather than at the first question and one after the other."""
         with ThreadPoolExecutor() as pool:
-            for loaded in [pool.submit(part) for part in (self.memory.embedder, self.generator, self.reader)]:
+            for loaded in [pool.submit(part) for part in (self.memory.embedder, self.generator, self.answerability_model)]:
                 loaded.result()
 
     def generator(self) -> Generator:
         """The configured generator, loaded the first time it is asked for."""
-        if self._generator is None:
-            self._generator = open_generator(self.memory.settings.generator, self.memory.settings.generator_timeout)
-        return self._generator
+        settings = self.memory.settings
+        return self._generator or self.memory.runtime.generator(settings.generator, settings.generator_timeout)
 
-    def reader(self) -> AnswerabilityModel | None:
-        """What reads questions and evidence together; None where the settings say so."""
-        return None if self.memory.settings.reader == NONE else open_answerability_model()
+    def answerability_model(self) -> AnswerabilityModel | None:
+        """The model that reads question and evidence together; None where the settings say so."""
+        return None if self.memory.settings.reader == NONE else self.memory.runtime.answerability_model()
 
     def ask(self, question: str, *, history: Sequence[tuple[str, str]] | None = None) -> Turn:
         """Answer a message. The turn's citations carry its sentences; without any, it says it does not know.
 
-        `history` is (role, text), oldest first, for whoever keeps the conversation elsewhere; by default it is
-        what was said in this session. Raises InputError for an empty message, ModelError if a model is missing.
+        `history` is (role, text), oldest first, for callers that keep the conversation elsewhere; by default it is
+        the last turns of this session. Raises InputError for an empty message, ModelError if a model is missing.
         """
-        pieces = self._stream(question, history)
-        while True:
-            try:
-                next(pieces)
-            except StopIteration as end:
-                turn: Turn = end.value
-                return turn
+        for event in self.events(question, history=history):
+            if isinstance(event, Done):
+                return event.turn
+        raise AssertionError("the events of an answer end with Done")
 
     def stream(self, question: str, *, history: Sequence[tuple[str, str]] | None = None) -> Iterator[str]:
         """Answer a message piece by piece, as `ask` does; each piece is checked before it is given.
 
-        The turn is stored when the iterator ends, and is then in `last`. If it is closed early,
-        what was said until then is stored; if it fails, likewise, and the turn counts as ungrounded.
+        The turn is stored when the iterator ends. If it is closed early, what was said until then is stored; if it fails,
+        likewise, and the turn counts as ungrounded.
         """
-        yield from self._stream(question, history)
+        between = ""
+        for event in self.events(question, history=history):
+            if not isinstance(event, Done):
+                yield f"{between}{event.text}"
+                between = " "
 
-    def _stream(self, question: str, history: Sequence[tuple[str, str]] | None) -> Generator_[str, None, Turn]:
+    def events(self, question: str, *, history: Sequence[tuple[str, str]] | None = None) -> Iterator[Event]:
+        """Answer a message as typed events, each as soon as it is sure; the last one is Done, with the stored turn."""
         if not question.strip():
             raise InputError("the message is empty; ask or tell something")
         question = storable(question)
-        history = self._history() if history is None else filter.history(history)
-        answering = Answering(self.memory, self.scopes, self.persona, self.generator, self.reader)
-        judged = answering.judged(question, history)
+        ask = understand(question, self._history() if history is None else filter.history(history))
+        context = Context(self.memory, self.scopes)
+        answerer = Answerer(context, self.persona, self.generator, self.answerability_model, self.memory.settings.max_tokens)
+        gap = open_gap(ask, self.persona)
         # What fills the gap of a check is an exercise, no knowledge.
-        turn = self._begin(question, "" if judged else messages.statements(question))
-        said: list[AnswerSentence] = []
+        turn, own = self._begin(ask, "" if gap else ask.statements)
+        said: list[Event] = []
         failed = True
         try:
-            for sentence in [judged] if judged else answering.reply(question, history, f"turn:{turn.id}"):
-                piece = sentence.text if not said else f" {sentence.text}"
-                said.append(sentence)
-                yield piece
+            judged = answerer.judged(gap, question) if gap else None
+            if gap and judged is None:
+                own = self._remember_told(turn, ask.statements)
+            for event in [judged] if judged else answerer.events(ask, own):
+                said.append(event)
+                yield event
             failed = False
         except GeneratorExit:
             failed = False
             raise
         finally:
-            turn = self.last = self._finish(turn, said, failed)
-        return turn
+            done = self._finish(turn, ask, said, context.hits, failed)
+        yield Done(done)
 
     def rate(self, turn_id: str, *, up: bool, author: str = "") -> None:
         """Say whether a turn was good. Raises NotFoundError if there is none of this id in the scope."""
@@ -154,7 +171,9 @@ class Chat:
         correction = Document(
             uri=f"correction:{turn.id}",
             text=storable(text.strip()),
-            title=messages.questions(turn.question),  # what was told in it is a document of its own, to be forgotten on its own
+            title=messages.parse(
+                turn.question
+            ).question,  # what was told in it is a document of its own, to be forgotten on its own
             kind="correction",
             scope=self.scope,
             metadata={"author": storable(author)} if author else {},
@@ -176,43 +195,67 @@ class Chat:
             turns = snapshot.turns(self.scope, self.session, HISTORY_TURNS)
         return [line for turn in turns for line in (("user", turn.question), ("assistant", turn.answer)) if line[1]]
 
-    def _begin(self, question: str, told: str) -> Turn:
-        """Store the message, and what it tells as evidence, in one transaction."""
+    def _begin(self, ask: Ask, told: str) -> tuple[Turn, Citation | None]:
+        """Store the message, and what it tells as evidence, in one transaction. The turn, and where its own words stand."""
         turn = Turn(
             id=secrets.token_hex(6),
             session=self.session,
             scope=self.scope,
-            question=question,
+            question=ask.text,
             answer="",
             claims=(),
             grounded=False,
             at=datetime.now(UTC),
+            strategy=STRATEGY,
         )
         if told and self.persona.remember == "told":
-            document = Document(f"turn:{turn.id}", told, kind="turn", scope=self.scope, lines=False)
-            self.memory.remember(document, also=lambda transaction: transaction.add_turn(turn))
-        else:
-            with self.memory.store.writing() as transaction:
-                transaction.add_turn(turn)
-        self.last = turn
-        return turn
+            return turn, self._remember_told(turn, told, new=True)
+        with self.memory.store.writing() as transaction:
+            transaction.add_turn(turn)
+        return turn, None
 
-    def _finish(self, turn: Turn, said: Sequence[AnswerSentence], failed: bool) -> Turn:
-        claims = tuple(_claim(s) for s in said if not s.aside)
-        grounded = bool(claims) and not failed and all(claim.verdict == "supported" for claim in claims)
-        sure = max((s.confidence for s in said), default=0.0)
-        done = replace(turn, answer=" ".join(s.text for s in said), claims=claims, grounded=grounded, confidence=sure)
+    def _remember_told(self, turn: Turn, told: str, *, new: bool = False) -> Citation | None:
+        """Make what a turn tells evidence; with `new`, add the turn in the same transaction. Where its words stand."""
+        if not told or self.persona.remember != "told":
+            return None
+        document = Document(f"turn:{turn.id}", told, kind="turn", scope=self.scope, lines=False)
+        cited: list[Citation | None] = []
+
+        def also(transaction: Transaction) -> None:
+            cited.append(cite_own(transaction.chunks_of(self.scope, document.uri)))
+            if new:
+                transaction.add_turn(turn)
+
+        self.memory.remember(document, also=also)
+        return cited[-1]
+
+    def _finish(self, turn: Turn, ask: Ask, said: Sequence[Event], hits: Sequence[Hit], failed: bool) -> Turn:
+        """Store what was said, with what it stands on and what was retrieved for it."""
+        claims = tuple(event for event in said if isinstance(event, Claim))
+        texts = [event.text for event in said if not isinstance(event, Done)]
+        sure = [event.score for event in claims] + [event.confidence for event in said if isinstance(event, Refusal)]
+        done = replace(
+            turn,
+            answer=" ".join(texts),
+            claims=claims,
+            grounded=bool(claims) and not failed and all(claim.verdict == "supported" for claim in claims),
+            confidence=max(sure, default=0.0),
+            versions=self._versions(),
+        )
+        features = [TurnHit(hit.chunk.id, at, hit.score, hit.features) for at, hit in enumerate(hits, 1)]
         try:
             with self.memory.store.writing() as transaction:
-                transaction.add_answer(done)
+                transaction.add_answer(done, features)
         except Raced:  # a cited document was forgotten while the answer was written
-            done = replace(turn, answer=(self.persona.zh if has_cjk(turn.question) else self.persona.en).unknown)
+            words = self.persona.zh if ask.language == "zh" else self.persona.en
+            done = replace(turn, answer=words.unknown, versions=done.versions)
             with self.memory.store.writing() as transaction:
                 transaction.add_answer(done)
         return done
 
-
-def _claim(said: AnswerSentence) -> Claim:
-    if said.citation is None:
-        return Claim(said.text, "unsupported", said.confidence)
-    return Claim(said.text, "supported", said.confidence, (said.citation,))
+    def _versions(self) -> dict[str, str]:
+        """Names and revisions of what took part."""
+        settings = self.memory.settings
+        answerability = "" if settings.reader == NONE else settings.reader
+        own = {"generator": settings.generator, "answerability": answerability, "persona": self.persona.name}
+        return {**self.memory.versions(), **own}

@@ -26,7 +26,7 @@ from ragbot.index.view import Replaced, View
 from ragbot.maintenance import builder
 from ragbot.maintenance.builder import Builder
 from ragbot.maintenance.refresh import Maintenance, Progress
-from ragbot.maintenance.spaces import Counted, Spaces
+from ragbot.maintenance.spaces import Counted, Spaces, Vector
 from ragbot.models.embedder import Embedder
 from ragbot.models.reranker import Reranker
 from ragbot.runtime import Runtime, shared_runtime
@@ -46,6 +46,7 @@ from ragbot.types import (
     Checked,
     Chunk,
     Citation,
+    Dispute,
     Document,
     Forgotten,
     Hit,
@@ -222,7 +223,7 @@ class Memory:
 
     def embedder(self) -> Embedder:
         """The embedder of the space that answers, loaded the first time it is asked for."""
-        return self._spaces.embedder_of(self._spaces.active())
+        return self._spaces.embedder_of(self._answering_space())
 
     def warm(self) -> None:
         """Load the embedder now, so that the next document or question need not wait for it."""
@@ -231,13 +232,22 @@ class Memory:
         if space:
             self._spaces.embedder_of(space).encode_query("warm")
 
+    def _answering_space(self) -> Space:
+        return self._last_space or self._spaces.active()
+
     def encode_query(self, text: str) -> Vector:
         """The vector (dim,) of a question in the space that answers; zeros without any. The last ones are remembered."""
-        return self._spaces.query_vector(self._spaces.active(), text)
+        return self._spaces.query_vector(self._answering_space(), text)
 
     def calibration(self) -> Calibration:
         """The numbers of the space that answers."""
-        return self._spaces.calibration(self._spaces.active())
+        return self._spaces.calibration(self._answering_space())
+
+    def versions(self) -> dict[str, str]:
+        """The embedder and the transaction that the last recall saw; empty before the first."""
+        if self._last_space is None:
+            return {}
+        return {"embedder": f"{self._last_space.model}@{self._last_space.revision}", "index": str(self._view.transaction[0])}
 
     def cool(self) -> None:
         """Forget the vectors of the last questions, so that they are computed anew: who measures wants that."""

@@ -124,22 +124,20 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class HitFeatures:
-    """What each part of recall says of a hit. None: that part was not asked, or did not find it."""
+    """What ranked a passage. Ranks count from 1; None where that part of the search did not find it or did not run."""
 
     cosine: float | None = None
-    """Of the question and the passage, as the embedding space has it."""
     dense_rank: int | None = None
-    """Its place among the nearest by meaning."""
     bm25: float | None = None
     lexical_rank: int | None = None
     neighbours: float = 0.0
-    """What the turns beside it added to the score, or took from it."""
+    """What the turns beside it added to its score."""
     feedback: float | None = None
-    """The cosine to the best hits together (pseudo-relevance feedback)."""
+    """Its cosine to the best passages (pseudo-relevance feedback)."""
     rerank: float | None = None
-    """How well a cross-encoder finds that it answers the question, 0 to 1."""
+    """The score of the reranker."""
     rerank_from: int | None = None
-    """Its place before it was reranked."""
+    """Its rank before it was reranked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,24 +244,6 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class HitFeatures:
-    """What ranked a passage. Ranks count from 1; None where that part of the search did not find it or did not run."""
-
-    cosine: float | None = None
-    dense_rank: int | None = None
-    bm25: float | None = None
-    lexical_rank: int | None = None
-    neighbours: float = 0.0
-    """What the turns beside it added to its score."""
-    feedback: float | None = None
-    """Its cosine to the best passages (pseudo-relevance feedback)."""
-    rerank: float | None = None
-    """The score of the reranker."""
-    rerank_from: int | None = None
-    """Its rank before it was reranked."""
-
-
-@dataclass(frozen=True, slots=True)
 class TurnHit:
     """A passage that was retrieved for a turn: at which place, with which score, and why."""
 
@@ -284,6 +264,40 @@ class Policy:
     report: Mapping[str, object]
     """The measurements that let it in."""
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Text of an answer that claims nothing and only gives it its form: a lead-in, a heading."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What is said beside an answer and claims nothing: a greeting, that something was noted, a question back."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """That the memory does not answer, what it has nearby, and how it could come to know."""
+
+    text: str
+    confidence: float = 0.0
+    """How likely the best evidence answered all the same, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The end of an answer: the turn as it was stored."""
+
+    turn: Turn
+
+
+Event = Block | Claim | Note | Refusal | Done
+"""What a chat streams; the last one is Done. Texts of events are joined by a space."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,7 @@ import pytest
 from fakes import FakeEmbedder, FakeGenerator
 from weblib import Site
 
-import ragbot.chat
-import ragbot.maintenance.spaces
+import ragbot.runtime
 from ragbot import Chat, Memory
 from ragbot.index import compaction, hnsw
 
@@ -30,8 +29,9 @@ def clean_environment(monkeypatch, tmp_path):
 @pytest.fixture(autouse=True)
 def no_reader(monkeypatch, request):
     """The bundled reader is a model: tests without models do without it."""
+    ragbot.runtime.shared_runtime.cache_clear()
     if not request.node.get_closest_marker("model"):
-        monkeypatch.setattr(ragbot.chat, "open_answerability_model", lambda: None)
+        monkeypatch.setattr(ragbot.runtime, "open_answerability_model", lambda: None)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def embedders(monkeypatch):
     def open_embedder(name):
         return opened.setdefault(name, FakeEmbedder(name))
 
-    monkeypatch.setattr(ragbot.maintenance.spaces, "open_embedder", open_embedder)
+    monkeypatch.setattr(ragbot.runtime, "open_embedder", open_embedder)
     return opened
 
 

@@ -32,7 +32,7 @@ import numpy as np
 from fakes import FakeEmbedder
 from sqlalchemy import Engine, event
 
-import ragbot.maintenance.spaces
+import ragbot.runtime
 from ragbot import Document, Memory
 from ragbot.errors import NotFoundError, RagbotError
 from ragbot.index import compaction, hnsw
@@ -40,7 +40,7 @@ from ragbot.index.columns import Filter
 from ragbot.maintenance import builder
 from ragbot.store import rows
 
-ragbot.maintenance.spaces.open_embedder = FakeEmbedder
+ragbot.runtime.open_embedder = FakeEmbedder
 PARTS = 4
 EVERYONE = Filter(frozenset(["everyone"]))
 OTHER_MODEL = "other"

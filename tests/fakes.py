@@ -1,9 +1,13 @@
 """Small, deterministic stand-ins for the models, for tests that are not about models."""
 
 import hashlib
+import json
 
 import numpy as np
 
+from ragbot.answer.context import TurnVectors
+from ragbot.models import bundled
+from ragbot.search.calibration import Calibration
 from ragbot.text.tokens import content, tokens
 
 
@@ -11,6 +15,7 @@ class FakeEmbedder:
     """A bag of hashed stems: texts that share words are near. Counts what it embeds."""
 
     prefixes = ("", "")
+    calibration = json.loads(bundled.CALIBRATION.read_text(encoding="utf-8"))
 
     def __init__(self, model="fake", dim=256):
         self.model, self.revision, self.dim = model, f"{model}-1", dim
@@ -54,3 +59,8 @@ class FakeGenerator:
                 yield reply[at : at + 3]
         finally:
             self.closed = True
+
+
+def vectors_of(embedder):
+    """The vectors of a turn, made by an embedder."""
+    return TurnVectors(embedder.encode_query, embedder.encode, Calibration.of(embedder.calibration))

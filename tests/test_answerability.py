@@ -1,15 +1,15 @@
 """A chat with a reader: what it refuses, what it has said, and when it is not asked."""
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from fakes import vectors_of
 
-import ragbot.chat
+import ragbot.runtime
 from ragbot import Document
 from ragbot.answer import persona, quote
-from ragbot.models import answerability as reader_module
+from ragbot.answer.answer_span import with_answer_span
 from ragbot.models.answerability import AnswerSpan
 
 UNKNOWN = persona.load("plain", Path()).en.unknown
@@ -18,9 +18,9 @@ UNKNOWN = persona.load("plain", Path()).en.unknown
 class ClockReader:
     """Takes the first time of day for the answer, and is sure of it."""
 
-    def read(self, _question, passages, claim=False):
+    def read(self, _question, passages):
         found = [re.search(r"\d+:\d\d", text) for _title, text in passages]
-        return [AnswerSpan(9.0, "" if claim else m.group()) if m else AnswerSpan(-9.0) for m in found]
+        return [AnswerSpan(9.0, m.group()) if m else AnswerSpan(-9.0) for m in found]
 
 
 class FixedReader:
@@ -29,26 +29,16 @@ class FixedReader:
     def __init__(self, answers, words=""):
         self.made, self.shown = AnswerSpan(answers, words), []
 
-    def read(self, _question, passages, claim=False):
-        self.shown += [] if claim else passages
-        return [AnswerSpan(9.0) if claim else self.made for _ in passages]
-
-
-class DoubtfulReader:
-    """Believes no statement, and keeps what it was asked."""
-
-    def __init__(self):
-        self.claims = []
-
-    def read(self, question, passages, claim=False):
-        self.claims.append(question)
-        return [AnswerSpan(-9.0) for _ in passages]
+    def read(self, _question, passages):
+        self.shown += passages
+        return [self.made for _ in passages]
 
 
 def reads(home, monkeypatch, reader):
     home.mkdir(exist_ok=True)
     (home / "ragbot.toml").write_text('reader = "bundled"', encoding="utf-8")
-    monkeypatch.setattr(ragbot.chat, "open_answerability_model", lambda: reader)
+    monkeypatch.setattr(ragbot.runtime, "open_answerability_model", lambda: reader)
+    ragbot.runtime.shared_runtime.cache_clear()  # a process that starts with this model
 
 
 def test_a_reader_that_sees_no_answer_has_it_refused(chat_of, home, monkeypatch):
@@ -77,15 +67,16 @@ def test_a_reader_that_is_sure_makes_no_answer_of_what_does_not_speak_to_the_que
 )
 def test_the_words_of_a_reader_do_not_put_another_days_line_first(memory, words, first):
     memory.remember(Document("a.md", "On Friday it opens at 10:00.\n\nOn Saturday it opens at 9:30."))
-    hits, encode = memory.recall("When does it open on Saturday?", 5), memory.embedder().encode
-    best, *_ = quote.select_sentences("When does it open on Saturday?", hits, encode, reader=FixedReader(3.0, words))
+    question = "When does it open on Saturday?"
+    found = quote.select_sentences(question, memory.recall(question, 5), vectors_of(memory.embedder()))
+    best, *_ = with_answer_span(question, found, FixedReader(3.0, words))
     assert best.text == first
 
 
 def test_with_a_reader_another_source_that_says_otherwise_is_named(chat_of, home, monkeypatch):
     home.mkdir()
     (home / "ragbot.toml").write_text('reader = "bundled"', encoding="utf-8")
-    monkeypatch.setattr(ragbot.chat, "open_answerability_model", ClockReader)
+    monkeypatch.setattr(ragbot.runtime, "open_answerability_model", ClockReader)
     chat = chat_of("The lab opens at 9:30.")
     chat.memory.remember(Document("a.md", "The lab opens at 9:30."))
     chat.memory.remember(Document("b.md", "In summer the lab opens at 8:00."))
@@ -103,8 +94,8 @@ CAFE = (
 class HallReader:
     """Takes the hall's line for the answer, if it is shown one."""
 
-    def read(self, _question, passages, claim=False):
-        return [AnswerSpan(5.0, "" if claim or "12:00" not in text else "from 12:00 in the hall") for _title, text in passages]
+    def read(self, _question, passages):
+        return [AnswerSpan(5.0, "" if "12:00" not in text else "from 12:00 in the hall") for _title, text in passages]
 
 
 def test_what_a_reader_takes_for_the_answer_is_said_too_and_cited(chat_of, home, monkeypatch):
@@ -144,28 +135,17 @@ def test_no_sentence_is_said_twice_whatever_the_words_of_a_reader_are(chat_of, h
 def test_the_head_of_a_table_is_no_evidence(memory):
     memory.remember(Document("a.md", "| Room | Beds | Sea view |\n|---|---|---|\n| Single | 1 | no |\n| Family | 4 | yes |"))
     question = "Which room has a sea view?"
-    found = quote.select_sentences(question, memory.recall(question, 5), memory.embedder().encode)
+    found = quote.select_sentences(question, memory.recall(question, 5), vectors_of(memory.embedder()))
     assert [e.text for e in found if "Beds" in e.text] == []
     assert any("Family" in e.text for e in found)
 
 
 def test_a_chinese_question_opens_no_reader(chat_of, home, monkeypatch):
     reads(home, monkeypatch, None)
-    monkeypatch.setattr(ragbot.chat, "open_answerability_model", lambda: pytest.fail("opened"))
+    monkeypatch.setattr(ragbot.runtime, "open_answerability_model", lambda: pytest.fail("opened"))
     chat = chat_of("图书馆九点开门。")
     chat.memory.remember(Document("a.md", "图书馆九点开门。"))
     assert chat.ask("图书馆几点开门？").answer == "图书馆九点开门。"
-
-
-def test_a_sentence_in_the_words_of_its_evidence_is_not_read_again(memory):
-    memory.remember(Document("a.md", "The lab opens at 9:30 on weekdays."))
-    hits, encode = memory.recall("When does the lab open?", 5), memory.embedder().encode
-    found = quote.select_sentences("When does the lab open?", hits, encode)
-    reader = DoubtfulReader()
-    assert quote.support("The lab opens at 9:30 on weekdays.", found, encode, reader) is found[0]
-    assert reader.claims == []
-    assert quote.support("On weekdays the lab opens.", found, encode, reader) is None
-    assert reader.claims == ["On weekdays the lab opens."]
 
 
 @pytest.mark.parametrize(
@@ -178,12 +158,5 @@ def test_a_sentence_in_the_words_of_its_evidence_is_not_read_again(memory):
 )
 def test_marks_inside_words_are_no_markup(memory, text, spoken):
     memory.remember(Document("a.md", text))
-    (found,) = quote.select_sentences(text, memory.recall(text, 1), memory.embedder().encode)
+    (found,) = quote.select_sentences(text, memory.recall(text, 1), vectors_of(memory.embedder()))
     assert quote.render_quote(found) == spoken
-
-
-@pytest.mark.model
-def test_two_who_ask_at_once_open_one_reader():
-    with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(lambda _: reader_module.open_answerability_model(), range(2))
-    assert first is second

@@ -210,12 +210,14 @@ def test_forgetting_what_was_told_takes_back_the_message_too(chat_of, home):
 def test_a_document_forgotten_while_the_answer_is_written_does_not_come_back(chat_of):
     chat = chat_of("The zyzzyva code is 77.")
     chat.memory.remember(Document("secret.md", "The zyzzyva code is 77."))
-    pieces = chat.stream("What is the zyzzyva code?")
-    assert next(pieces) == "The zyzzyva code is 77."
+    events = chat.events("What is the zyzzyva code?")
+    assert next(events).text == "The zyzzyva code is 77."
     chat.memory.forget("secret.md")
-    list(pieces)
+    (done,) = events
     with chat.memory.store.reading() as snapshot:
-        assert snapshot.turn(chat.last.id).answer.startswith(UNKNOWN)
+        kept = snapshot.turn(done.turn.id)
+    assert kept == done.turn
+    assert kept.answer.startswith(UNKNOWN)
 
 
 def test_a_stream_that_is_closed_early_keeps_what_was_said(chat_of):

@@ -9,7 +9,7 @@ import pytest
 from fakes import FakeGenerator
 from typer.testing import CliRunner
 
-import ragbot.chat
+import ragbot.runtime
 from ragbot.cli.main import cli
 from ragbot.errors import InputError
 from ragbot.evaluate.answers import figures, overlap, report
@@ -50,7 +50,7 @@ def run(embedders, monkeypatch, tmp_path):
     """Runs `ragbot eval answers`: exit code, stdout, stderr."""
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    monkeypatch.setattr(ragbot.chat, "open_generator", lambda *_: FakeGenerator(*["I do not know that."] * 9))
+    monkeypatch.setattr(ragbot.runtime, "open_generator", lambda *_: FakeGenerator(*["I do not know that."] * 9))
 
     def run_(*words):
         done = CliRunner().invoke(cli, ["eval", "answers", *map(str, words)])

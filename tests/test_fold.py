@@ -169,7 +169,7 @@ def test_copies_are_read_and_worded_once_however_many_there_are(memory, counted,
 
 def test_it_looks_behind_copies_up_to_a_bound(memory, monkeypatch):
     monkeypatch.setattr(ragbot.search.candidates, "POOL", 2)
-    monkeypatch.setattr(ragbot.search.candidates, "MOST", 20)
+    monkeypatch.setattr(ragbot.search.candidates, "MAX_HITS", 20)
     memory.remember([Document(f"copy{n}.md", "The lab opens at nine.") for n in range(19)])
     memory.remember(Document("hall.md", "Beside it, there is another hall of the lab, and that one opens later."))
     assert {hit.chunk.uri for hit in memory.recall("lab opens", k=2)} > {"hall.md"}

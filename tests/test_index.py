@@ -553,9 +553,9 @@ def test_backups_in_the_wrong_place(memory, tmp_path):
 READ_ONLY = """
 import os, sys
 sys.path.insert(0, {tests!r})
-import ragbot.maintenance.spaces
+import ragbot.runtime
 from fakes import FakeEmbedder
-ragbot.maintenance.spaces.open_embedder = FakeEmbedder
+ragbot.runtime.open_embedder = FakeEmbedder
 from ragbot import Document, Memory
 from ragbot.errors import HomeError
 if os.getuid() == 0:

@@ -11,7 +11,7 @@ import pytest
 from fakes import FakeGenerator
 from typer.testing import CliRunner
 
-import ragbot.chat
+import ragbot.runtime
 from ingest import pipeline, sources
 from ingest.cli.main import cli as ingest_cli
 from ragbot import Document
@@ -41,7 +41,7 @@ def files(tmp_path):
 @pytest.fixture
 def run(embedders, home, monkeypatch):
     """Runs a command line: exit code, stdout, stderr."""
-    monkeypatch.setattr(ragbot.chat, "open_generator", lambda *_: FakeGenerator())
+    monkeypatch.setattr(ragbot.runtime, "open_generator", lambda *_: FakeGenerator())
 
     def run_(line, *more, cli=ingest_cli, **kwargs):
         done = CliRunner().invoke(cli, [*line.split(), *map(str, more), "--home", str(home)], **kwargs)

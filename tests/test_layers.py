@@ -20,6 +20,7 @@ ROOMS = {
     "ragbot.index": 1,
     "ingest.parsers": 1,
     "ingest.parse_pool": 2,
+    "ragbot.runtime": 2,
     "ragbot.search": 2,
     "ragbot.maintenance": 3,
     "ragbot.memory": 4,

@@ -29,8 +29,8 @@ from ragbot.text import messages
     ],
 )
 def test_what_is_told(text):
-    assert messages.statements(text) == text
-    assert not messages.is_question(text)
+    assert messages.parse(text).statements == text
+    assert not messages.parse(text).question
 
 
 @pytest.mark.parametrize(
@@ -66,14 +66,14 @@ def test_what_is_told(text):
     ],
 )
 def test_what_is_asked(text):
-    assert messages.statements(text) == ""
-    assert messages.is_question(text)
+    assert messages.parse(text).statements == ""
+    assert messages.parse(text).question
 
 
 def test_a_message_may_do_both():
     text = "My badge number is 4471. When does the lab open?"
-    assert messages.statements(text) == "My badge number is 4471."
-    assert messages.is_question(text)
+    assert messages.parse(text).statements == "My badge number is 4471."
+    assert messages.parse(text).question
 
 
 @pytest.mark.parametrize(

@@ -2,20 +2,24 @@
 
 import sqlite3
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from fakes import FakeEmbedder
+from fakes import FakeEmbedder, vectors_of
 from sqlalchemy import event
 
 from ragbot import Memory, settings
 from ragbot.answer import prompt, quote
+from ragbot.answer.calibration import best_answerability
 from ragbot.answer.lexical import lexically_entailed
+from ragbot.answer.verify import supporting_evidence
 from ragbot.errors import ConfigError, HomeError
 from ragbot.search import fuse
+from ragbot.search.calibration import Calibration
 from ragbot.store import Store, engine, statements
 from ragbot.store.rows import moment
-from ragbot.types import Chunk, Citation, Hit, Remembered
+from ragbot.types import Chunk, Citation, Dispute, Hit, Remembered
 
 
 def chunk(text, id=1, **kwargs):
@@ -24,13 +28,13 @@ def chunk(text, id=1, **kwargs):
 
 
 def evidence(question, *texts, **kwargs):
-    hits = [Hit(chunk(text, id), 1.0, "") for id, text in enumerate(texts, 1)]
-    return quote.select_sentences(question, hits, FakeEmbedder().encode, **kwargs)
+    hits = [Hit(chunk(text, id), 1.0, **kwargs) for id, text in enumerate(texts, 1)]
+    return quote.select_sentences(question, hits, vectors_of(FakeEmbedder()))
 
 
 def supported(sentence, *texts):
     near = quote.near_best(evidence(sentence, *texts))
-    return quote.support(sentence, near, FakeEmbedder().encode) is not None
+    return supporting_evidence(sentence, near, vectors_of(FakeEmbedder())) is not None
 
 
 # Configuration
@@ -188,14 +192,14 @@ def fused(dense, lexical, beside=None):
     cosines, bm25 = dict(dense), dict(lexical)
     ids = np.array(sorted({*cosines, *bm25}), np.int64)
     rows = np.array([(beside or {}).get(id, [-1] * 4) for id in ids.tolist()], np.int64)
-    columns = (np.array([of.get(id, 0.0) for id in ids.tolist()], np.float32) for of in (cosines, bm25))
-    return fuse.fuse(dense, lexical, ids, rows, fuse.Measured(ids, *columns))
+    cosines, bm25 = (np.array([of.get(id, 0.0) for id in ids.tolist()], np.float32) for of in (cosines, bm25))
+    return fuse.fuse(dense, lexical, ids, rows, fuse.Measured(ids, cosines, cosines, bm25), fuse.RankWeights(), 0.5)
 
 
 def test_fusing_keeps_what_only_one_part_found():
     found = fused([(1, 0.9), (2, 0.5)], [(3, 8.0), (2, 4.0)])
     assert [r.id for r in found] == [1, 2, 3]
-    assert [(r.dense_rank, r.lexical_rank) for r in found] == [(1, None), (2, 2), (None, 1)]
+    assert [(r.features.dense_rank, r.features.lexical_rank) for r in found] == [(1, None), (2, 2), (None, 1)]
     assert [r.score for r in found] == pytest.approx([0.9, 0.5 + 0.5 * 4 / 8, 0.5])
 
 
@@ -214,16 +218,17 @@ def test_a_turn_takes_part_of_its_score_from_the_turns_beside_it():
     alone, near = fused(dense, lexical), fused(dense, lexical, {2: [-1, 1, 3, -1]})
     assert [r.id for r in alone] == [1, 3, 2]
     assert [r.id for r in near] == [1, 2, 3]
-    assert next(r for r in near if r.id == 2).beside == pytest.approx(0.5 * 0.4)
-    assert {r.beside for r in near if r.id != 2} == {0.0}
+    assert next(r for r in near if r.id == 2).features.neighbours == pytest.approx(0.5 * 0.4)
+    assert {r.features.neighbours for r in near if r.id != 2} == {0.0}
 
 
 def test_what_is_like_the_best_comes_nearer_to_them():
     ranked = fused([(1, 0.6), (2, 0.5), (3, 0.49)], [])
-    found = fuse.fed_back(ranked, np.array([0.9, 0.2, 0.8], np.float32))
+    like = np.array([0.9, 0.2, 0.8], np.float32)
+    found = fuse.fed_back(ranked, like, like, 0.4)
     assert [r.id for r in found] == [1, 3, 2]
     assert found[1].score == pytest.approx(0.49 + 0.4 * 0.8)
-    assert fuse.fed_back([], np.array([], np.float32)) == []
+    assert fuse.fed_back([], like[:0], like[:0], 0.4) == []
 
 
 # Prompts
@@ -292,8 +297,12 @@ def test_a_label_is_no_evidence(line):
 
 def test_a_disputed_sentence_is_left_out():
     text = "The lab opens at 9:00. The lab is green."
-    found = evidence("lab opens", text, set_aside=[(1, 0, 22)])
-    assert [e.text for e in found] == ["The lab is green."]
+    disputed = Hit(chunk(text), 1.0, disputes=(Dispute(0, 22, "correction:1"),))
+    correction = Hit(replace(chunk("The lab opens at 9:30.", 2, kind="correction"), uri="correction:1"), 0.5)
+    found = quote.select_sentences("lab opens", [disputed, correction], vectors_of(FakeEmbedder()))
+    assert {e.text for e in found} == {"The lab opens at 9:30.", "The lab is green."}
+    # A correction that does not speak to the question sets nothing aside.
+    assert "The lab opens at 9:00." in {e.text for e in quote.select_sentences("lab", [disputed], vectors_of(FakeEmbedder()))}
 
 
 def test_a_row_is_about_its_first_cell():
@@ -314,7 +323,7 @@ def test_evidence_speaks_without_markup(text, spoken):
 
 
 def test_nothing_is_not_enough():
-    assert quote.best_answerability("Why?", []) == 0
+    assert best_answerability("Why?", [], Calibration()) == 0
 
 
 # Nouns

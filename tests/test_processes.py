@@ -15,9 +15,9 @@ HERE = Path(__file__).parent
 WRITER = """
 import sys
 sys.path.insert(0, {tests!r})
-import ragbot.maintenance.spaces
+import ragbot.runtime
 from fakes import FakeEmbedder
-ragbot.maintenance.spaces.open_embedder = FakeEmbedder
+ragbot.runtime.open_embedder = FakeEmbedder
 from ragbot import Document, Memory
 name, count = sys.argv[1], int(sys.argv[2])
 with Memory.open({home!r}) as memory:

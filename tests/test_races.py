@@ -16,8 +16,8 @@ from fakes import FakeEmbedder
 from filelock import FileLock
 from test_index import READ_ONLY, ROOT, found, memory_view, room
 
-import ragbot.maintenance.spaces
 import ragbot.memory
+import ragbot.runtime
 from ragbot import Document, Memory
 from ragbot.errors import BusyError, HomeError
 from ragbot.index import compaction, segment_files
@@ -269,9 +269,7 @@ def test_an_index_that_lacks_a_passage_does_not_take_over(memory, open_memory, t
 
 
 def test_vectors_never_get_into_the_space_of_another_model(open_memory, embedders, home, tmp_path, tiny, monkeypatch):
-    monkeypatch.setattr(
-        ragbot.maintenance.spaces, "open_embedder", lambda name: FakeEmbedder(name, 64 if name == "small" else 256)
-    )
+    monkeypatch.setattr(ragbot.runtime, "open_embedder", lambda name: FakeEmbedder(name, 64 if name == "small" else 256))
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "ragbot.toml").write_text('embedder = "small"\n')
     with Memory.open(tmp_path / "other") as small:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-import ragbot.memory
+import ragbot.runtime
 from ragbot import Document
 from ragbot.errors import InputError
 from ragbot.search import explain, query
@@ -193,9 +193,9 @@ def test_reasons_name_parts_words_sentence_time_and_copies(memory):
 def test_the_weightiest_words_are_named_as_they_are_written():
     weights = {"lab": 1.0, "open": 2.0, "图书": 3.0}
     assert explain.matched("The Lab's opening in 图书馆", weights) == ["图书", "opening", "Lab's"]
-    assert explain.sentence("Nothing here. The lab is open. A lab.", weights) == "The lab is open."
-    assert explain.sentence("Nothing here.", weights) == ""
-    assert len(explain.sentence("open " * 100, weights)) == explain.LONGEST
+    assert explain.best_sentence("Nothing here. The lab is open. A lab.", weights) == "The lab is open."
+    assert explain.best_sentence("Nothing here.", weights) == ""
+    assert len(explain.best_sentence("open " * 100, weights)) == explain.MAX_QUOTE
 
 
 # Reranking
@@ -236,7 +236,7 @@ def test_what_was_read_with_the_question_comes_first(alphabet):
 @pytest.mark.parametrize(("budget", "batches"), [(0.0, 1), (0.19, 1), (0.2, 2), (0.29, 2), (9.0, 3)])
 def test_no_batch_begins_that_would_end_too_late(alphabet, budget, batches):
     hits, snapshot = alphabet.recall("letter", 10), Reads(0.1)
-    found = reranked("letter", hits, snapshot, budget, snapshot.clock)
+    found = reranked("letter", hits, snapshot, budget, clock=snapshot.clock)
     assert len(snapshot.read) == min(10, 4 * batches)
     assert sorted(hit.chunk.uri for hit in found) == sorted(hit.chunk.uri for hit in hits)
 
@@ -245,7 +245,7 @@ def test_a_configured_reranker_reads_more_than_is_asked_for(alphabet, open_memor
     with pytest.raises(InputError, match="no reranker is configured"):
         alphabet.recall("letter", part="reranked")
     opened = []
-    monkeypatch.setattr(ragbot.memory, "open_reranker", lambda name: opened.append(name) or Reads())
+    monkeypatch.setattr(ragbot.runtime, "open_reranker", lambda name: opened.append(name) or Reads())
     (home / "ragbot.toml").write_text('reranker = "reads"')
     memory = open_memory()
     assert memory.recall("letter", 1, part="fused")[0].chunk.uri != "m.md"

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from fakes import FakeEmbedder
 
 from ragbot.errors import InputError
 from ragbot.store import Raced
@@ -118,7 +119,7 @@ def test_policies_are_added_and_never_changed(memory):
 def test_a_calibration_stays_with_its_space_and_is_no_part_of_its_identity(memory, chunks):
     with memory.store.reading() as snapshot:
         before = snapshot.active_space()
-    assert before.calibration == {}
+    assert before.calibration == FakeEmbedder.calibration
     with memory.store.writing() as transaction:
         transaction.set_calibration(before, {"floor": 0.3})
     with memory.store.reading() as snapshot:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ingest import pipeline
 from ragbot import Chat, RagbotError
+from ragbot.types import Citation, Done
 
 HERE = Path(__file__).parent
 ROOM = HERE.parents[1] / ".demo"
@@ -95,12 +96,15 @@ def ask(chat: Chat, question: str) -> None:
     start = time.perf_counter()
     first = 0.0
     console.print("A  ", end="")
-    for piece in chat.stream(question):
-        first = first or time.perf_counter() - start
-        console.print(piece, end="", markup=False)
+    citations: tuple[Citation, ...] = ()
+    for event in chat.events(question):
+        if isinstance(event, Done):
+            citations = event.turn.citations
+        else:
+            console.print(event.text if not first else f" {event.text}", end="", markup=False)
+            first = first or time.perf_counter() - start
     console.print()
-    assert chat.last is not None
-    for cited in chat.last.citations:
+    for cited in citations:
         console.print(f"     {cited.where}: “{' '.join(cited.quote.split())}”", markup=False, style="cyan")
     console.print(f"     {time.perf_counter() - start:.1f} s, first words after {first:.1f} s\n", style="dim")
 

@@ -16,7 +16,7 @@ from ragbot.models.answerability import AnswerSpan
 from ragbot.safety.injection import sanitize
 from ragbot.text.sentences import Span
 from ragbot.text.tokens import content, has_cjk
-from ragbot.types import Citation, Hit
+from ragbot.types import Chunk, Citation, Hit
 
 NEAR_BEST = 0.08
 """Evidence this much below the best does not answer the question."""
@@ -101,7 +101,7 @@ def select_sentences(question: str, hits: Sequence[Hit], vectors: TurnVectors, n
     for unit, cosine in zip(units, cosines, strict=True):
         coverage = _unit_coverage(weights, unit)
         score = float(cosine) * meaning + coverage * words
-        found.append(Evidence(unit.hit, unit.span, unit.text, unit.context, score, float(cosine), coverage))
+        found.append(_evidence(unit, score, float(cosine), coverage))
     same_matter = numbers.same_matter_cjk if cjk else numbers.same_matter
     found = [one for at, one in enumerate(found) if not _superseded(at, found, sentence_vectors, same_matter)]
     return sorted(found, key=lambda one: -one.score)
@@ -115,6 +115,16 @@ def _unit_coverage(weights: dict[str, float], unit: Unit) -> float:
     near += LEAD * (lead - near)
     around = _coverage(weights, f"{chunk.title} {chunk.heading} {chunk.text}")
     return (2 * near + around) / 3
+
+
+def cite_own(chunks: Sequence[Chunk]) -> Citation | None:
+    """The first sentence of what a message told, as it was stored; None if nothing of it may be evidence."""
+    units = [unit for chunk in chunks for unit in units_of(Hit(chunk, 0.0))]
+    return _evidence(units[0], 0.0, 0.0, 0.0).citation if units else None
+
+
+def _evidence(unit: Unit, score: float, cosine: float, coverage: float) -> Evidence:
+    return Evidence(unit.hit, unit.span, unit.text, unit.context, score, cosine, coverage)
 
 
 def shares_query_term(question: str, best: Evidence) -> bool:

@@ -13,7 +13,7 @@ import typer
 from ragbot.cli import evaluate
 from ragbot.cli.terminal import Home, Json, app, note, one_line, reporting, say, say_json, waiting
 from ragbot.errors import InputError, NotFoundError
-from ragbot.types import EVERYONE, LOCAL, Chunk, Turn
+from ragbot.types import EVERYONE, LOCAL, Chunk, Done, Hit, Turn
 
 if TYPE_CHECKING:
     from ragbot.chat import Chat
@@ -102,7 +102,7 @@ def recall(
                 until=_time(until),
             )
         if as_json:
-            say_json([asdict(hit) for hit in hits])
+            say_json([_hit(hit) for hit in hits])
             return
         for hit in hits:
             say(f"{hit.score:.2f}  {one_line(place(hit.chunk))}")
@@ -126,6 +126,7 @@ def why(
     """Show what an answer stands on: the quoted sentences, their passages, and what became of them since."""
     with reporting(as_json):
         from ragbot.chat import Chat
+        from ragbot.search.explain import describe
         from ragbot.store.rows import micros
 
         with Chat.open(home, session=session, scope=scope, create=False) as talk, talk.memory.store.reading() as snapshot:
@@ -134,17 +135,25 @@ def why(
                 raise NotFoundError(f"{turn_id or 'the last turn'}: no such turn in scope {scope!r} (session {session!r})")
             ids = [cited.chunk_id for cited in found.citations]
             then, now = (snapshot.chunks(ids, talk.scopes, at) for at in (micros(found.at), None))
-            said = snapshot.feedback(found.id)
+            said, retrieved = snapshot.feedback(found.id), snapshot.turn_hits(found.id)
+            current = snapshot.chunks([hit.chunk_id for hit in retrieved], talk.scopes)
         passages = {**then, **now}
         if as_json:
             chunks = {id: asdict(chunk) for id, chunk in passages.items()}
-            say_json({**_turn(found), "passages": chunks, "feedback": [asdict(f) for f in said]})
+            feedback, hits = [asdict(one) for one in said], [asdict(one) for one in retrieved]
+            say_json({**_turn(found), "passages": chunks, "feedback": feedback, "retrieved": hits})
             return
         say(f"{found.at:%Y-%m-%d %H:%M} UTC  {found.question}\n{found.answer}")
         _citations(found)
         for chunk in passages.values():
             state = "current" if chunk.id in now else f"no longer current since {chunk.retired_at:%Y-%m-%d %H:%M} UTC"
             say(f"\n{one_line(place(chunk))} ({state})\n{chunk.text}")
+        if retrieved:
+            say("\nRetrieved, best first:")
+        for hit in retrieved:
+            where = one_line(place(current[hit.chunk_id])) if hit.chunk_id in current else "a passage that is no longer current"
+            reasons = describe(hit.features, current[hit.chunk_id], {}) if hit.chunk_id in current else ()
+            say(f"  {hit.score:.2f}  {where}" + (f": {'; '.join(reasons)}" if reasons else ""))
         for words in said:
             say(f"\n{words.at:%Y-%m-%d %H:%M} UTC  {words.kind} {words.text}".rstrip())
         if not found.citations:
@@ -204,13 +213,15 @@ def _chat(home: Any, session: str, scope: str) -> Chat:  # noqa: ANN401 (as type
 
 
 def _answer(talk: Chat, text: str) -> None:
-    start = time.perf_counter()
-    for piece in talk.stream(text):
-        say(piece, newline=False)
-    say()
-    assert talk.last is not None
-    _citations(talk.last)
-    note(f"{time.perf_counter() - start:.1f} s · turn {talk.last.id}")
+    start, between = time.perf_counter(), ""
+    for event in talk.events(text):
+        if isinstance(event, Done):
+            say()
+            _citations(event.turn)
+            note(f"{time.perf_counter() - start:.1f} s · turn {event.turn.id}")
+        else:
+            say(f"{between}{event.text}", newline=False)
+            between = " "
 
 
 def _citations(turn: Turn) -> None:
@@ -230,6 +241,11 @@ def _next_line() -> str:
     except (EOFError, KeyboardInterrupt):
         note("")
         return ""
+
+
+def _hit(hit: Hit) -> dict[str, Any]:
+    also = [asdict(chunk) for chunk in hit.also]
+    return {"chunk": asdict(hit.chunk), "score": hit.score, "why": hit.why, "features": asdict(hit.features), "also": also}
 
 
 def _turn(turn: Turn) -> dict[str, Any]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ragbot.errors import ModelError
+from ragbot.errors import BusyError, HomeError, ModelError
 from ragbot.models.embedder import Embedder
 from ragbot.runtime import Runtime
 from ragbot.search.calibration import Calibration, calibration_of
 from ragbot.search.query import WeightedMessage
-from ragbot.store import Store
+from ragbot.store import Raced, Store, Transaction
 from ragbot.text import chunks as chunking
 from ragbot.types import NewChunk, Space
 
@@ -48,10 +50,11 @@ class Spaces:
         if space:
             return space
         embedder = self._runtime.embedder(self._configured)
+        numbers = calibration_of(embedder).as_mapping()
         with self._store.writing() as transaction:
             space = transaction.active_space()
             if space is None:
-                space = transaction.add_space(embedder.model, embedder.revision, embedder.dim, embedder.prefixes)
+                space = _add(transaction, embedder, numbers)
                 transaction.replace_active_space(space)
         return space
 
@@ -73,11 +76,18 @@ class Spaces:
         return self._query_vector(space, text)
 
     def calibration(self, space: Space) -> Calibration:
-        """The numbers of a space: those kept with it, else what its embedder gives, which are kept then."""
+        """The numbers of a space: those that are kept with it, else those of its embedder, which are kept then."""
         found = self._calibrations.get(space.id)
         if found is None:
-            found = self._calibrations[space.id] = calibration_of(self.embedder_of(space))
+            numbers = space.calibration or self._calibrated(space)
+            found = self._calibrations[space.id] = Calibration.of(numbers)
         return found
+
+    def _calibrated(self, space: Space) -> Mapping[str, float]:
+        numbers = calibration_of(self.embedder_of(space)).as_mapping()
+        with contextlib.suppress(HomeError, BusyError, Raced), self._store.writing() as transaction:
+            transaction.set_calibration(space, numbers)  # a home that may not be written is calibrated again by each process
+        return numbers
 
     def mixed(self, space: Space, said: Sequence[WeightedMessage]) -> Vector:
         """The unit vector of a question with what it leans on; zeros of nothing."""
@@ -105,8 +115,9 @@ class Spaces:
     def add(self, model: str) -> Space:
         """The space of a model as it is today."""
         embedder = self._runtime.reload_embedder(model)
+        numbers = calibration_of(embedder).as_mapping()
         with self._store.writing() as transaction:
-            return transaction.add_space(embedder.model, embedder.revision, embedder.dim, embedder.prefixes)
+            return _add(transaction, embedder, numbers)
 
     def missing(self, space: Space) -> int:
         """How many chunks have no vector in a space."""
@@ -127,3 +138,10 @@ class Spaces:
             with self._store.writing() as transaction:
                 transaction.add_vectors(space, {chunk.id: vector for chunk, vector in zip(missing, vectors, strict=True)})
             filled += len(missing)
+
+
+def _add(transaction: Transaction, embedder: Embedder, numbers: Mapping[str, float]) -> Space:
+    """The space of an embedder, with its calibration."""
+    space = transaction.add_space(embedder.model, embedder.revision, embedder.dim, embedder.prefixes)
+    transaction.set_calibration(space, numbers)
+    return replace(space, calibration=numbers)

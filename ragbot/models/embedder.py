@@ -44,8 +44,11 @@ class Embedder(Protocol):
     revision: str
     dim: int
     prefixes: tuple[str, str]
-    calibration: Mapping[str, float] | None
-    """The numbers that were fitted on its space (`ragbot.search.calibration`); None if it came without any."""
+
+    @property
+    def calibration(self) -> Mapping[str, float] | None:
+        """The numbers that were fitted on its space (`ragbot.search.calibration`); None if it came without any."""
+        ...
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
         """Passages to unit vectors (n, dim). `progress` is called with how many more are done."""
@@ -187,7 +190,7 @@ def _quick_in_8_bits() -> bool:
 class SentenceTransformersEmbedder:
     """Any sentence-transformers model, by folder or Hugging Face id, on whatever torch finds."""
 
-    calibration = None
+    calibration: Mapping[str, float] | None = None
 
     def __init__(self, name: str) -> None:
         self.model = name

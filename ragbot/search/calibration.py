@@ -1,9 +1,9 @@
 """Numbers that belong to an embedding space: how its cosines lie, and where its thresholds are.
 
-Cosines of two spaces mean different things: unrelated texts have .05 in one and .75 in another. What is decided by a cosine is
-therefore decided on one scale, that of the reference space (all-MiniLM-L6-v2), onto which the cosines of every space are moved by two
-anchors. `training/calibrate.py` fits the numbers of the bundled model, `fit` those of any other embedder, from texts that ship
-with ragbot.
+Cosines of two spaces mean different things: unrelated texts have .05 in one and .75 in another. A decision that hangs on a cosine
+is therefore made on one scale, that of the reference space (all-MiniLM-L6-v2), onto which the cosines of every space are moved by
+two anchors. `training/calibrate.py` fits the numbers of the bundled model; `calibration_of` gives those of any other embedder,
+from texts that ship with ragbot.
 """
 
 from __future__ import annotations

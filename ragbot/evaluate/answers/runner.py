@@ -17,7 +17,7 @@ from ragbot.evaluate.answers import overlap
 from ragbot.evaluate.answers.questions import AnswerQuestion, AnswerSet
 from ragbot.evaluate.corpus import SEED, Progress, drawn, fill, scope
 from ragbot.memory import Memory
-from ragbot.types import EVERYONE
+from ragbot.types import EVERYONE, Done
 
 System = Literal["ragbot", "plain"]
 """The whole pipeline, or its generator with the same passages in its prompt and nothing around it."""
@@ -121,12 +121,12 @@ def _chat_about(question: AnswerQuestion, loaded: Chat) -> Chat:
 
 def _asked(chat: Chat, question: AnswerQuestion) -> Reply:
     start = time.perf_counter()
-    first: float | None = None
-    for _ in chat.stream(question.text, history=question.history):
+    first, turn = None, None
+    for event in chat.events(question.text, history=question.history):
         first = first or time.perf_counter()
+        turn = event.turn if isinstance(event, Done) else None
     end = time.perf_counter()
-    turn = chat.last
-    assert turn is not None  # a stream that was read to its end leaves one
+    assert turn is not None, "the events of an answer end with Done"
     # What the message itself progress, and is only noted, answers nothing.
     cited = tuple(citation.uri for citation in turn.citations if citation.uri != f"turn:{turn.id}")
     return Reply(turn.answer, bool(cited), turn.confidence, cited, ((first or end) - start) * 1000, (end - start) * 1000)
