@@ -1,0 +1,142 @@
+"""Fits the numbers of the bundled embedder: where its cosines lie, and how likely a sentence answers a question.
+
+    python -m training.calibrate DATA        # the folder with squad_style/
+
+Writes `ragbot/models/bundled/all-MiniLM-L6-v2.calibration.json` (`--out`). The anchors and the thresholds on statements come from
+the reference texts of ragbot. The two curves come from SQuAD 2.0 (English, without the titles that report figures) and CMRC 2018
+(Chinese): each answerable question is asked twice, with its passage in the memory and with every passage of its article left
+out ("silent"), and SQuAD's adversarial questions once. A logistic regression tells the questions whose best sentence holds the answer.
+The answers count as if nine in ten questions had one. What that gives
+on articles that fit nothing is printed beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import tempfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from ragbot import Document, Memory
+from ragbot.answer.context import TurnVectors
+from ragbot.answer.quote import select_sentences
+from ragbot.models import bundled
+from ragbot.models.embedder import BundledEmbedder
+from ragbot.search.calibration import Calibration, anchors, measure
+from training.answerability.data import CALIBRATED, REPORTED
+
+OTHERS = 0.06
+"""What a question without an answer counts in the fit, of either kind: as if nine in ten questions had one."""
+CUT = 0.55
+"""The least chance at which a persona answers (`refuse_below`)."""
+PASSAGES, LOOKED_AT = 5, 40
+"""How many passages a sentence is chosen from, and among how many recalled ones those of the article are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The best sentence for one question."""
+
+    kind: str
+    """ "answerable", "silent" or "adversarial"."""
+    aside: bool
+    """Whether its article fits nothing."""
+    cosine: float
+    coverage: float
+    right: bool
+
+
+def main() -> None:
+    """Fit, write, and report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--limit", type=int, default=600, help="questions of each set (default: 600)")
+    parser.add_argument("--out", type=Path, default=bundled.CALIBRATION)
+    given = parser.parse_args()
+    embedder = BundledEmbedder()
+    numbers = Calibration().as_mapping() | anchors(measure(embedder, "en"), measure(embedder, "zh"))
+    numbers |= {f"reference_{name}": numbers[name] for name in ("unrelated", "related", "unrelated_cjk", "related_cjk")}
+    start = Calibration.of(numbers)
+    for name, suffix in (("squad2", ""), ("cmrc2018", "_cjk")):
+        rows = asked(given.folder / "squad_style", name, given.limit, start)
+        curve = fit(rows)
+        numbers |= {f"{part}{suffix}": round(value, 2) for part, value in zip(("bias", "cosine", "coverage"), curve, strict=True)}
+        report(f"{name}, fitted {np.round(curve, 2).tolist()}", rows, curve)
+    given.out.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+    print(f"{given.out.name}: {len(fields(Calibration))} numbers")
+
+
+def asked(folder: Path, name: str, limit: int, numbers: Calibration) -> list[Row]:
+    """The best sentence for each question of a set."""
+    corpus = _lines(next(folder.glob(f"{name}*_corpus.jsonl.gz")))
+    titles = {passage["id"]: str(passage["title"]) for passage in corpus}
+    reported = CALIBRATED | REPORTED
+    questions = [
+        one
+        for one in _lines(next(folder.glob(f"{name}*_qa.jsonl.gz")))
+        if titles[one["passage"]].replace(" ", "_") not in reported
+    ]
+    questions = [questions[at] for at in np.random.default_rng(0).permutation(len(questions))[:limit]]
+    rows = []
+    with tempfile.TemporaryDirectory() as home, Memory.open(home) as memory:
+        for _ in memory.remember_each(Document(p["id"], p["text"], title=p["title"]) for p in corpus):
+            pass
+        for one in questions:
+            title = titles[one["passage"]]
+            aside = zlib.crc32(title.encode()) % 4 == 0
+            kind = "answerable" if one["answerable"] else "adversarial"
+            rows.append(_best(memory, one, "", numbers, Row(kind, aside, 0, 0, False)))
+            if one["answerable"]:
+                rows.append(_best(memory, one, title, numbers, Row("silent", aside, 0, 0, False)))
+    return rows
+
+
+def _best(memory: Memory, one: dict[str, Any], without: str, numbers: Calibration, row: Row) -> Row:
+    question = one["question"]
+    hits = [hit for hit in memory.recall(question, LOOKED_AT) if hit.chunk.title != without][:PASSAGES]
+    vectors = TurnVectors(memory.encode_query, memory.embedder().encode, numbers)
+    found = next(iter(select_sentences(question, hits, vectors)), None)
+    if found is None:
+        return row
+    right = row.kind == "answerable" and any(answer in found.text for answer in one["answers"])
+    return replace(row, cosine=found.cosine, coverage=found.coverage, right=right)
+
+
+def fit(rows: Sequence[Row]) -> tuple[float, float, float]:
+    """Bias, and what cosine and match of words count."""
+    some = [row for row in rows if not row.aside]
+    weight = [1.0 if row.kind == "answerable" else OTHERS for row in some]
+    curve = LogisticRegression(C=100).fit([[row.cosine, row.coverage] for row in some], [row.right for row in some], weight)
+    return float(curve.intercept_[0]), float(curve.coef_[0, 0]), float(curve.coef_[0, 1])
+
+
+def report(name: str, rows: Sequence[Row], curve: tuple[float, float, float]) -> None:
+    """How often a question is answered at the cut, and rightly, on the articles that fitted and on those kept aside."""
+    print(name)
+    for where, some in (("fitted", [r for r in rows if not r.aside]), ("aside", [r for r in rows if r.aside])):
+        parts = []
+        for kind in ("answerable", "silent", "adversarial"):
+            those = [row for row in some if row.kind == kind]
+            if those:
+                sure = [1 / (1 + np.exp(-(curve[0] + curve[1] * row.cosine + curve[2] * row.coverage))) for row in those]
+                answered = [row for row, chance in zip(those, sure, strict=True) if chance >= CUT]
+                right = f" ({np.mean([row.right for row in answered]):.2f} rightly)" if kind == "answerable" and answered else ""
+                parts.append(f"{kind} {len(those)}: answered {len(answered) / len(those):.2f}{right}")
+        print(f"  {where}: {'; '.join(parts)}")
+
+
+def _lines(file: Path) -> list[dict[str, Any]]:
+    with gzip.open(file, "rt", encoding="utf-8") as text:
+        return [json.loads(line) for line in text]
+
+
+if __name__ == "__main__":
+    main()
