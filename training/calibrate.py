@@ -4,10 +4,9 @@
 
 Writes `ragbot/models/bundled/all-MiniLM-L6-v2.calibration.json` (`--out`). The anchors and the thresholds on statements come from
 the reference texts of ragbot. The two curves come from SQuAD 2.0 (English, without the titles that report figures) and CMRC 2018
-(Chinese): each answerable question is asked twice, with its passage in the memory and with every passage of its article
-left out ("silent"), and SQuAD's adversarial questions once. A logistic regression tells the questions whose best sentence holds the answer.
-The answers count as if nine in ten questions had one. What that gives
-on articles that fit nothing is printed beside it.
+(Chinese). Each answerable question is asked twice: with its passage in the memory, and with every passage of its article left out
+("silent"); SQuAD's adversarial questions are asked once. A logistic regression tells the questions whose best sentence holds the
+answer. The kinds count as if nine in ten questions had an answer. The result on articles that fitted nothing is printed.
 """
 
 from __future__ import annotations
