@@ -5,6 +5,7 @@ import json
 import os
 import queue
 import re
+import runpy
 import shutil
 import signal
 import sqlite3
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,7 +31,7 @@ from ingest.jobs.child import STOP
 from ingest.jobs.definitions import Job
 from ragbot import Document, settings
 from ragbot.errors import ConfigError, InputError
-from ragbot.store import Run, Store
+from ragbot.store import Run, Store, migrations
 from ragbot.store import runs as log
 
 PROGRAM = jobs_program.__file__
@@ -428,11 +430,15 @@ def test_a_run_whose_beginning_a_restored_backup_took_away_is_noted_all_the_same
 
 
 def test_a_home_of_before_gets_its_log(home):
-    Store.open(home).close()
+    """The home is made by the first three migrations alone, as a program did that knew no more."""
+    steps = Path(migrations.__file__).parent / "versions"
     with contextlib.closing(sqlite3.connect(home / "ragbot.db")) as old, old:
-        old.execute("DROP TABLE job_runs")
-        old.execute("ALTER TABLE turns DROP COLUMN confidence")
-        old.execute("UPDATE alembic_version SET version_num = '0003'")
+        for step in sorted(steps.glob("000[123]_*.py")):
+            upgrade = runpy.run_path(str(step), {"__name__": step.stem})["upgrade"]
+            upgrade.__globals__["op"] = types.SimpleNamespace(execute=old.execute)
+            upgrade()
+        old.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        old.execute("INSERT INTO alembic_version VALUES ('0003')")
     assert logged(home) == []
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -140,19 +140,20 @@ class Transaction(Snapshot, TurnWrites):
         return Remembered(added=len(new), kept=len(kept), retired=len(gone), embedded=embedded)
 
     def _add_disputes(self, document_id: int, cited: Sequence[Citation]) -> None:
-        """Note which words of which chunks are disputed, within the chunk: chunks move in their document."""
+        """Set aside every occurrence of the cited words in their chunks, by its place in the chunk: chunks move in documents."""
         if not cited:
             return
-        texts = dict(
-            self._connection.execute(
-                select(s.chunks.c.id, s.chunks.c.text).where(s.chunks.c.id.in_({c.chunk_id for c in cited}))
-            ).all()
-        )
-        for chunk_id, quote in {(c.chunk_id, c.quote) for c in cited}:
-            start = texts.get(chunk_id, "").find(quote)
-            if start >= 0:
-                values = {"document_id": document_id, "chunk_id": chunk_id, "start": start, "end": start + len(quote)}
-                self._connection.execute(insert(s.disputes).values(values))
+        wanted = select(s.chunks.c.id, s.chunks.c.text).where(s.chunks.c.id.in_({c.chunk_id for c in cited}))
+        texts = dict(self._connection.execute(wanted).all())
+        ends: dict[tuple[int, int], int] = {}
+        for chunk_id, quote in {(c.chunk_id, c.quote) for c in cited if c.quote}:
+            for start in _occurrences(quote, texts.get(chunk_id, "")):
+                ends[chunk_id, start] = max(start + len(quote), ends.get((chunk_id, start), 0))
+        values = [
+            {"document_id": document_id, "chunk_id": chunk_id, "start": start, "end": end}
+            for (chunk_id, start), end in ends.items()
+        ]
+        self._many(insert(s.disputes), values)
 
     def _put_document(self, document: Document) -> tuple[int, bool]:
         """Its id, and whether it was there."""
@@ -341,6 +342,14 @@ class Transaction(Snapshot, TurnWrites):
         self._connection.execute(update(s.turns).where(s.turns.c.id.in_(turn_ids)).values(forgotten))
         self._connection.execute(delete(s.citations).where(s.citations.c.turn_id.in_(turn_ids)))
         self._connection.execute(delete(s.claims).where(s.claims.c.turn_id.in_(turn_ids)))
+
+
+def _occurrences(words: str, text: str) -> Iterator[int]:
+    """Where `words` stand in a text, without overlaps."""
+    at = text.find(words)
+    while at >= 0:
+        yield at
+        at = text.find(words, at + len(words))
 
 
 def _noted(metadata: Mapping[str, str]) -> str:
