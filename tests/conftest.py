@@ -1,4 +1,4 @@
-"""A home of its own for every test, and memories over a fake embedder."""
+"""A home of its own for every test, memories over a fake embedder, and the bundled models loaded once."""
 
 import os
 import shutil
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeEmbedder, FakeGenerator
+from loaded import BundledModels
 from weblib import Site
 
 import ragbot.runtime
@@ -16,6 +17,19 @@ from ragbot.index import compaction, hnsw
 
 # What is started in the background of a shell ignores Ctrl-C, and so does what it starts; a handler of Python's is not passed on.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# No test asks a model hub: without a network each question would be asked again and again for a minute. Read at import.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+MOST_WORKERS = 8
+"""Each process that runs tests may load all bundled models, about 1.2 GB."""
+
+
+def pytest_xdist_auto_num_workers(config):
+    """As many processes as there are cores; none beside this one where a person runs a file or a test of their own."""
+    chosen = config.args if config.args_source is config.ArgsSource.ARGS else []
+    if len(chosen) == 1 and ".py" in chosen[0]:
+        return 0
+    return min(len(os.sched_getaffinity(0)), MOST_WORKERS)
 
 
 @pytest.fixture(autouse=True)
@@ -26,11 +40,26 @@ def clean_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("RAGBOT_HOME", str(tmp_path / "home-by-default"))
 
 
+@pytest.fixture(scope="session")
+def bundled_models(tmp_path_factory):
+    """The bundled models of this process."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    return BundledModels(shared / "converting.lock")
+
+
 @pytest.fixture(autouse=True)
-def no_reader(monkeypatch, request):
-    """The bundled reader is a model: tests without models do without it."""
+def models_of_this_test(monkeypatch, request):
+    """Memories and chats of a test marked `model` get the models that are loaded; others do without the answerability model.
+
+    A test marked `loads_models` is about how they are opened: there they are.
+    """
     ragbot.runtime.shared_runtime.cache_clear()
-    if not request.node.get_closest_marker("model"):
+    if request.node.get_closest_marker("loads_models"):
+        return
+    if request.node.get_closest_marker("model"):
+        request.getfixturevalue("bundled_models").replace_openers(monkeypatch, ragbot.runtime)
+    else:
         monkeypatch.setattr(ragbot.runtime, "open_answerability_model", lambda: None)
 
 

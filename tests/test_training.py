@@ -4,6 +4,7 @@ import json
 import random
 
 import pytest
+from tiny_llama import write_tiny_llama
 
 from ragbot.errors import InputError
 from ragbot.text.sentences import Span
@@ -143,12 +144,20 @@ def test_titles_that_are_held_back_train_nothing(folder):
     assert not any("Held back" in one.passage for one in found)
 
 
-@pytest.mark.model
-def test_training_goes_on_where_it_was_cut_off(tmp_path, monkeypatch):
+@pytest.fixture
+def tiny_base(tmp_path, monkeypatch):
+    """Training begins from a tiny model in place of the bundled generator, and keeps a checkpoint after each step."""
     from training.answerability import trainer as learning
 
+    write_tiny_llama(tmp_path / "tiny.gguf", TEXT)
+    monkeypatch.setattr(learning.bundled, "generator_file", lambda: tmp_path / "tiny.gguf")
     monkeypatch.setattr(learning, "CHECKPOINT", 1)
     monkeypatch.setattr(learning, "STEP", 1)
+    return learning
+
+
+def test_training_goes_on_where_it_was_cut_off(tmp_path, tiny_base):
+    learning, rate = tiny_base, 1e-2
     some = [asked("Who designed the lighthouse?", "Edwin Marsh"), asked("Who designed the railway?", None)]
 
     def trained(name, *, cut=0, start=None):
@@ -162,35 +171,35 @@ def test_training_goes_on_where_it_was_cut_off(tmp_path, monkeypatch):
         trainer = learning.Trainer(tmp_path / name, 5, say, start)
         if cut:
             with pytest.raises(KeyboardInterrupt):
-                trainer.train(some, 3, 1e-3)
+                trainer.train(some, 3, rate)
             return trained(name)
-        trainer.train(some, 3, 1e-3)
+        trainer.train(some, 3, rate)
         return trainer, said
 
     whole, _ = trained("whole")
     resumed, said = trained("cut", cut=2)
     assert said[0] == "going on at step 1 of 3"  # the second was not kept yet
     with pytest.raises(InputError, match="is of a training with other settings or data"):
-        learning.Trainer(tmp_path / "cut", 6, print).train(some, 3, 1e-3)
+        learning.Trainer(tmp_path / "cut", 6, print).train(some, 3, rate)
     group = Group("Larkfield", TEXT, (Row(some[0].question, None, False, 1.0), Row(some[1].question, None, False, 1.0)))
     together = whole.logits(group)
-    assert resumed.logits(group) == pytest.approx(together, abs=0.05)
+    untrained = learning.Trainer(tmp_path / "new", 5, print).logits(group)
+    assert min(abs(after - before) for after, before in zip(together, untrained, strict=True)) > 1
+    assert resumed.logits(group) == pytest.approx(together, abs=1e-3)
 
-    # AnswerSpan one by one they are as likely: no question sees another.
+    # One by one they are as likely: no question sees another.
     alone = [whole.logits(Group(group.title, TEXT, (row,)))[0] for row in group.rows]
-    assert alone == pytest.approx(together, abs=0.01)
+    assert alone == pytest.approx(together, abs=1e-3)
 
     whole.export(tmp_path / "reader")
     onwards = learning.Trainer(tmp_path / "onwards", 5, print, tmp_path / "reader")
-    assert onwards.logits(group) == pytest.approx(together, abs=0.05)
+    assert onwards.logits(group) == pytest.approx(together, abs=0.05)  # kept in half precision
 
 
-@pytest.mark.model
+@pytest.mark.usefixtures("tiny_base")
 def test_the_command_writes_a_reader_and_how_it_was_trained(folder, tmp_path, monkeypatch, capsys):
     from training.answerability import __main__ as program
-    from training.answerability import trainer as learning
 
-    monkeypatch.setattr(learning, "STEP", 1)
     out = tmp_path / "reader"
     command = ["learn", str(folder), "--work", str(tmp_path / "work"), "--out", str(out), "--seed", "7", "--epochs", "1"]
     monkeypatch.setattr("sys.argv", command)
@@ -207,14 +216,14 @@ def test_the_command_writes_a_reader_and_how_it_was_trained(folder, tmp_path, mo
 
 
 @pytest.mark.model
-def test_the_bundled_reader_reads_what_was_trained(tmp_path):
+def test_the_bundled_reader_reads_what_was_trained(tmp_path, bundled_models):
     from ragbot.models import answerability
     from training.answerability import trainer as learning
 
     trained = learning.Trainer(tmp_path, 5, print, answerability.FOLDER)
     rows = [Row("Who designed the lighthouse?", None, False, 1.0), Row("What does a ticket to Norport cost?", None, False, 1.0)]
     logits = trained.logits(Group("Larkfield", TEXT, tuple(rows)))
-    bundled = answerability.BundledAnswerabilityModel()
+    bundled = bundled_models.answerability
     reads = [bundled.read(row.question, [("Larkfield", TEXT)])[0] for row in rows]
     assert [read.answers for read in reads] == pytest.approx(logits, abs=0.4)  # the one is in 8 bits
     assert reads[0].answers > reads[1].answers + 2

@@ -1,0 +1,15 @@
+"""Waiting for what another thread or process does: until its sign is there, with a deadline, never for a fixed time."""
+
+import time
+
+DEADLINE_S = 45
+"""Long enough for a machine that is busy with other things; nothing takes so long that goes well."""
+
+
+def until(true, what, within_s=DEADLINE_S):
+    """What `true` returns as soon as that is true. Fails with `what` was waited for after `within_s` seconds."""
+    end = time.monotonic() + within_s
+    while not (found := true()):
+        assert time.monotonic() < end, f"not in {within_s} s: {what}"
+        time.sleep(0.02)
+    return found
