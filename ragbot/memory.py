@@ -20,9 +20,9 @@ import numpy as np
 
 from ragbot import settings as configs
 from ragbot.errors import BusyError, InputError, NotFoundError
-from ragbot.index import manifest as manifests
 from ragbot.index.columns import Filter
-from ragbot.index.view import Replaced, View
+from ragbot.index.follower import Follower, Moved, Replaced
+from ragbot.index.view import View
 from ragbot.maintenance import builder
 from ragbot.maintenance.builder import Builder
 from ragbot.maintenance.refresh import Maintenance, Progress
@@ -69,10 +69,6 @@ class _Prepared:
     new_chunks: Sequence[NewChunk] | None
 
 
-class _Moved(Exception):
-    """Another embedding space answers by now."""
-
-
 _Seen = TypeVar("_Seen")
 _One = TypeVar("_One", bound="_Prepared | tuple[Document, InputError]")
 
@@ -85,11 +81,15 @@ class Memory:
         self.settings = config
         self.store = store
         self._spaces = Spaces(store, config.embedder)
-        self._view = View(home, chunking.tokens_of)
+        self._follower = Follower(home, chunking.tokens_of)
         self._builder = Builder(home, store, builder.command())
         self._maintenance = Maintenance(home, store, self._spaces)
         self._reranker: Reranker | None = None
         self._lock = threading.RLock()
+
+    @property
+    def _view(self) -> View:
+        return self._follower.view
 
     @classmethod
     def open(cls, home: str | Path | None = None, *, create: bool = True) -> Memory:
@@ -271,13 +271,13 @@ class Memory:
             vector = self._spaces.mixed(space, meant)
             asked = Query(said[0].text, vector, query_text.term_weights(said))
 
-            def look(snapshot: Snapshot, asked: Query = asked) -> list[Hit]:
+            def look(snapshot: Snapshot, view: View, asked: Query = asked) -> list[Hit]:
                 documents = frozenset(snapshot.documents_like(uris)) if uris else None
                 only = Filter(frozenset(scopes), moments[0], frozenset(kinds), documents, moments[1], moments[2])
-                recall = Search(self._view, asked, only, part)
+                recall = Search(view, asked, only, part)
                 return recall.hits(most, lambda ids: snapshot.chunks(ids, scopes, moments[0]))
 
-            with contextlib.suppress(_Moved):
+            with contextlib.suppress(Moved):
                 found = self._seen(space, look)
                 return reranked(contextualize(query, before), found, reranker, self.settings.rerank_ms / 1000)[:k]
         raise BusyError(f"{self.home}: its embedding model kept changing; try again")
@@ -293,17 +293,13 @@ class Memory:
             self._reranker = self._reranker or open_reranker(name)
             return self._reranker
 
-    def _seen(self, space: Space, look: Callable[[Snapshot], _Seen]) -> _Seen:
-        """What `look` finds in a snapshot, with the view level with it. Raises _Moved if another space answers now."""
-        for _ in range(TRIES):
-            with self._lock:
-                manifest = manifests.read(self.home, space.id)
-                with contextlib.suppress(Replaced), self.store.reading() as snapshot:
-                    if snapshot.active_space() != space:
-                        raise _Moved
-                    self._view.follow(snapshot, manifest)
-                    return look(snapshot)
-        raise BusyError(f"{self.home}: its index kept changing; try again")
+    def _seen(self, space: Space, look: Callable[[Snapshot, View], _Seen]) -> _Seen:
+        """What `look` finds in a snapshot and the view of that very moment. Raises Moved if another space answers now."""
+        try:
+            with self._follower.level_with(self.store.reading, space) as (snapshot, view):
+                return look(snapshot, view)
+        except Replaced as cause:
+            raise BusyError(f"{self.home}: its index kept changing; try again") from cause
 
     def around(self, chunk: Chunk, reach: int = 1, *, scopes: Collection[str] = (EVERYONE,)) -> list[Chunk]:
         """What stands up to `reach` places before and after a passage, in order, without itself.
@@ -319,8 +315,8 @@ class Memory:
                 return snapshot.chunks_beside(chunk, reach)
             space = snapshot.active_space()
 
-        def look(snapshot: Snapshot) -> list[Chunk]:
-            beside = self._view.talk(Filter(frozenset([chunk.scope]))).beside(np.array([chunk.id]))[0]
+        def look(snapshot: Snapshot, view: View) -> list[Chunk]:
+            beside = view.talk(Filter(frozenset([chunk.scope]))).beside(np.array([chunk.id]))[0]
             near = beside[max(0, len(beside) // 2 - reach) : len(beside) // 2 + reach]
             found = snapshot.chunks(near.tolist(), scopes)
             return [found[id] for id in sorted(found)]
