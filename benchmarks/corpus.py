@@ -24,6 +24,7 @@ from ragbot.models.embedder import BundledEmbedder
 from ragbot.text.sentences import sentences
 
 SHORTEST, LONGEST = 12, 60
+SYNTHETIC_WORDS, SYNTHETIC_DIM, SYNTHETIC_QUESTIONS = 30_000, 64, 1000
 
 
 def lines(file):
@@ -84,6 +85,32 @@ def spread(vectors, wanted, seed=0):
         parts.append(made / np.linalg.norm(made, axis=1, keepdims=True))
         have += take
     return np.concatenate(parts).astype(np.float32)
+
+
+def synthetic(count, dim=384, seed=0):
+    """(texts, vectors, questions, their vectors) of no language and no model, for measurements without a corpus.
+
+    Words are as frequent as in prose (Zipf and Mandelbrot); vectors lie in clusters of a space of fewer dimensions, as real
+    ones do, so that a graph finds about as much of them. A question is five words and a vector near those of some passage.
+    """
+    rng = np.random.default_rng(seed)
+    words = np.array(["".join(letters) for letters in rng.choice(list("bdfgklmnprtvz"), (SYNTHETIC_WORDS, 6))])
+    frequency = 1 / (np.arange(SYNTHETIC_WORDS) + 20)
+    lengths = rng.integers(20, 50, count)
+    drawn = words[rng.choice(SYNTHETIC_WORDS, int(lengths.sum()), p=frequency / frequency.sum())]
+    texts = [" ".join(some) for some in np.split(drawn, np.cumsum(lengths)[:-1])]
+    turn = rng.standard_normal((SYNTHETIC_DIM, dim), np.float32)
+    centers = rng.standard_normal((500, SYNTHETIC_DIM), np.float32)
+
+    def unit(latent):
+        made = latent @ turn
+        return made / np.linalg.norm(made, axis=1, keepdims=True)
+
+    latent = centers[rng.integers(0, len(centers), count)] + rng.standard_normal((count, SYNTHETIC_DIM), np.float32)
+    some = rng.integers(0, count, SYNTHETIC_QUESTIONS)
+    asked = latent[some] + 0.7 * rng.standard_normal((len(some), SYNTHETIC_DIM), np.float32)
+    questions = [" ".join(rng.choice(texts[row].split(), 5, replace=False)) for row in some]
+    return texts, unit(latent), questions, unit(asked)
 
 
 def machine():

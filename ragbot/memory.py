@@ -6,9 +6,7 @@ any process has committed since the last one; nothing waits for a job or a resta
 
 from __future__ import annotations
 
-import contextlib
 import os
-import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,9 +18,9 @@ import numpy as np
 
 from ragbot import settings as configs
 from ragbot.errors import BusyError, InputError, NotFoundError
-from ragbot.index import manifest as manifests
 from ragbot.index.columns import Filter
-from ragbot.index.view import Replaced, View
+from ragbot.index.follower import Follower, Moved, Replaced
+from ragbot.index.view import View
 from ragbot.maintenance import builder
 from ragbot.maintenance.builder import Builder
 from ragbot.maintenance.refresh import Maintenance, Progress
@@ -72,10 +70,6 @@ class _Prepared:
     new_chunks: Sequence[NewChunk] | None
 
 
-class _Moved(Exception):
-    """Another embedding space answers by now."""
-
-
 _Seen = TypeVar("_Seen")
 _One = TypeVar("_One", bound="_Prepared | tuple[Document, InputError]")
 
@@ -91,12 +85,13 @@ class Memory:
         self.rerank_budget_s: float | None = settings.rerank_ms / 1000
         """How long a reranker may read for each question; None: as long as it takes, so that no order depends on the machine."""
         self._spaces = Spaces(store, settings.embedder, self.runtime)
-        self._view = View(home, chunking.tokens_of)
+        self._follower = Follower(home, chunking.tokens_of)
         self._builder = Builder(home, store, builder.command())
         self._maintenance = Maintenance(home, store, self._spaces)
-        self._last_space: Space | None = None
-        """The space that answered last: most likely it still does, and nothing need be read to know."""
-        self._lock = threading.RLock()
+
+    @property
+    def _view(self) -> View:
+        return self._follower.view
 
     @classmethod
     def open(cls, home: str | Path | None = None, *, create: bool = True, runtime: Runtime | None = None) -> Memory:
@@ -233,7 +228,7 @@ class Memory:
             self._spaces.embedder_of(space).encode_query("warm")
 
     def _answering_space(self) -> Space:
-        return self._last_space or self._spaces.active()
+        return self._view.space or self._spaces.active()
 
     def encode_query(self, text: str) -> Vector:
         """The vector (dim,) of a question in the space that answers; zeros without any. The last ones are remembered."""
@@ -245,9 +240,8 @@ class Memory:
 
     def versions(self) -> dict[str, str]:
         """The embedder and the transaction that the last recall saw; empty before the first."""
-        if self._last_space is None:
-            return {}
-        return {"embedder": f"{self._last_space.model}@{self._last_space.revision}", "index": str(self._view.transaction[0])}
+        space = self._view.space
+        return {"embedder": f"{space.model}@{space.revision}", "index": str(self._view.transaction[0])} if space else {}
 
     def cool(self) -> None:
         """Forget the vectors of the last questions, so that they are computed anew: who measures wants that."""
@@ -285,8 +279,8 @@ class Memory:
         moments = [None if at is None else micros(at) for at in (as_of, since, until)]
         reranker = self._reranker_for(part)
         most = max(k, MAX_RERANKED) if reranker else k
+        space = self._view.space or self._active_space()  # most likely the one that was seen last still answers
         for _ in range(TRIES):
-            space = self._last_space or self._active_space()
             if space is None:
                 return []
             # Before the snapshot: a model that loads or computes must hold up no one else.
@@ -296,18 +290,17 @@ class Memory:
             vector = self._spaces.mixed(space, meant)
             asked = Query(query, vector, query_text.term_weights(said), weights, calibration)
 
-            def look(snapshot: Snapshot, asked: Query = asked) -> list[Hit]:
+            def look(snapshot: Snapshot, view: View, asked: Query = asked) -> list[Hit]:
                 documents = frozenset(snapshot.documents_like(uris)) if uris else None
                 only = Filter(frozenset(scopes), moments[0], frozenset(kinds), documents, moments[1], moments[2])
-                hits = Search(self._view, asked, only, part).hits(most, lambda ids: snapshot.chunks(ids, scopes, moments[0]))
+                hits = Search(view, asked, only, part).hits(most, lambda ids: snapshot.chunks(ids, scopes, moments[0]))
                 return _with_disputes(hits, snapshot, scopes)
 
             try:
                 found = self._seen(space, look)
-            except _Moved:
-                self._last_space = None
+            except Moved:
+                space = self._active_space()
                 continue
-            self._last_space = space
             return reranked(contextualize(query, before), found, reranker, self.rerank_budget_s, weights.rerank)[:k]
         raise BusyError(f"{self.home}: its embedding model kept changing; try again")
 
@@ -324,17 +317,13 @@ class Memory:
             return None
         return self.runtime.reranker(name)
 
-    def _seen(self, space: Space, look: Callable[[Snapshot], _Seen]) -> _Seen:
-        """What `look` finds in a snapshot, with the view level with it. Raises _Moved if another space answers now."""
-        for _ in range(TRIES):
-            with self._lock:
-                manifest = manifests.read(self.home, space.id)
-                with contextlib.suppress(Replaced), self.store.reading() as snapshot:
-                    if snapshot.active_space() != space:
-                        raise _Moved
-                    self._view.follow(snapshot, manifest)
-                    return look(snapshot)
-        raise BusyError(f"{self.home}: its index kept changing; try again")
+    def _seen(self, space: Space, look: Callable[[Snapshot, View], _Seen]) -> _Seen:
+        """What `look` finds in a snapshot and the view of that very moment. Raises Moved if another space answers now."""
+        try:
+            with self._follower.level_with(self.store.reading, space) as (snapshot, view):
+                return look(snapshot, view)
+        except Replaced as cause:
+            raise BusyError(f"{self.home}: its index kept changing; try again") from cause
 
     def around(self, chunk: Chunk, reach: int = 1, *, scopes: Collection[str] = (EVERYONE,)) -> list[Chunk]:
         """What stands up to `reach` places before and after a passage, in order, without itself.
@@ -350,8 +339,8 @@ class Memory:
                 return snapshot.chunks_beside(chunk, reach)
             space = snapshot.active_space()
 
-        def look(snapshot: Snapshot) -> list[Chunk]:
-            beside = self._view.talk(Filter(frozenset([chunk.scope]))).beside(np.array([chunk.id]))[0]
+        def look(snapshot: Snapshot, view: View) -> list[Chunk]:
+            beside = view.talk(Filter(frozenset([chunk.scope]))).beside(np.array([chunk.id]))[0]
             near = beside[max(0, len(beside) // 2 - reach) : len(beside) // 2 + reach]
             found = snapshot.chunks(near.tolist(), scopes)
             return [found[id] for id in sorted(found)]

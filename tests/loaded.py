@@ -9,7 +9,6 @@ from filelock import FileLock
 
 from ragbot.models import answerability, bundled, embedder, generator
 
-
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
 """The number of this process among those that run tests side by side; "" where it is the only one."""
 

@@ -12,13 +12,15 @@ from ragbot import Document, Memory
 from ragbot.errors import HomeError, ModelError
 from ragbot.index import bm25, columns, compaction, files, hnsw, postings, segment_files
 from ragbot.index import manifest as manifests
-from ragbot.index import view as views
 from ragbot.index.columns import Filter
+from ragbot.index.merge_plan import merge_policy
 from ragbot.index.segment import Segment
 from ragbot.text.tokens import content, sought
 
 ROOT = Path(__file__).parent.parent
 EVERYONE = Filter(frozenset(["everyone"]))
+FILES = Filter(frozenset(["everyone"]), kinds=frozenset(["file"]))
+TURNS = Filter(frozenset(["everyone"]), kinds=frozenset(["turn"]))
 
 
 def room(n):
@@ -43,13 +45,14 @@ def clustered(n, dim=32, seed=0):
     return (made / np.linalg.norm(made, axis=1, keepdims=True)).astype(np.float32)
 
 
-def segment_of(vectors, built=None, scope=None):
+def segment_of(vectors, built=None, kind=None, words=None):
+    """A segment of everyone's, of files, but for what `kind` says is a turn (1)."""
     n = len(vectors)
-    scope = np.zeros(n, np.int32) if scope is None else scope
+    kind = np.zeros(n, np.int32) if kind is None else kind
+    ids, zeros = np.arange(1, n + 1), np.zeros(n, np.int64)
     forever = np.full(n, columns.FOREVER)
-    ids = np.arange(1, n + 1)
-    rows = columns.Columns(ids, ids, scope, np.zeros(n, np.int32), np.zeros(n, np.int64), forever, ("everyone", "ana"), ("file",))
-    return Segment(rows, postings.build([["word"]] * n), vectors, built, txn=1)
+    rows = columns.Columns(ids, ids, np.zeros(n, np.int32), kind, zeros, forever, ("everyone",), ("file", "turn"))
+    return Segment(rows, postings.build(words or [["word"]] * n), vectors, built, txn=1)
 
 
 def test_a_graph_finds_what_exact_search_finds(tmp_path):
@@ -57,9 +60,9 @@ def test_a_graph_finds_what_exact_search_finds(tmp_path):
     built = hnsw.build(vectors, lambda: False)
     built.write(tmp_path / "graph")
     mapped = hnsw.read(tmp_path / "graph", built.ef, built.orphans)
-    scope = (np.random.default_rng(1).random(6000) < 0.5).astype(np.int32)
-    exact, near = segment_of(vectors, scope=scope), segment_of(vectors, mapped, scope)
-    for wanted in (Filter(frozenset(["everyone", "ana"])), Filter(frozenset(["ana"]))):
+    kind = (np.random.default_rng(1).random(6000) < 0.5).astype(np.int32)
+    exact, near = segment_of(vectors, kind=kind), segment_of(vectors, mapped, kind)
+    for wanted in (EVERYONE, TURNS):
         right = 0
         for query in clustered(50, seed=2):
             ids, scores = near.nearest(query, 10, wanted)
@@ -83,16 +86,15 @@ def test_rows_that_the_graph_does_not_find_are_searched_beside_it():
     elsewhere = vectors.copy()
     elsewhere[7] = -vectors[7]
     built = hnsw.build(elsewhere, lambda: False)
-    everyone, ana = Filter(frozenset(["everyone"])), Filter(frozenset(["ana"]))
     for orphans, there in (([], False), ([7], True)):
         segment = segment_of(vectors, hnsw.HnswIndex(built.index, built.ef, np.array(orphans, np.int64)))
-        ids, scores = segment.nearest(vectors[7], 3, everyone)
+        ids, scores = segment.nearest(vectors[7], 3, EVERYONE)
         assert (8 in ids) == there
         assert len(set(ids.tolist())) == len(ids)
         assert not there or scores.max() == 1
     hidden = segment_of(vectors, segment.graph, (np.arange(6000) == 7).astype(np.int32))
-    assert 8 not in hidden.nearest(vectors[7], 3, everyone)[0]
-    assert hidden.nearest(vectors[7], 3, ana)[0].tolist() == [8]
+    assert 8 not in hidden.nearest(vectors[7], 3, FILES)[0]
+    assert hidden.nearest(vectors[7], 3, TURNS)[0].tolist() == [8]
 
 
 def test_a_filter_that_goes_with_the_topic_keeps_its_recall():
@@ -104,8 +106,8 @@ def test_a_filter_that_goes_with_the_topic_keeps_its_recall():
         exact, near = (segment_of(vectors, one, shown.astype(np.int32)) for one in (None, built))
         searched = 0
         for query in vectors[~shown][:60]:
-            truth = set(exact.nearest(query, 10, Filter(frozenset(["ana"])))[0].tolist())
-            searched += len(truth & set(near.nearest(query, 10, Filter(frozenset(["ana"])))[0].tolist()))
+            truth = set(exact.nearest(query, 10, TURNS)[0].tolist())
+            searched += len(truth & set(near.nearest(query, 10, TURNS)[0].tolist()))
         assert searched >= 0.97 * 600
 
 
@@ -116,7 +118,7 @@ def test_a_filter_gives_as_many_as_were_asked_for():
     shown = near < np.sort(near)[-600]
     segment = segment_of(vectors, built, shown.astype(np.int32))
     for k in (10, 100, 200):
-        assert all(len(segment.nearest(query, k, Filter(frozenset(["ana"])))[0]) == k for query in vectors[~shown][:40])
+        assert all(len(segment.nearest(query, k, TURNS)[0]) == k for query in vectors[~shown][:40])
 
 
 def test_blank_rows_of_a_graph_stay_ways_through_it(tmp_path):
@@ -131,9 +133,8 @@ def test_blank_rows_of_a_graph_stay_ways_through_it(tmp_path):
     left = np.setdiff1d(np.arange(6000), gone)
     blank = hnsw.read(tmp_path / "blank", built.ef, np.setdiff1d(np.union1d(built.orphans, lost), gone))
     assert blank.finds(vectors, left).all()
-    exact, near = segment_of(vectors), segment_of(vectors, blank)
-    for one in (exact, near):
-        one.erase(gone + 1)
+    none = np.empty(0, np.int64)
+    exact, near = (segment_of(vectors, one).hiding(none, none, gone + 1) for one in (None, blank))
     right = 0
     for query in vectors[gone][:60]:
         truth = set(exact.nearest(query, 10, EVERYONE)[0].tolist())
@@ -154,8 +155,7 @@ def test_making_a_graph_can_be_called_off():
 
 def test_bm25_is_that_of_the_book():
     passages = [["gift", "card", "card"], ["gift", "shop"], ["lab"]]
-    made = segment_of(clustered(3))
-    made.words = postings.build(passages)
+    made = segment_of(clustered(3), words=passages)
     (first, score), *rest = bm25.TermQuery([made], {"card": 1, "lab": 1}, EVERYONE).best(5)
     idf = np.log(1 + (3 - 1 + 0.5) / (1 + 0.5))
     assert first == 3
@@ -183,13 +183,12 @@ def test_merged_postings_are_those_of_the_merged_passages(monkeypatch, block):
 def test_looking_frequent_words_up_changes_nothing(monkeypatch):
     rng = np.random.default_rng(3)
     passages = [[f"w{rank}" for rank in np.minimum(rng.zipf(1.5, 12), 400)] for _ in range(3000)]
-    made = segment_of(clustered(3000), scope=(rng.random(3000) < 0.1).astype(np.int32))
-    made.words = postings.build(passages)
-    looked_up, look_up = [], bm25._Search._look_up
-    monkeypatch.setattr(bm25._Search, "_look_up", lambda self, *a: (looked_up.append(a), look_up(self, *a)))
+    made = segment_of(clustered(3000), kind=(rng.random(3000) < 0.1).astype(np.int32), words=passages)
+    looked_up, look_up = [], bm25._look_up
+    monkeypatch.setattr(bm25, "_look_up", lambda *a: (looked_up.append(a), look_up(*a)))
     for n in range(200):
         query = dict.fromkeys([f"w{rank}" for rank in rng.integers(1, 60, 4)] + ["w1", "w2"], 1.0)
-        wanted = Filter(frozenset(["ana"] if n % 2 else ["everyone", "ana"]))
+        wanted = TURNS if n % 2 else EVERYONE
         monkeypatch.setattr(bm25, "LOOKED_UP", 10**9)
         before = len(looked_up)
         plain = bm25.TermQuery([made], query, wanted).best(1 + n % 20)
@@ -270,7 +269,7 @@ def test_segments_grow_by_a_factor_and_the_past_lies_apart(memory, open_memory, 
         memory.compact()
     sizes = sorted(len(s) for s in memory_view(memory).sealed.values())
     assert sum(sizes) == 120
-    assert views.merge_policy(sizes) == 0
+    assert merge_policy(sizes) == 0
     middle = datetime.now(UTC)
     for n in range(0, 120, 2):
         memory.retire(f"{n}.md", scope=("everyone", "ana", "ben")[n % 3])
@@ -344,7 +343,7 @@ def test_a_reader_of_removed_segments_goes_on(memory, open_memory, tiny):
     memory.refresh()
     assert not (memory.home / "segments" / manifest.segments[0]).exists()
     with memory.store.reading() as moment:
-        observer._view.follow(moment, manifest)  # read before the other was published
+        observer._follower.follow(moment, manifest)  # read before the other was published
     assert len(observer._view.nearest(observer.embedder().encode_query("room"), 100, EVERYONE)) == 61
     assert found(observer) == sorted([*before, "new.md"])
 
@@ -437,7 +436,7 @@ def lying(memory, change):
     [
         (lambda s: setattr(s, "vectors", np.roll(s.vectors, 1, axis=0)), "another vector"),
         (lambda s: setattr(s, "words", postings.build([["other"]] * len(s))), "other words"),
-        (lambda s: s.columns.retired_at.__setitem__(3, 5), "another end of validity"),
+        (lambda s: setattr(s, "columns", _with(s, retired_at=np.where(s.ids == 4, 5, s.columns.retired_at))), "another end"),
         (lambda s: setattr(s, "columns", s.columns.take(np.r_[0:3, 3, 3, 5 : len(s)])), "is in no segment"),
         (lambda s: setattr(s, "columns", _with_ids(s, s.columns.ids + 1)), "does not know"),
         (lambda s: setattr(s, "columns", _with(s, scopes=("ben",))), "another scope"),

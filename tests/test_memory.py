@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,8 +11,7 @@ from hypothesis import strategies as st
 
 from ragbot import Document
 from ragbot.errors import InputError, ModelError, NotFoundError
-from ragbot.index import compaction, segment_files
-from ragbot.index import view as views
+from ragbot.index import compaction, merge_plan, segment_files
 from ragbot.store import Transaction
 from ragbot.types import Forgotten
 
@@ -114,8 +114,8 @@ def test_a_home_restored_under_an_open_memory_is_noticed(memory, open_memory, ho
         assert snapshot.last_transaction()[0] > 0
     other = open_memory()
     assert other.recall("lab")
-    other._view.transaction = (other._view.transaction[0], "a token of another past")
-    other._view.unsealed.clear()  # what it saw there is worth nothing now
+    another = (other._view.transaction[0], "a token of another past")
+    other._follower.view = replace(other._view, transaction=another, unsealed=())  # what it saw there is worth nothing now
     memory.remember(Document("b.md", "Gift cards expire."))
     assert "9:00" in texts(other, "lab opens")[0]
 
@@ -281,7 +281,7 @@ def test_retire_is_not_forget(memory):
 
 def test_a_long_tail_is_sealed_and_the_old_segments_stay(memory, open_memory, home, monkeypatch):
     monkeypatch.setattr(compaction, "SEAL_AT", 3)
-    monkeypatch.setattr(views, "GROWTH", 1)
+    monkeypatch.setattr(merge_plan, "GROWTH", 1)
     memory.remember(Document("a.md", LAB))
     memory.compact()
     first = json.loads((home / "manifest-1.json").read_text())
@@ -293,7 +293,7 @@ def test_a_long_tail_is_sealed_and_the_old_segments_stay(memory, open_memory, ho
     fresh = open_memory()
     assert {hit.chunk.uri for hit in fresh.recall("opens")} == {"a.md", "b.md"}
     assert len(fresh._view.sealed) == 2
-    assert fresh._view.unsealed == []
+    assert fresh._view.unsealed == ()
     assert memory.refresh().sealed == 6
     assert len(list((home / "segments").iterdir())) == 1
 

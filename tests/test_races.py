@@ -22,7 +22,7 @@ from ragbot import Document, Memory
 from ragbot.errors import BusyError, HomeError
 from ragbot.index import compaction, segment_files
 from ragbot.index import manifest as manifests
-from ragbot.index import view as views
+from ragbot.index import passages as passages_in_memory
 from ragbot.index.columns import Filter
 from ragbot.maintenance.builder import command
 from ragbot.maintenance.refresh import Maintenance
@@ -68,7 +68,7 @@ def test_no_bit_of_a_manifest_is_believed_that_was_flipped(memory, home, tiny):
 
 
 def test_a_reader_that_is_interrupted_while_it_catches_up_begins_anew(memory, open_memory, home, tiny, monkeypatch):
-    monkeypatch.setattr(views, "BLOCK", 4)
+    monkeypatch.setattr(passages_in_memory, "BLOCK", 4)
     memory.remember(Document(f"{n}.md", f"Room {n} is for team {n % 7}.") for n in range(4))
     observer = open_memory()
     observer.recall("room")
@@ -120,7 +120,7 @@ def test_a_segment_that_was_replaced_is_not_taken_for_damaged(memory, open_memor
             memory.refresh()
         return got
 
-    monkeypatch.setattr(ragbot.memory.manifests, "read", replaced)
+    monkeypatch.setattr(manifests, "read", replaced)
     assert len(found(observer)) == 61
     assert sum(map(len, observer._view.unsealed)) == 0
     assert "unusable" not in caplog.text
@@ -159,7 +159,7 @@ def test_readers_tell_who_builds_of_a_damaged_segment(memory, open_memory, home,
     assert len(found(open_memory())) == 60
     memory.compact()
     assert memory.check(deep=True).problems == ()
-    assert open_memory()._view.damaged == []
+    assert open_memory()._view.damaged == ()
 
 
 def test_a_home_that_may_not_be_written_follows_who_may(embedders, reachable):
@@ -243,7 +243,7 @@ def test_a_new_index_is_kept_until_its_space_answers(memory, open_memory, home, 
     assert manifests.read(home, space.id) is not None
     observer = open_memory()
     assert len(found(observer)) == 59
-    assert observer._view.unsealed == []
+    assert observer._view.unsealed == ()
     assert memory.check(deep=True).problems == ()
 
 
@@ -307,7 +307,7 @@ def test_of_two_moves_at_once_none_takes_over_without_its_index(memory, open_mem
     observer = open_memory()
     assert len(found(observer)) == 60
     assert observer._view.space.model == "third"
-    assert observer._view.unsealed == []
+    assert observer._view.unsealed == ()
 
 
 def test_forgetting_loads_nothing_of_a_move_that_was_cut_off(memory, tiny, monkeypatch):

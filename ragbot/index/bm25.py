@@ -7,7 +7,7 @@ on what is sealed, merged or retired, nor on what others told in scopes of their
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ragbot.index.columns import Filter, Ints
 from ragbot.index.postings import term
 from ragbot.index.segment import Segment, best
+from ragbot.index.shown import Span
 
 Scores = NDArray[np.float32]
 
@@ -32,30 +33,39 @@ class TermQuery:
     """
 
     def __init__(self, segments: Sequence[Segment], words: Mapping[str, float], wanted: Filter) -> None:
-        self._segments, self._wanted = segments, wanted
-        shown = [segment.shown(wanted) for segment in segments]
-        n = sum(one.count for one in shown)
-        self._mean = max(1.0, sum(one.tokens for one in shown) / max(1, n))
-        found = [[segment.words.of(term(word)) for word in words] for segment in segments]
+        terms = [term(word) for word in words]
+        searched = [(segment, segment.shown(wanted)) for segment in segments]
+        searched = [(segment, shown) for segment, shown in searched if shown.count]
+        postings = [segment.words.of(terms) for segment, _ in searched]
+        spans = [
+            (segment, span, [_within(span, len(segment), *one) for one in found])
+            for (segment, shown), found in zip(searched, postings, strict=True)
+            for span in shown.spans
+        ]
+        n = sum(shown.count for _, shown in searched)
+        mean = max(1.0, sum(shown.tokens for _, shown in searched) / max(1, n))
+        self._length_norm = np.float32(K1 * B / mean)
         self.weights: dict[str, float] = {}
         """What a word counts, by its rarity."""
         for at, (word, often) in enumerate(words.items()):
-            holding = sum(one.holding(of[at][0]) for one, of in zip(shown, found, strict=True))
+            holding = sum(_count(span, found[at][0]) for _, span, found in spans)
             self.weights[word] = often * float(np.log1p((n - holding + 0.5) / (holding + 0.5)))
         weights = list(self.weights.values())
         # The rarest first, in all segments alike: sums depend on their order.
         order = sorted(range(len(weights)), key=lambda at: (-weights[at], at))
-        self._asked = [
-            [_QueryTerm(*of[at], np.float32(weights[at] * (K1 + 1))) for at in order if len(of[at][0])] for of in found
+        bounds = [np.float32(weight * (K1 + 1)) for weight in weights]
+        self._segments = [
+            (segment, shown, [_QueryTerm(*found[at], bounds[at]) for at in order if len(found[at][0])])
+            for (segment, shown), found in zip(searched, postings, strict=True)
+        ]
+        self._spans = [
+            (segment, span, [_QueryTerm(*found[at], bounds[at]) for at in order if len(found[at][0])])
+            for segment, span, found in spans
         ]
 
     def best(self, k: int) -> list[tuple[int, float]]:
         """The k best (id, BM25), best first; ties by id."""
-        parts = [
-            _Search(segment, k, self._wanted, self._mean).best(terms)
-            for segment, terms in zip(self._segments, self._asked, strict=True)
-            if terms and segment.shown(self._wanted).count
-        ]
+        parts = [_SpanSearch(segment, span, k, self._length_norm).best(terms) for segment, span, terms in self._spans if terms]
         if not parts:
             return []
         ids, scores = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -64,15 +74,18 @@ class TermQuery:
     def scores(self, ids: Ints) -> Scores:
         """(n,): the BM25 of each of these passages; 0 for one that holds none of the words, or is not shown."""
         found = np.zeros(len(ids), np.float32)
-        for segment, terms in zip(self._segments, self._asked, strict=True):
+        for segment, shown, terms in self._segments:
             rows, here = segment.rows_of(ids)
             if len(rows):
-                found[here] = _Search(segment, len(rows), self._wanted, self._mean).of(terms, rows)
+                scores = np.zeros(len(rows), np.float32)
+                for one in terms:
+                    _look_up(one, rows, segment.words.lengths, self._length_norm, scores)
+                found[here] = np.round(scores, 5) * shown.contains(rows)
         return found
 
 
 class _QueryTerm(NamedTuple):
-    """A word of a query, as one segment has it."""
+    """A word of a query, as one segment or one span of it has it."""
 
     rows: NDArray[np.uint32]
     counts: NDArray[np.uint8]
@@ -80,18 +93,49 @@ class _QueryTerm(NamedTuple):
     """No passage gets more for it."""
 
 
-class _Search:
-    """The best of one segment.
+def _within(
+    span: Span, n: int, rows: NDArray[np.uint32], counts: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+    """The postings of a segment of n rows that lie in a span, counted from its first row."""
+    if len(span) == n or not len(rows):
+        return rows, counts
+    inside = span.within(rows)
+    return rows[inside] - np.uint32(span.start), counts[inside]
+
+
+def _count(span: Span, rows: NDArray[np.uint32]) -> int:
+    """How many of some rows of a span are shown."""
+    return len(rows) if span.mask is None else int(np.count_nonzero(span.mask[rows]))
+
+
+def _look_up(one: _QueryTerm, rows: Ints, lengths: NDArray[np.uint32], length_norm: np.float32, scores: Scores) -> None:
+    """Add to the score of each row, (n,), what it gets for a word."""
+    narrow = rows.astype(np.uint32)  # as the postings are, or all of them would be widened
+    at = np.minimum(one.rows.searchsorted(narrow), len(one.rows) - 1)
+    here = one.rows[at] == narrow
+    scores[here] += _gain(one, lengths[rows[here]], one.counts[at[here]], length_norm)
+
+
+def _gain(one: _QueryTerm, lengths: NDArray[np.uint32], counts: NDArray[np.uint8], length_norm: np.float32) -> Scores:
+    """What passages of these lengths get for a word that they hold so often."""
+    often = counts.astype(np.float32)
+    norm: Scores = np.float32(K1 * (1 - B)) + length_norm * lengths.astype(np.float32)
+    scores: Scores = one.bound * often / (often + norm)
+    return scores
+
+
+class _SpanSearch:
+    """The best of one span of a segment, with rows counted from the first of it.
 
     Frequent words are looked up only for passages that can still be among the best (MaxScore, Turtle and Flood 1995).
     """
 
-    def __init__(self, segment: Segment, k: int, wanted: Filter, mean: float) -> None:
-        self._lengths, self._ids = segment.words.lengths, segment.columns.ids
+    def __init__(self, segment: Segment, span: Span, k: int, length_norm: np.float32) -> None:
+        self._lengths, self._ids = segment.words.lengths[span.start : span.stop], segment.ids[span.start : span.stop]
         self._k = k
-        self._shown = segment.shown(wanted).mask
-        self._scores = np.zeros(len(segment), np.float32)
-        self._length_norm = np.float32(K1 * B / mean)
+        self._mask = span.mask
+        self._scores = np.zeros(len(span), np.float32)
+        self._length_norm = length_norm
 
     def best(self, terms: Sequence[_QueryTerm]) -> tuple[Ints, Scores]:
         """Ids and scores of the best k, and of those that tie with the last of them; the rarest word comes first."""
@@ -99,25 +143,21 @@ class _Search:
         for at, one in enumerate(terms):
             if at and len(one.rows) > LOOKED_UP:
                 rows = self._scored()
-                least = self._least(self._scores[rows])
+                scores = self._scores[rows]
+                least = self._least(scores)
                 if least > left[at] + EDGE:
-                    rows = rows[self._scores[rows] >= least - left[at] - EDGE]
+                    can = scores >= least - left[at] - EDGE
+                    rows, scores = rows[can], scores[can]
                     for other in terms[at:]:
-                        self._look_up(other, rows)
-                    return self._cut(rows)
-            self._scores[one.rows] += self._of(one, one.rows, one.counts)
-        return self._cut(self._scored())
-
-    def of(self, terms: Sequence[_QueryTerm], rows: Ints) -> Scores:
-        """The scores of some rows, in their order."""
-        order = np.sort(rows)
-        for one in terms:
-            self._look_up(one, order)
-        scores: Scores = np.where(self._shown[rows], np.round(self._scores[rows], 5), np.float32(0))
-        return scores
+                        _look_up(other, rows, self._lengths, self._length_norm, scores)
+                    return self._cut(rows, scores)
+            self._scores[one.rows] += _gain(one, self._lengths[one.rows], one.counts, self._length_norm)
+        rows = self._scored()
+        return self._cut(rows, self._scores[rows])
 
     def _scored(self) -> Ints:
-        return np.flatnonzero((self._scores > 0) & self._shown)
+        scored = self._scores > 0
+        return np.flatnonzero(scored if self._mask is None else scored & self._mask)
 
     def _least(self, scores: Scores) -> np.float32:
         """The k-th best; 0 if there are fewer."""
@@ -126,19 +166,7 @@ class _Search:
         at = len(scores) - self._k
         return np.float32(np.partition(scores, at)[at])
 
-    def _look_up(self, one: _QueryTerm, rows: Ints) -> None:
-        narrow = rows.astype(np.uint32)  # as the postings are, or all of them would be widened
-        at = np.minimum(np.searchsorted(one.rows, narrow), len(one.rows) - 1)
-        here = one.rows[at] == narrow
-        self._scores[rows[here]] += self._of(one, rows[here], one.counts[at[here]])
-
-    def _of(self, one: _QueryTerm, rows: NDArray[Any], counts: NDArray[np.uint8]) -> Scores:
-        often = counts.astype(np.float32)
-        norm = np.float32(K1 * (1 - B)) + self._length_norm * self._lengths[rows].astype(np.float32)
-        scores: Scores = one.bound * often / (often + norm)
-        return scores
-
-    def _cut(self, rows: Ints) -> tuple[Ints, Scores]:
-        scores = np.round(self._scores[rows], 5)
+    def _cut(self, rows: Ints, scores: Scores) -> tuple[Ints, Scores]:
+        scores = np.round(scores, 5)
         best = scores >= self._least(scores)
         return self._ids[rows[best]], scores[best]

@@ -1,6 +1,6 @@
 """What a search must know of each passage before it may show it: whose it is, what, and when it held.
 
-Columns of numbers in the order of a segment's rows, so that a filter is one pass of numpy.
+Columns of numbers in the order of a segment's rows, which is that of scope and id: what a reader may see are a few slices.
 """
 
 from __future__ import annotations
@@ -50,22 +50,30 @@ class Columns:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def shown(self, wanted: Filter) -> NDArray[np.bool_]:
-        """(n,): which rows a search may show."""
-        mask = np.isin(self.scope, _codes(self.scopes, wanted.scopes))
-        if wanted.as_of is None:
-            mask &= self.retired_at == FOREVER
-        else:
-            mask &= (self.valid_from <= wanted.as_of) & (wanted.as_of < self.retired_at)
-        if wanted.kinds:
-            mask &= np.isin(self.kind, _codes(self.kinds, wanted.kinds))
+    def scope_starts(self) -> Ints:
+        """(scopes + 1,): where the rows of each scope begin, and where the last of them end.
+
+        A blank row counts to the scope of the row before it. Raises ValueError if the rows are not in the order of scope.
+        """
+        filled = np.maximum.accumulate(self.scope)
+        if np.any(self.scope[self.scope != filled] != BLANK):
+            raise ValueError("rows are not in the order of their scopes")
+        return np.searchsorted(filled, np.arange(len(self.scopes) + 1)).astype(np.int64)
+
+    def fits(self, rows: slice, wanted: Filter) -> NDArray[np.bool_] | None:
+        """(rows,): which of the rows fit all that `wanted` asks besides scope and being current; None: all of them do."""
+        masks: list[NDArray[np.bool_]] = []
+        if wanted.as_of is not None:
+            masks += [self.valid_from[rows] <= wanted.as_of, wanted.as_of < self.retired_at[rows]]
+        if wanted.kinds and not wanted.kinds.issuperset(self.kinds):
+            masks.append(np.isin(self.kind[rows], _codes(self.kinds, wanted.kinds)))
         if wanted.documents is not None:
-            mask &= np.isin(self.documents, np.fromiter(wanted.documents, np.int64, len(wanted.documents)))
+            masks.append(np.isin(self.documents[rows], np.fromiter(wanted.documents, np.int64, len(wanted.documents))))
         if wanted.since is not None:
-            mask &= self.valid_from >= wanted.since
+            masks.append(self.valid_from[rows] >= wanted.since)
         if wanted.until is not None:
-            mask &= self.valid_from < wanted.until
-        return mask
+            masks.append(self.valid_from[rows] < wanted.until)
+        return np.logical_and.reduce(masks) if masks else None
 
     def take(self, rows: Ints) -> Columns:
         """Some of the rows, in the order given."""

@@ -22,9 +22,12 @@ from ragbot.errors import BusyError, HomeError
 from ragbot.index import files, segment_files
 from ragbot.index import manifest as manifests
 from ragbot.index.columns import BLANK, FOREVER
+from ragbot.index.follower import Follower, Replaced
 from ragbot.index.hnsw import Stop, Stopped
+from ragbot.index.merge_plan import merge_policy
+from ragbot.index.passages import Source, TokensOf
 from ragbot.index.segment import Segment
-from ragbot.index.view import Replaced, Source, TokensOf, View, merge_policy
+from ragbot.index.view import View
 from ragbot.types import Manifest, Space
 
 log = logging.getLogger(__name__)
@@ -62,15 +65,19 @@ class Store(Protocol):
 
 
 class Compactor:
-    """Makes the segments of one space of a home. It keeps its view between calls."""
+    """Makes the segments of one space of a home. It keeps a view of its own between calls; one thread uses it."""
 
     def __init__(self, home: Path, store: Store, tokens_of: TokensOf, space: Space | None = None) -> None:
         self._home = home
         self._folder = home / manifests.FOLDER
         self._store = store
         # To seal what lies in memory no byte of the rest is read; what is made from a segment verifies it first.
-        self._view = View(home, tokens_of, space, verify=False)
+        self._follower = Follower(home, tokens_of, space, verify=False)
         self._verified: set[str] = set()
+
+    @property
+    def _view(self) -> View:
+        return self._follower.view
 
     def step(self, stop: Stop, *, most: int = MOST_ROWS) -> bool:
         """Do what is most due: drop what was erased, seal what came, or merge up to `most` passages. False if nothing was.
@@ -83,10 +90,9 @@ class Compactor:
     def compact_all(self, stop: Stop) -> int:
         """Make as few segments as can be of what is current, and of what is past. How many passages are in them."""
         self._follow(stop)
-        view = self._view
-        while not self._sound(view.sealed):
+        while not self._sound(self._view.sealed):
             self._follow(stop)
-        parts = view.segments
+        parts = self._view.segments
         if not parts:
             self._publish((), stop, all_in=True)
             return 0
@@ -97,12 +103,12 @@ class Compactor:
         """As `compact_all`, of the database alone: no segment is believed."""
         self._follow(stop)
         for name in list(self._view.sealed):
-            self._view.distrust(name)
+            self._follower.distrust(name)
         return self.compact_all(stop)
 
     def drop_erased(self) -> None:
         """Make segments again that hold something erased, and drop files that nobody names."""
-        space = self._view.fixed
+        space = self._follower.fixed
         if space is None or manifests.read(self._home, space.id):
             self._follow()
             while not self._sound(self._view.sealed, only=WHOSE):
@@ -115,10 +121,11 @@ class Compactor:
     def _follow(self, stop: Stop = lambda: False) -> None:
         while True:
             with self._store.reading() as source:
-                space = self._view.fixed or source.active_space()
+                space = self._follower.fixed or source.active_space()
             manifest = manifests.read(self._home, space.id) if space else None
             with contextlib.suppress(Replaced), self._store.reading() as source:
-                return self._view.follow(source, manifest, stop)
+                self._follower.follow(source, manifest, stop)
+                return
 
     def _sound(self, names: Iterable[str], only: Collection[str] | None = None) -> bool:
         """Read every byte of these segments, or of `only` some files. False where one is damaged: it counts as unsealed then."""
@@ -127,7 +134,7 @@ class Compactor:
                 files.verified(self._folder / name, only)
             except (OSError, ValueError) as cause:
                 log.warning("%s: index segment unusable (%s); its passages are sealed anew", self._home, cause)
-                self._view.distrust(name)
+                self._follower.distrust(name)
                 return False
             if only is None:
                 self._verified.add(name)

@@ -15,6 +15,8 @@ from ragbot.index.hnsw import Vectors
 from ragbot.index.segment import Segment
 
 BLOCK = 4096
+GROWTH = 3
+"""How much larger a segment has to be than all smaller ones together, to stay apart from them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +79,13 @@ def in_memory(parts: Sequence[Segment], keep: Sequence[NDArray[np.bool_]]) -> Se
         np.concatenate(vectors) if vectors else parts[0].vectors[:0],
         txn=min(part.txn for part in parts),
     )
+
+
+def merge_policy(sizes: Sequence[int]) -> int:
+    """How many of the smallest segments should become one, so that sizes grow by GROWTH from each to the next; 0 if none."""
+    many, together = 0, 0
+    for place, size in enumerate(sorted(sizes), 1):
+        if place > 1 and size < GROWTH * together:
+            many = place
+        together += size
+    return many

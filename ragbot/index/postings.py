@@ -37,13 +37,16 @@ class Postings:
     lengths: NDArray[np.uint32]
     """(n,): how many tokens each passage has."""
 
-    def of(self, term: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-        """Rows that hold a term, and how often."""
-        at = int(np.searchsorted(self.terms, np.uint64(term)))
-        if at == len(self.terms) or self.terms[at] != np.uint64(term):
-            return self.rows[:0], self.counts[:0]
-        span = slice(int(self.starts[at]), int(self.starts[at + 1]))
-        return self.rows[span], self.counts[span]
+    def of(self, terms: Sequence[int]) -> list[tuple[NDArray[np.uint32], NDArray[np.uint8]]]:
+        """For each term the rows that hold it, ascending, and how often."""
+        wanted = np.array(terms, np.uint64)
+        places = self.terms.searchsorted(wanted)
+        found = []
+        for at, term in zip(places.tolist(), terms, strict=True):
+            known = at < len(self.terms) and int(self.terms[at]) == term
+            span = slice(int(self.starts[at]), int(self.starts[at + 1])) if known else slice(0)
+            found.append((self.rows[span], self.counts[span]))
+        return found
 
 
 @lru_cache(maxsize=1 << 18)

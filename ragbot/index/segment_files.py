@@ -136,7 +136,6 @@ def read(folder: Path, *, verify: bool = True) -> Segment:
     if about["format"] != FORMAT:
         raise ValueError(f"{folder.name}: is of format {about['format']}, this program reads {FORMAT}")
     of_rows = {name: _map(folder, name) for name in column.ARRAYS}
-    of_rows["retired_at"] = np.array(of_rows["retired_at"])  # the one that goes on changing, in memory
     columns = Columns(**of_rows, scopes=tuple(about["scopes"]), kinds=tuple(about["kinds"]))
     words = Postings(*(_map(folder, name) for name in ("terms", "starts", "rows", "counts", "lengths")))
     vectors = _map(folder, "vectors").reshape(len(columns), about["dim"])

@@ -43,14 +43,9 @@ class TurnNeighbours:
         """Ids and times of the turns of a scope, in the order of their ids."""
         ids, times = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         for segment in segments:
-            columns = segment.columns
-            if TURN not in columns.kinds or scope not in columns.scopes:
-                continue
-            rows = segment.shown(wanted).rows
-            rows = rows[columns.kind[rows] == columns.kinds.index(TURN)]
-            rows = rows[columns.scope[rows] == columns.scopes.index(scope)]
-            ids.append(columns.ids[rows])
-            times.append(columns.valid_from[rows])
+            rows = segment.shown_of(TURN, scope, wanted)
+            ids.append(segment.ids[rows])
+            times.append(segment.valid_from[rows])
         together = np.concatenate(ids)
         order = np.argsort(together, kind="stable")
         return together[order], np.concatenate(times)[order]

@@ -9,12 +9,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ragbot.index import follower, passages, segment_files
 from ragbot.index import manifest as manifests
-from ragbot.index import segment_files, view
 from ragbot.index.columns import BLANK, FOREVER, Ints
+from ragbot.index.passages import Source, TokensOf
 from ragbot.index.postings import Postings
 from ragbot.index.segment import Segment
-from ragbot.index.view import Source, TokensOf
 from ragbot.types import Manifest, Space
 
 NAMELESS = "a file of the index that nothing names"
@@ -52,7 +52,7 @@ def problems(
     found = [f"{stray.name}: {NAMELESS}" for stray in manifests.strays(home, _kept(source))]
     if manifest is None:
         return found + ([f"{file.name}: cannot be understood; it is not used"] if file.exists() else [])
-    if view.usable(manifest, source, space) is None:
+    if follower.usable(manifest, source, space) is None:
         return [*found, f"{file.name}: is of another past than the database (a restored backup?); it is not used"]
     segments: dict[str, Segment] = {}
     for name in manifest.segments:
@@ -83,8 +83,8 @@ def _rows(source: CheckedSource, space: Space, manifest: Manifest, segments: dic
     ids, retired_at = source.chunk_states()
     erased = source.erased_after(0)
     seen = [np.empty(0, np.int64)]
-    for name, segment in segments.items():
-        segment.retire(*source.retired_after(segment.txn))
+    for name, sealed in segments.items():
+        segment = sealed.hiding(*source.retired_after(sealed.txn), erased[:0])
         own = segment.columns.scope != BLANK
         here = segment.columns.ids[own]
         seen.append(here)
@@ -117,7 +117,7 @@ def _contents(
 ) -> Iterator[str]:
     """Whether these rows, whose words have these fingerprints, hold what the database holds, and are found by it."""
     ids = segment.columns.ids[rows]
-    truth = view.of_passages(source.passages(space, ids.tolist()), space.dim, tokens_of, segment.txn)
+    truth = passages.of_passages(source.passages(space, ids.tolist()), space.dim, tokens_of, segment.txn)
     at, here = truth.rows_of(ids)
     rows, ids, fingerprints = rows[here], ids[here], fingerprints[here]
     yield from _named("{} has another vector than the database", ids[(segment.vectors[rows] != truth.vectors[at]).any(axis=1)])
