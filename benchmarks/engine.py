@@ -120,7 +120,7 @@ def updates(memory, corpus, count):
         assert (done.added, done.retired) == (PER_DOCUMENT, PER_DOCUMENT), done
         began = time.perf_counter()
         follow(memory)
-        found = {id for id, _ in memory._view.nearest(corpus.vectors[rows[0] % len(corpus.vectors)], 10, ONLY)}
+        found = {id for id, _ in memory.retriever.view.nearest(corpus.vectors[rows[0] % len(corpus.vectors)], 10, ONLY)}
         recalled = (time.perf_counter() - began) * 1000
         with memory.store.reading() as snapshot:
             assert any(chunk.uri == document.uri for chunk in snapshot.chunks(found, [EVERYONE]).values())
@@ -152,7 +152,7 @@ def follow(memory):
         space = snapshot.active_space()
     manifest = manifests.read(memory.home, space.id)
     with memory.store.reading() as snapshot:
-        memory._view.follow(snapshot, manifest)
+        memory.retriever.view.follow(snapshot, manifest)
 
 
 def live(memory, scopes):
@@ -187,11 +187,11 @@ def queries(memory, corpus, only, number, k=10):
     asked = corpus.query_vectors[:number]
     truth, scores = exact(ids, vectors, asked, min(k, len(ids)))
     for vector in asked[:20]:
-        memory._view.nearest(vector, k, only)
+        memory.retriever.view.nearest(vector, k, only)
     took, right = [], []
     for vector, best in zip(asked, scores, strict=True):
         began = time.perf_counter()
-        found = memory._view.nearest(vector, k, only)
+        found = memory.retriever.view.nearest(vector, k, only)
         took.append((time.perf_counter() - began) * 1000)
         # By score: of equal passages any serves.
         right.append(sum(score >= best.min() - 2e-5 for _, score in found) / len(best))
@@ -233,7 +233,9 @@ def churn(memory, corpus, count, number, rounds=20, share=0.05):
 
 def sizes(memory):
     """Passages, ef and orphans of each segment."""
-    return [(len(s), s.graph.ef if s.graph else 0, len(s.graph.orphans) if s.graph else 0) for s in memory._view.segments]
+    return [
+        (len(s), s.graph.ef if s.graph else 0, len(s.graph.orphans) if s.graph else 0) for s in memory.retriever.view.segments
+    ]
 
 
 OPEN = """
@@ -249,7 +251,7 @@ began = time.perf_counter()
 memory = Memory.open(home, create=False)
 manifest = manifests.read(memory.home, 1)
 with memory.store.reading() as snapshot:
-    memory._view.follow(snapshot, manifest)
+    memory.retriever.view.follow(snapshot, manifest)
     ranked = memory._ranked(text, query, 100, Filter(frozenset(["everyone"])))
     found = snapshot.chunks([hit.id for hit in ranked[:5]], ["everyone"])
 assert len(found) == 5

@@ -9,42 +9,30 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
 from ragbot import settings as configs
 from ragbot.errors import BusyError, InputError, NotFoundError
-from ragbot.index.columns import Filter
-from ragbot.index.follower import Follower, Moved, Replaced
-from ragbot.index.view import View
 from ragbot.maintenance import builder
 from ragbot.maintenance.builder import Builder
 from ragbot.maintenance.refresh import Maintenance, Progress
 from ragbot.maintenance.spaces import Counted, Spaces, Vector
-from ragbot.models.embedder import Embedder
-from ragbot.models.reranker import Reranker
+from ragbot.models.embedder import Embedder, Vectors
+from ragbot.retriever import Retriever
 from ragbot.runtime import Runtime, shared_runtime
 from ragbot.search import filter
-from ragbot.search import query as query_text
 from ragbot.search.calibration import Calibration
-from ragbot.search.candidates import Query, Search
-from ragbot.search.rerank import MAX_RERANKED, reranked
-from ragbot.store import Raced, Snapshot, Store, Stored, Transaction
-from ragbot.store.rows import micros
-from ragbot.text import chunks as chunking
+from ragbot.store import Raced, Store, Stored, Transaction
 from ragbot.text import documents as texts
 from ragbot.text import storable
-from ragbot.text.messages import contextualize
 from ragbot.types import (
     EVERYONE,
     Checked,
     Chunk,
     Citation,
-    Dispute,
     Document,
     Forgotten,
     Hit,
@@ -52,7 +40,6 @@ from ragbot.types import (
     Part,
     Refreshed,
     Remembered,
-    Space,
 )
 
 GROUP_DOCUMENTS, GROUP_PASSAGES = 256, 256
@@ -82,16 +69,10 @@ class Memory:
         self.settings = settings
         self.store = store
         self.runtime = runtime or shared_runtime()
-        self.rerank_budget_s: float | None = settings.rerank_ms / 1000
-        """How long a reranker may read for each question; None: as long as it takes, so that no order depends on the machine."""
         self._spaces = Spaces(store, settings.embedder, self.runtime)
-        self._follower = Follower(home, chunking.tokens_of)
+        self.retriever = Retriever(home, store, self._spaces, self.runtime, settings)
         self._builder = Builder(home, store, builder.command())
         self._maintenance = Maintenance(home, store, self._spaces)
-
-    @property
-    def _view(self) -> View:
-        return self._follower.view
 
     @classmethod
     def open(cls, home: str | Path | None = None, *, create: bool = True, runtime: Runtime | None = None) -> Memory:
@@ -218,7 +199,7 @@ class Memory:
 
     def embedder(self) -> Embedder:
         """The embedder of the space that answers, loaded the first time it is asked for."""
-        return self._spaces.embedder_of(self._answering_space())
+        return self._spaces.embedder_of(self._spaces.active())
 
     def warm(self) -> None:
         """Load the embedder now, so that the next document or question need not wait for it."""
@@ -227,21 +208,22 @@ class Memory:
         if space:
             self._spaces.embedder_of(space).encode_query("warm")
 
-    def _answering_space(self) -> Space:
-        return self._view.space or self._spaces.active()
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """The vectors (n, dim) of sentences, in the space of the last recall."""
+        return self._spaces.embedder_of(self.retriever.answering_space()).encode(texts)
 
     def encode_query(self, text: str) -> Vector:
-        """The vector (dim,) of a question in the space that answers; zeros without any. The last ones are remembered."""
-        return self._spaces.query_vector(self._answering_space(), text)
+        """The vector (dim,) of a question, in the space of the last recall. The last ones are remembered."""
+        return self._spaces.query_vector(self.retriever.answering_space(), text)
 
     def calibration(self) -> Calibration:
         """The numbers of the space that answers."""
-        return self._spaces.calibration(self._answering_space())
+        return self.retriever.calibration()
 
     def versions(self) -> dict[str, str]:
         """The embedder and the transaction that the last recall saw; empty before the first."""
-        space = self._view.space
-        return {"embedder": f"{space.model}@{space.revision}", "index": str(self._view.transaction[0])} if space else {}
+        view = self.retriever.view
+        return {"embedder": f"{view.space.model}@{view.space.revision}", "index": str(view.transaction[0])} if view.space else {}
 
     def cool(self) -> None:
         """Forget the vectors of the last questions, so that they are computed anew: who measures wants that."""
@@ -273,57 +255,8 @@ class Memory:
         Raises InputError for an empty query, a k out of range, or a part, kind or role that does not exist.
         """
         filter.need_query(query, k, part)
-        scopes, kinds, uris = filter.names(scopes), filter.kinds(kinds), filter.names(uris)
-        query, before = storable(query), filter.history(history)
-        said = query_text.weighted_messages(query, before)
-        moments = [None if at is None else micros(at) for at in (as_of, since, until)]
-        reranker = self._reranker_for(part)
-        most = max(k, MAX_RERANKED) if reranker else k
-        space = self._view.space or self._active_space()  # most likely the one that was seen last still answers
-        for _ in range(TRIES):
-            if space is None:
-                return []
-            # Before the snapshot: a model that loads or computes must hold up no one else.
-            meant = [] if part == "lexical" else said[:1] if self.settings.recall == "fast" else said
-            calibration = self._spaces.calibration(space) if meant else Calibration()
-            weights = calibration.rank_weights({})
-            vector = self._spaces.mixed(space, meant)
-            asked = Query(query, vector, query_text.term_weights(said), weights, calibration)
-
-            def look(snapshot: Snapshot, view: View, asked: Query = asked) -> list[Hit]:
-                documents = frozenset(snapshot.documents_like(uris)) if uris else None
-                only = Filter(frozenset(scopes), moments[0], frozenset(kinds), documents, moments[1], moments[2])
-                hits = Search(view, asked, only, part).hits(most, lambda ids: snapshot.chunks(ids, scopes, moments[0]))
-                return _with_disputes(hits, snapshot, scopes)
-
-            try:
-                found = self._seen(space, look)
-            except Moved:
-                space = self._active_space()
-                continue
-            return reranked(contextualize(query, before), found, reranker, self.rerank_budget_s, weights.rerank)[:k]
-        raise BusyError(f"{self.home}: its embedding model kept changing; try again")
-
-    def _active_space(self) -> Space | None:
-        with self.store.reading() as snapshot:
-            return snapshot.active_space()
-
-    def _reranker_for(self, part: Part | None) -> Reranker | None:
-        """The configured reranker, if this part of recall has a use for it."""
-        name = self.settings.reranker
-        if part == "reranked" and name == configs.NONE:
-            raise InputError("no reranker is configured; set `reranker` in ragbot.toml, or leave this part out")
-        if name == configs.NONE or part not in (None, "reranked") or (part is None and self.settings.recall == "fast"):
-            return None
-        return self.runtime.reranker(name)
-
-    def _seen(self, space: Space, look: Callable[[Snapshot, View], _Seen]) -> _Seen:
-        """What `look` finds in a snapshot and the view of that very moment. Raises Moved if another space answers now."""
-        try:
-            with self._follower.level_with(self.store.reading, space) as (snapshot, view):
-                return look(snapshot, view)
-        except Replaced as cause:
-            raise BusyError(f"{self.home}: its index kept changing; try again") from cause
+        selection = filter.select(scopes, kinds=kinds, uris=uris, as_of=as_of, since=since, until=until)
+        return self.retriever.retrieve(storable(query), k, selection, filter.history(history), part)
 
     def around(self, chunk: Chunk, reach: int = 1, *, scopes: Collection[str] = (EVERYONE,)) -> list[Chunk]:
         """What stands up to `reach` places before and after a passage, in order, without itself.
@@ -331,21 +264,12 @@ class Memory:
         Of a document its current passages; of a turn what was said beside it, two turns on either
         side at most. Nothing where `scopes` may not see it.
         """
-        scopes = filter.names(scopes)
-        if chunk.scope not in scopes:
+        if chunk.scope not in filter.names(scopes):
             return []
+        if chunk.kind == "turn":
+            return self.retriever.turns_around(chunk, reach)
         with self.store.reading() as snapshot:
-            if chunk.kind != "turn":
-                return snapshot.chunks_beside(chunk, reach)
-            space = snapshot.active_space()
-
-        def look(snapshot: Snapshot, view: View) -> list[Chunk]:
-            beside = view.talk(Filter(frozenset([chunk.scope]))).beside(np.array([chunk.id]))[0]
-            near = beside[max(0, len(beside) // 2 - reach) : len(beside) // 2 + reach]
-            found = snapshot.chunks(near.tolist(), scopes)
-            return [found[id] for id in sorted(found)]
-
-        return self._seen(space, look) if space else []
+            return snapshot.chunks_beside(chunk, reach)
 
     def document(self, uri: str, *, scope: str = EVERYONE) -> Stored | None:
         """What is known of a current document; None if there is none."""
@@ -436,14 +360,6 @@ class Memory:
     def restore(self, source: str | Path) -> None:
         """Replace all that is known here by what the backup in the folder `source` holds, in one transaction."""
         self._maintenance.restore(Path(source))
-
-
-def _with_disputes(hits: Sequence[Hit], snapshot: Snapshot, scopes: Collection[str]) -> list[Hit]:
-    """The hits with the spans of them that corrections set aside."""
-    found: dict[int, list[Dispute]] = {}
-    for chunk_id, start, end, uri in snapshot.disputed([hit.chunk.id for hit in hits], scopes):
-        found.setdefault(chunk_id, []).append(Dispute(start, end, uri))
-    return [replace(hit, disputes=tuple(found[hit.chunk.id])) if hit.chunk.id in found else hit for hit in hits]
 
 
 def _listed(documents: Document | Iterable[Document]) -> Iterable[Document]:

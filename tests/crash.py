@@ -218,7 +218,7 @@ def compare(memory, with_graph):
         query = memory.embedder().encode_query(word)
         scores = np.round(vectors @ query, 5)
         best = sorted(zip(-scores, ids, strict=True))[:10]
-        found = memory._view.nearest(query, 10, EVERYONE)
+        found = memory.retriever.view.nearest(query, 10, EVERYONE)
         assert {id for id, _ in found} <= set(ids.tolist()), "a phantom"
         if with_graph:
             least = -best[-1][0] if best else 0
@@ -227,7 +227,7 @@ def compare(memory, with_graph):
             assert [id for id, _ in found] == [id for _, id in best], (word, found, best)
     for word in ("word3", "word11", "stand"):
         held = {p.id for p in passages if word in [t.rstrip(".") for t in p.text.lower().replace("stands", "stand").split()]}
-        assert {id for id, _ in memory._view.words({word: 1.0}, EVERYONE).best(1000)} == held, word
+        assert {id for id, _ in memory.retriever.view.words({word: 1.0}, EVERYONE).best(1000)} == held, word
 
 
 # Storms

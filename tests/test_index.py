@@ -212,9 +212,11 @@ def test_words_weigh_the_same_sealed_or_not_retired_or_never_there(memory, open_
 def test_chinese_is_found_by_its_words_sealed_or_not(memory, open_memory):
     memory.remember([Document("a.md", "图书馆星期六上午十点开门。"), Document("b.md", "礼品卡不能退货。")])
     for _ in range(2):
-        assert open_memory()._view is not memory._view
+        assert open_memory().retriever.view is not memory.retriever.view
         memory.recall("图书馆")
-        assert [id for id, _ in memory._view.words(dict.fromkeys(content("图书馆几点开门"), 1.0), EVERYONE).best(5)] == [1]
+        assert [id for id, _ in memory.retriever.view.words(dict.fromkeys(content("图书馆几点开门"), 1.0), EVERYONE).best(5)] == [
+            1
+        ]
         memory.refresh()
 
 
@@ -226,7 +228,7 @@ def test_short_words_of_scripts_without_spaces_are_found(memory, tiny, words):
     memory.remember(Document(f"{n}.md", text) for n, text in enumerate(texts))
     for _ in range(2):
         memory.recall(words)
-        (first, _), *_ = memory._view.words(dict.fromkeys(sought(words), 1.0), EVERYONE).best(5)
+        (first, _), *_ = memory.retriever.view.words(dict.fromkeys(sought(words), 1.0), EVERYONE).best(5)
         assert words[0] in texts[first - 1]
         assert words[:2] in texts[first - 1] or words.startswith("茶")
         memory.refresh()
@@ -304,7 +306,7 @@ def test_no_segment_is_larger_than_memory_allows(memory, open_memory, tiny, monk
 
 def memory_view(memory):
     memory.recall("room")
-    return memory._view
+    return memory.retriever.view
 
 
 def test_a_segment_of_which_much_was_retired_is_made_anew(memory, tiny):
@@ -322,7 +324,7 @@ def test_what_is_erased_is_blank_in_a_graph_that_stays(memory, open_memory, home
     secret = memory.embedder().encode([room(30).text])[0].tobytes()
     (before,) = memory_view(memory).sealed.values()
     assert before.graph is not None
-    assert secret in (home / "segments" / next(iter(memory._view.sealed)) / "vectors").read_bytes()
+    assert secret in (home / "segments" / next(iter(memory.retriever.view.sealed)) / "vectors").read_bytes()
     memory.forget("30.md")
     (after,) = memory_view(memory).sealed.values()
     assert (len(after), after.graph.ef) == (100, before.graph.ef)
@@ -343,8 +345,8 @@ def test_a_reader_of_removed_segments_goes_on(memory, open_memory, tiny):
     memory.refresh()
     assert not (memory.home / "segments" / manifest.segments[0]).exists()
     with memory.store.reading() as moment:
-        observer._follower.follow(moment, manifest)  # read before the other was published
-    assert len(observer._view.nearest(observer.embedder().encode_query("room"), 100, EVERYONE)) == 61
+        observer.retriever._follower.follow(moment, manifest)  # read before the other was published
+    assert len(observer.retriever.view.nearest(observer.embedder().encode_query("room"), 100, EVERYONE)) == 61
     assert found(observer) == sorted([*before, "new.md"])
 
 

@@ -114,8 +114,10 @@ def test_a_home_restored_under_an_open_memory_is_noticed(memory, open_memory, ho
         assert snapshot.last_transaction()[0] > 0
     other = open_memory()
     assert other.recall("lab")
-    another = (other._view.transaction[0], "a token of another past")
-    other._follower.view = replace(other._view, transaction=another, unsealed=())  # what it saw there is worth nothing now
+    another = (other.retriever.view.transaction[0], "a token of another past")
+    other.retriever._follower.view = replace(
+        other.retriever.view, transaction=another, unsealed=()
+    )  # what it saw there is worth nothing now
     memory.remember(Document("b.md", "Gift cards expire."))
     assert "9:00" in texts(other, "lab opens")[0]
 
@@ -292,8 +294,8 @@ def test_a_long_tail_is_sealed_and_the_old_segments_stay(memory, open_memory, ho
     assert len(second["segments"]) == 2
     fresh = open_memory()
     assert {hit.chunk.uri for hit in fresh.recall("opens")} == {"a.md", "b.md"}
-    assert len(fresh._view.sealed) == 2
-    assert fresh._view.unsealed == ()
+    assert len(fresh.retriever.view.sealed) == 2
+    assert fresh.retriever.view.unsealed == ()
     assert memory.refresh().sealed == 6
     assert len(list((home / "segments").iterdir())) == 1
 

@@ -34,7 +34,7 @@ EVERYONE = Filter(frozenset(["everyone"]))
 
 def rows_of(memory):
     """How many rows this process has of each passage that anyone may see."""
-    return Counter(id for id, _ in memory._view.nearest(memory.embedder().encode_query("room"), 1000, EVERYONE))
+    return Counter(id for id, _ in memory.retriever.view.nearest(memory.embedder().encode_query("room"), 1000, EVERYONE))
 
 
 # Readers
@@ -50,7 +50,7 @@ def test_what_was_forgotten_does_not_come_back_when_the_index_is_made_anew(memor
     assert len(observer.recall("secret word xylophone", 1)) == 1
     memory.refresh()
     assert len(observer.recall("secret word xylophone", 1)) == 1
-    assert observer._view.words({"xylophon": 1.0}, EVERYONE).best(5) == []
+    assert observer.retriever.view.words({"xylophon": 1.0}, EVERYONE).best(5) == []
 
 
 def test_no_bit_of_a_manifest_is_believed_that_was_flipped(memory, home, tiny):
@@ -122,7 +122,7 @@ def test_a_segment_that_was_replaced_is_not_taken_for_damaged(memory, open_memor
 
     monkeypatch.setattr(manifests, "read", replaced)
     assert len(found(observer)) == 61
-    assert sum(map(len, observer._view.unsealed)) == 0
+    assert sum(map(len, observer.retriever.view.unsealed)) == 0
     assert "unusable" not in caplog.text
 
 
@@ -144,7 +144,7 @@ def test_a_move_while_a_query_is_encoded_loads_nothing_of_it_into_memory(memory,
     refresh, memory.refresh = memory.refresh, lambda model: (refresh(model), loaded.clear())
     monkeypatch.setattr(Snapshot, "passages", lambda self, space, ids: (loaded.extend(ids), passages(self, space, ids))[1])
     assert len(found(observer)) == 60
-    assert observer._view.space.model == "other"
+    assert observer.retriever.view.space.model == "other"
     assert loaded == []
 
 
@@ -159,7 +159,7 @@ def test_readers_tell_who_builds_of_a_damaged_segment(memory, open_memory, home,
     assert len(found(open_memory())) == 60
     memory.compact()
     assert memory.check(deep=True).problems == ()
-    assert open_memory()._view.damaged == ()
+    assert open_memory().retriever.view.damaged == ()
 
 
 def test_a_home_that_may_not_be_written_follows_who_may(embedders, reachable):
@@ -243,7 +243,7 @@ def test_a_new_index_is_kept_until_its_space_answers(memory, open_memory, home, 
     assert manifests.read(home, space.id) is not None
     observer = open_memory()
     assert len(found(observer)) == 59
-    assert observer._view.unsealed == ()
+    assert observer.retriever.view.unsealed == ()
     assert memory.check(deep=True).problems == ()
 
 
@@ -263,7 +263,7 @@ def test_an_index_that_lacks_a_passage_does_not_take_over(memory, open_memory, t
             memory.refresh("other")
     observer = open_memory()
     assert len(found(observer)) == 60
-    assert observer._view.space.model != "other"
+    assert observer.retriever.view.space.model != "other"
     assert memory.refresh("other").space.model == "other"
     assert len(found(observer)) == 60
 
@@ -306,8 +306,8 @@ def test_of_two_moves_at_once_none_takes_over_without_its_index(memory, open_mem
         memory.refresh("second")
     observer = open_memory()
     assert len(found(observer)) == 60
-    assert observer._view.space.model == "third"
-    assert observer._view.unsealed == ()
+    assert observer.retriever.view.space.model == "third"
+    assert observer.retriever.view.unsealed == ()
 
 
 def test_forgetting_loads_nothing_of_a_move_that_was_cut_off(memory, tiny, monkeypatch):

@@ -49,7 +49,7 @@ class Context:
         """The vectors of this turn; they load the embedder."""
         if self._vectors is None:
             memory = self._memory
-            self._vectors = TurnVectors(memory.encode_query, memory.embedder().encode, memory.calibration())
+            self._vectors = TurnVectors(memory.encode_query, memory.encode, memory.calibration())
         return self._vectors
 
     def retrieve(self, query: str, history: History = ()) -> Sequence[Hit]:

@@ -2,16 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from numbers import Integral
 from typing import get_args
 
 from ragbot.errors import InputError
+from ragbot.index.columns import Filter
 from ragbot.search.candidates import MAX_HITS
+from ragbot.store.rows import micros
 from ragbot.text import storable
 from ragbot.types import Kind, Part
 
 ROLES = ("user", "assistant")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which passages a recall may find. Times are microseconds since 1970; `uris` may hold patterns."""
+
+    scopes: frozenset[str]
+    as_of: int | None = None
+    kinds: frozenset[str] = frozenset()
+    uris: frozenset[str] = frozenset()
+    since: int | None = None
+    until: int | None = None
+
+    def filter(self, documents_like: Callable[[Collection[str]], Collection[int]]) -> Filter:
+        """The same for an index, which knows documents by their ids."""
+        documents = frozenset(documents_like(self.uris)) if self.uris else None
+        return Filter(self.scopes, self.as_of, self.kinds, documents, self.since, self.until)
+
+
+def select(
+    scopes: str | Collection[str],
+    *,
+    kinds: str | Collection[str] = (),
+    uris: str | Collection[str] = (),
+    as_of: datetime | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Selection:
+    """A selection as a caller gives it. Raises InputError for a kind that does not exist."""
+    at, after, before = (None if moment is None else micros(moment) for moment in (as_of, since, until))
+    return Selection(names(scopes), at, kinds_of(kinds), names(uris), after, before)
 
 
 def names(given: str | Collection[str]) -> frozenset[str]:
@@ -19,7 +54,7 @@ def names(given: str | Collection[str]) -> frozenset[str]:
     return frozenset(map(storable, [given] if isinstance(given, str) else given))
 
 
-def kinds(given: str | Collection[str]) -> frozenset[str]:
+def kinds_of(given: str | Collection[str]) -> frozenset[str]:
     """Kinds of documents. Raises InputError for one that does not exist."""
     found = names(given)
     if unknown := sorted(found - set(get_args(Kind))):

@@ -47,7 +47,7 @@ def evaluate(memory: Memory, chosen: EvaluationSet, plan: Plan, progress: Progre
     refused = fill(memory, chosen.name, chosen.entries, progress)
     questions = drawn(chosen.questions, plan.limit)
     convs = {entry.conv or EVERYONE for entry in chosen.entries}
-    memory.rerank_budget_s = None  # figures must not depend on how busy the machine is
+    memory.retriever.rerank_budget_s = None  # figures must not depend on how busy the machine is
     memory.warm()
     for part in plan.parts:  # once unmeasured: models load, files are opened
         _ask(memory, questions[0], part, convs, 1)
