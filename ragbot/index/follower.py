@@ -93,14 +93,21 @@ class Follower:
             view = self._level(snapshot, manifest)
             if view is None:
                 with self._lock:
-                    # Another thread may have followed meanwhile, perhaps beyond this snapshot: then a new one is due.
-                    view = self._level(snapshot, manifest)
+                    view = self._level(snapshot, manifest) or self._caught_up(snapshot, manifest, space)
                     if view is None:
                         opened.close()
                         snapshot, view = self._followed(opened, reading, space)
             if view.space != space:
                 raise Moved
             yield snapshot, view
+
+    def _caught_up(self, snapshot: _Source, manifest: Manifest | None, space: Space) -> View | None:
+        """The view of this snapshot; None where a newer one is due: another thread has followed beyond it."""
+        if self.view.transaction[0] > snapshot.last_transaction()[0] or snapshot.active_space() != space:
+            return None
+        with contextlib.suppress(Replaced):
+            return self.follow(snapshot, manifest)
+        return None
 
     def _followed(
         self, opened: ExitStack, reading: Callable[[], AbstractContextManager[_Source]], space: Space
