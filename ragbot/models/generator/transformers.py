@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class TransformersGenerator:
     """Any causal language model of transformers, with a chat template or without. Replies are written one at a time."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, gguf_file: str | None = None) -> None:
+        """`gguf_file`: the file of a folder that holds the tokenizer and the weights."""
         self.model = name
         # A fast tokenizer refuses to be set up by one thread while another one uses it.
         self._reading, self._writing = threading.Lock(), threading.Lock()
@@ -29,8 +30,9 @@ class TransformersGenerator:
                 from transformers import AutoModelForCausalLM, AutoTokenizer
 
                 device, dtype = best_device()
-                self._tokenizer: Any = AutoTokenizer.from_pretrained(source, local_files_only=Path(source).is_dir())
-                model = AutoModelForCausalLM.from_pretrained(source, local_files_only=Path(source).is_dir(), dtype=dtype)
+                files: dict[str, Any] = {"local_files_only": Path(source).is_dir(), "gguf_file": gguf_file}
+                self._tokenizer: Any = AutoTokenizer.from_pretrained(source, **files)
+                model = AutoModelForCausalLM.from_pretrained(source, **files, dtype=dtype)
                 self._model: Any = _placed(model, device)
 
     def count(self, text: str) -> int:
