@@ -23,16 +23,10 @@ DEMO = Path(__file__).parents[1] / "docs/demo"
 TOKENS = 60
 
 
-class Portable(TransformersGenerator):
+def portable():
     """The bundled weights on transformers."""
-
-    def __init__(self) -> None:
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        file = bundled.generator_file()
-        self.model = bundled.GENERATOR
-        self._tokenizer = AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name)
-        self._model = AutoModelForCausalLM.from_pretrained(str(file.parent), gguf_file=file.name, dtype="float32")
+    file = bundled.generator_file()
+    return TransformersGenerator(str(file.parent), gguf_file=file.name)
 
 
 def prompts(limit):
@@ -52,7 +46,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--limit", type=int, default=40)
     shown = list(prompts(parser.parse_args().limit))
-    here, there = BundledGenerator(), Portable()
+    here, there = BundledGenerator(), portable()
     same, alike = 0, 0.0
     for messages in shown:
         one, other = ("".join(generator.stream(messages, TOKENS)) for generator in (here, there))

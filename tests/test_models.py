@@ -1,19 +1,25 @@
 """Real models: the bundled ones, and every other kind on tiny ones that are made here."""
 
+import io
+import logging
+import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from ragbot import Document, Memory
 from ragbot.errors import ModelError
-from ragbot.models import bundled
-from ragbot.models import generator as generators
+from ragbot.models import bundled, hub
 from ragbot.models.embedder import SentenceTransformersEmbedder, open_embedder
 from ragbot.models.generator import TransformersGenerator, open_generator
+from ragbot.models.generator.transformers import _placed, best_device
 from ragbot.models.reranker import open_reranker
 from ragbot.types import Message
 
@@ -189,106 +195,92 @@ def test_a_folder_with_a_causal_language_model(request, kind):
 )
 def test_a_chinese_prompt_reaches_the_model_intact(request, kind, prompt):
     model = open_generator(request.getfixturevalue(kind))
-    inputs = model._inputs(CHINESE, 12)
+    inputs = model._inputs(model._prompt(CHINESE), 12, model._model)
     assert model._tokenizer.decode(inputs["input_ids"][0]) == prompt
 
 
 def test_a_prompt_that_is_too_long_loses_its_beginning_not_its_question(gpt2):
     model = open_generator(gpt2)
-    inputs = model._inputs([Message("user", "word " * 100 + "最后的问题？")], 20)
+    inputs = model._inputs(model._prompt([Message("user", "word " * 100 + "最后的问题？")]), 20, model._model)
     assert inputs["input_ids"].shape[1] == 108
     assert model._tokenizer.decode(inputs["input_ids"][0]).endswith("最后的问题？\n\nAnswer:")
     assert isinstance("".join(model.stream([Message("user", "word " * 200)], 20)), str)
 
 
-def test_any_chat_model_of_langchain(monkeypatch):
-    import langchain.chat_models
-    from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
-    from langchain_core.messages import AIMessage
-
-    opened = []
-
-    def init(name, **kwargs):
-        opened.append((name, kwargs))
-        return GenericFakeChatModel(messages=iter([AIMessage("你好， the lab opens.")]))
-
-    monkeypatch.setattr(langchain.chat_models, "init_chat_model", init)
-    model = open_generator("someone:model-1")
-    assert "".join(model.stream(CHINESE, 9)) == "你好， the lab opens."
-    assert opened == [("someone:model-1", {"temperature": 0})]
-    with pytest.raises(ModelError, match="someone:model-1: did not answer"):
-        "".join(model.stream(CHINESE, 9))
+def test_thoughts_that_the_template_begins_are_no_answer(llama):
+    model = open_generator(llama)
+    assert "".join(model.stream(CHINESE, 12))
+    model._tokenizer.chat_template += "{% if not enable_thinking %}(quick){% endif %}<think>"
+    assert model._prompt(CHINESE).endswith("[assistant](quick)<think>")
+    assert "".join(model.stream(CHINESE, 12)) == ""
 
 
-class Server:
-    """A chat model whose server does what a script says, call by call."""
-
-    def __init__(self, *script):
-        self.script, self.asked = list(script), 0
-
-    def stream(self, _messages, **_kwargs):
-        from langchain_core.messages import AIMessageChunk
-
-        self.asked += 1
-        for step in self.script.pop(0):
-            if isinstance(step, Exception):
-                raise step
-            if isinstance(step, float):
-                time.sleep(step)
-            else:
-                yield AIMessageChunk(step)
+def side_by_side(work, threads=6):
+    with ThreadPoolExecutor(threads) as pool:
+        return [done.result() for done in [pool.submit(work, n) for n in range(threads)]]
 
 
-class Refused(Exception):
-    status_code = 401
-
-
-@pytest.fixture
-def served(monkeypatch):
-    """A generator whose server follows a script."""
-    import langchain.chat_models
-
-    monkeypatch.setattr(generators, "PAUSE", 0.01)
-
-    def open_(*script, timeout=60):
-        server = Server(*script)
-        monkeypatch.setattr(langchain.chat_models, "init_chat_model", lambda *_, **__: server)
-        return open_generator("someone:model-1", timeout), server
-
-    return open_
-
-
-def test_a_server_that_fails_before_its_first_word_is_asked_again(served):
-    model, server = served([ConnectionError("refused")], [ConnectionError("refused")], ["The lab ", "opens."])
-    assert "".join(model.stream(CHINESE, 9)) == "The lab opens."
-    assert server.asked == 3
+def test_threads_share_a_generator(llama):
+    model = open_generator(llama)
+    questions = [[Message("user", "lab " * n)] for n in range(1, 7)]
+    alone = [("".join(model.stream(question, 12)), model.count(question[0].content)) for question in questions]
+    for _ in range(3):
+        shared = side_by_side(lambda n: ("".join(model.stream(questions[n], 12)), model.count(questions[n][0].content)))
+        assert shared == alone
 
 
 @pytest.mark.parametrize(
-    ("script", "asked"),
+    ("cuda", "mps", "capability", "chosen"),
     [
-        ([[ConnectionError("refused")]] * 4, 3),
-        ([[Refused("no key")]] * 2, 1),
-        ([["The lab ", ConnectionError("reset")]] * 2, 1),  # what was said is not said twice
+        (False, False, None, ("cpu", "float32")),
+        (True, False, (9, 0), ("cuda", "bfloat16")),
+        (True, False, (7, 5), ("cuda", "float16")),
+        (False, True, None, ("mps", "float16")),
     ],
 )
-def test_a_server_that_does_not_answer_is_named(served, script, asked):
-    model, server = served(*script)
-    with pytest.raises(
-        ModelError, match=r"someone:model-1: (did not answer \(ConnectionError: re.*is its server up|refused \(Refused: no key)"
-    ):
-        list(model.stream(CHINESE, 9))
-    assert server.asked == asked
+def test_the_device_and_precision_of_a_generator(monkeypatch, cuda, mps, capability, chosen):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    device, dtype = best_device()
+    assert (device, dtype) == (chosen[0], getattr(torch, chosen[1]))
 
 
-@pytest.mark.parametrize("script", [[[1.5, "Late."]], [["The lab ", 1.5, "opens."]]])
-def test_a_silent_server_is_given_up(served, script):
-    model, server = served(*script, timeout=0.2)
-    start = time.monotonic()
-    with pytest.raises(ModelError, match="nothing came for 0.2 s; is its server up"):
-        list(model.stream(CHINESE, 9))
-    assert time.monotonic() - start < 1.4
-    assert server.asked == 1
+def test_a_generator_computes_in_float32_on_a_processor_whatever_its_files_hold(llama):
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    AutoModelForCausalLM.from_pretrained(llama).to(torch.bfloat16).save_pretrained(llama)
+    if not torch.cuda.is_available() and not torch.backends.mps.is_available():
+        assert open_generator(llama)._model.dtype == torch.float32
+
+
+def test_a_model_that_is_too_large_for_a_gpu_stays_on_the_processor(llama):
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    class Large(torch.nn.Module):
+        def to(self, device, *dtype):
+            if device == "cuda":
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return AutoModelForCausalLM.from_pretrained(llama).to(device, *dtype)
+
+    placed = _placed(Large(), "cuda")
+    assert (placed.device.type, placed.dtype) == ("cpu", torch.float32)
+
+
+def test_a_closed_generator_is_named(llama):
+    for model in (open_generator(llama), open_generator(bundled.GENERATOR)):
+        pieces = model.stream([Message("user", "Tell me a long story.")], 12)
+        begun = next(pieces)
+        model.close()
+        model.close()
+        assert begun + "".join(pieces)
+        for use in (lambda: list(model.stream(CHINESE, 9)), lambda: model.count("lab")):  # noqa: B023
+            with pytest.raises(ModelError, match=f"{model.model}: was closed; open it again"):
+                use()
 
 
 # Other embedders
@@ -355,21 +347,192 @@ def test_a_model_that_is_no_reranker(cross_encoder):
         open_reranker(cross_encoder(3))
 
 
+def test_threads_share_a_reranker_and_close_it(cross_encoder):
+    model = open_reranker(cross_encoder(1))
+    passages = ["the lab opens", "你好", "opens " * 40]
+    alone = [model.scores("the lab " * n, passages[: n % 3 + 1]) for n in range(1, 7)]
+    for _ in range(3):
+        shared = side_by_side(lambda n: model.scores("the lab " * (n + 1), passages[: (n + 1) % 3 + 1]))
+        assert shared == alone
+    model.close()
+    model.close()
+    with pytest.raises(ModelError, match="was closed; open it again"):
+        model.scores("the lab", passages)
+
+
+# Loading
+
+
+def process_state():
+    """What loading might change for the rest of the process."""
+    import torch
+    from huggingface_hub.utils import are_progress_bars_disabled
+    from transformers.utils import logging as transformers_logging
+
+    loggers = [logging.getLogger(name) for name in (None, "transformers", "huggingface_hub", "sentence_transformers")]
+    return (
+        list(warnings.filters),
+        warnings.showwarning,
+        [(logger.level, logger.propagate, list(logger.filters)) for logger in loggers],
+        [(handler.level, list(handler.filters)) for logger in loggers for handler in logger.handlers],
+        transformers_logging.is_progress_bar_enabled(),
+        are_progress_bars_disabled(),
+        torch.get_default_dtype(),
+    )
+
+
+def test_models_loaded_side_by_side_leave_the_process_as_it_was(llama, cross_encoder):
+    folders = [(open_generator, llama), (open_reranker, cross_encoder(1)), (open_embedder, str(bundled.embedder_folder()))]
+    for open_, folder in folders:  # the libraries are imported, which may change what it likes
+        open_(folder)
+    before = process_state()
+    during = []
+
+    def load(n):
+        open_, folder = folders[n % 3]
+        open_(folder)
+        during.append((list(warnings.filters), logging.getLogger("transformers").level))
+
+    for _ in range(8):
+        side_by_side(load)
+    assert process_state() == before
+    assert during == [(before[0], logging.getLogger("transformers").level)] * len(during)
+
+
+def test_loading_is_quiet_and_lets_errors_through(capfd):
+    from huggingface_hub.utils import logging as hub_logging
+    from transformers.utils import logging as transformers_logging
+
+    shown = logging.StreamHandler(io.StringIO())
+    libraries = [logging.getLogger("transformers"), logging.getLogger("huggingface_hub")]
+    loggers = [transformers_logging.get_logger("transformers.some"), hub_logging.get_logger("huggingface_hub.some")]
+    for library in libraries:
+        library.addHandler(shown)
+    try:
+        with hub.quiet_transformers():
+            for logger in loggers:
+                logger.warning("a remark")
+                logger.error("an error")
+            assert list(transformers_logging.tqdm(range(3))) == [0, 1, 2]
+        loggers[0].warning("later")
+    finally:
+        for library in libraries:
+            library.removeHandler(shown)
+    assert shown.stream.getvalue() == "an error\nan error\nlater\n"
+    assert "it/s" not in capfd.readouterr().err
+
+
 # Models that are not there
 
 
-@pytest.mark.parametrize("open_", [open_embedder, open_generator, open_reranker])
-@pytest.mark.parametrize("name", ["no/such-model", "./no-such-folder"])
-def test_a_model_that_is_not_there(open_, name, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(ModelError, match=f"{name}: cannot be loaded") as caught:
-        open_(name)
-    assert "\n" not in str(caught.value)
+OPENERS = [open_embedder, open_generator, open_reranker]
 
 
-def test_a_provider_that_is_not_installed():
-    with pytest.raises(ModelError, match="openai:gpt-5: cannot be loaded .*langchain-openai"):
-        open_generator("openai:gpt-5")
+@pytest.fixture
+def hub_at(monkeypatch):
+    """Puts the hub at an address."""
+    import huggingface_hub.constants
+
+    def put(url):
+        template = huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE
+        at = template.replace(huggingface_hub.constants.ENDPOINT, url)
+        monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", at)
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", url)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    return put
+
+
+@pytest.mark.parametrize("open_", OPENERS)
+def test_a_folder_that_is_not_there(open_):
+    with pytest.raises(ModelError, match="^./no-such-folder: cannot be loaded .no such folder.; check the path$"):
+        open_("./no-such-folder")
+
+
+@pytest.fixture
+def nowhere(hub_at):
+    """The hub's address is one that refuses every connection."""
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        hub_at(url)
+        yield url
+
+
+@pytest.mark.parametrize("open_", OPENERS)
+def test_an_id_without_a_network_is_named_at_once(open_, nowhere):
+    start = time.monotonic()
+    with pytest.raises(ModelError) as caught:
+        open_("no/such-model")
+    assert time.monotonic() - start < 5
+    assert re.fullmatch(
+        r"no/such-model: cannot be loaded \(it is not on this machine, and http://127.0.0.1:\d+ cannot be reached: .+\); "
+        "give a folder, or a Hugging Face id with the network up",
+        str(caught.value),
+    )
+
+
+def test_a_hub_that_says_nothing_is_given_up(hub_at, monkeypatch):
+    monkeypatch.setattr(hub, "ANSWER_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hub_at(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(ModelError, match="no/such-model: .*(did not answer within 0.3 s|timed out)"):
+            open_reranker("no/such-model")
+
+
+def test_an_id_that_the_hub_does_not_know(hub_at, site):
+    hub_at(site.url)
+    start = time.monotonic()
+    with pytest.raises(ModelError, match="no/such-model: cannot be loaded .*; give a folder, or a Hugging Face id"):
+        open_generator("no/such-model")
+    assert time.monotonic() - start < 20
+    assert any("no/such-model" in path for path in site.paths())
+
+
+def test_an_id_that_cannot_be_one():
+    with pytest.raises(ModelError, match="no/such/model: cannot be loaded .*Repo id"):
+        open_generator("no/such/model")
+
+
+@pytest.fixture
+def cached(tmp_path, monkeypatch):
+    """Puts the files of a folder into a cache as the hub's client keeps it."""
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+
+    def put(folder, repository, cache=tmp_path / "hub"):
+        kept = cache / f"models--{repository.replace('/', '--')}"
+        (kept / "refs").mkdir(parents=True)
+        (kept / "refs" / "main").write_text("c" * 40)
+        shutil.copytree(folder, kept / "snapshots" / ("c" * 40), ignore=shutil.ignore_patterns("hub", "base", "model"))
+
+    return put
+
+
+@pytest.mark.parametrize("offline", [False, True])
+def test_a_model_in_the_cache_needs_no_network(llama, cached, nowhere, monkeypatch, offline):
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", offline)
+    cached(llama, "someone/tiny")
+    start = time.monotonic()
+    model = open_generator("someone/tiny")
+    assert (model.model, model.count("lab")) == ("someone/tiny", 3)
+    with pytest.raises(ModelError) as caught:
+        open_generator("someone/other")
+    assert time.monotonic() - start < 15
+    because = "HF_HUB_OFFLINE is set" if offline else f"{nowhere} cannot be reached"
+    assert str(caught.value).startswith(f"someone/other: cannot be loaded (it is not on this machine, and {because}")
+
+
+def test_an_embedder_in_the_cache_is_the_same_space_as_with_the_network(sentence_folder, cached, nowhere, monkeypatch, tmp_path):
+    cached(sentence_folder, "someone/small")
+    cached(sentence_folder, "sentence-transformers/short", tmp_path / "other")
+    monkeypatch.setenv("SENTENCE_TRANSFORMERS_HOME", str(tmp_path / "other"))
+    for name in ("someone/small", "short"):
+        model = open_embedder(name)
+        assert (model.model, model.revision) == (name, "c" * 40)
 
 
 def test_a_bundled_model_that_is_not_installed(monkeypatch):

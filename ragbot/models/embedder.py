@@ -194,16 +194,17 @@ class SentenceTransformersEmbedder:
 
     def __init__(self, name: str) -> None:
         self.model = name
-        with hub.loading(name), hub.quiet_transformers():
-            from sentence_transformers import SentenceTransformer
+        with hub.loading(name):
+            source = hub.source(name)
+            with hub.quiet_transformers():
+                from sentence_transformers import SentenceTransformer
 
-            local = Path(name).is_dir()
-            self._model = SentenceTransformer(name, local_files_only=local)
-            first: Any = self._model[0]
-            config = getattr(first, "model", None) or getattr(first, "auto_model", None)
-            commit = getattr(getattr(config, "config", None), "_commit_hash", None)
-            self.revision = hub.revision(name, commit)
-            self.dim = int(self._model.get_embedding_dimension() or self.encode(["dimension"]).shape[1])
+                self._model = SentenceTransformer(source, local_files_only=Path(source).is_dir())
+                first: Any = self._model[0]
+                config = getattr(first, "model", None) or getattr(first, "auto_model", None)
+                commit = getattr(getattr(config, "config", None), "_commit_hash", None)
+                self.revision = hub.revision(name, source, commit)
+                self.dim = int(self._model.get_embedding_dimension() or self.encode(["dimension"]).shape[1])
         prompts = self._model.prompts or {}
         self.prefixes = (prompts.get("query") or "", prompts.get("document") or prompts.get("passage") or "")
 
