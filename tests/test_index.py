@@ -2,19 +2,24 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ragbot import Document, Memory
 from ragbot.errors import HomeError, ModelError
 from ragbot.index import bm25, columns, compaction, files, hnsw, postings, segment_files
 from ragbot.index import manifest as manifests
+from ragbot.index import segment as segments
 from ragbot.index.columns import Filter
 from ragbot.index.merge_plan import merge_policy
 from ragbot.index.segment import Segment
+from ragbot.index.turn_neighbours import TurnNeighbours
 from ragbot.text.tokens import content, sought
 
 ROOT = Path(__file__).parent.parent
@@ -237,6 +242,115 @@ def test_short_words_of_scripts_without_spaces_are_found(memory, tiny, words):
 # Filters
 
 
+SCOPES, KINDS, WORDS = ("ana", "ben", "cleo", "everyone"), ("file", "turn"), ("lab", "key", "room", "hall")
+MOMENTS = st.integers(0, 9)
+RETIRED = st.one_of(st.just(columns.FOREVER), MOMENTS)
+FILTERS = st.builds(
+    Filter,
+    st.frozensets(st.sampled_from((*SCOPES, "nobody"))),
+    st.none() | MOMENTS,
+    st.frozensets(st.sampled_from(KINDS)),
+    st.none() | st.frozensets(st.integers(1, 4)),
+    st.none() | MOMENTS,
+    st.none() | MOMENTS,
+)
+
+
+@st.composite
+def passages_of_a_segment(draw):
+    """A segment, some of its rows blank, from which some were retired and erased since; and of each row what is known of it."""
+    rows = st.tuples(
+        st.sampled_from(SCOPES), st.integers(1, 4), st.sampled_from(KINDS), MOMENTS, RETIRED, st.lists(st.sampled_from(WORDS))
+    )
+    known = sorted(draw(st.lists(rows, min_size=1, max_size=30)), key=lambda row: row[0])
+    n = len(known)
+    ids = np.array(draw(st.permutations(range(1, n + 1))), np.int64)
+    order = np.lexsort((ids, [row[0] for row in known]))
+    known, ids = [known[row] for row in order], ids[order]
+    some = st.lists(st.integers(0, n - 1), unique=True, max_size=n)
+    blank, late, gone = (np.array(draw(some), np.int64) for _ in range(3))
+    scope = np.array([SCOPES.index(row[0]) for row in known], np.int32)
+    scope[blank] = columns.BLANK
+    column = {"documents": 1, "valid_from": 3, "retired_at": 4}
+    made = columns.Columns(
+        ids=ids,
+        scope=scope,
+        kind=np.array([KINDS.index(row[2]) for row in known], np.int32),
+        **{name: np.array([row[at] for row in known], np.int64) for name, at in column.items()},
+        scopes=SCOPES,
+        kinds=KINDS,
+    )
+    vectors = np.random.default_rng(n).standard_normal((n, 8)).astype(np.float32)
+    segment = Segment(made, postings.build([row[5] for row in known]), vectors, txn=1)
+    if draw(st.booleans()):
+        segment.shown(Filter(frozenset(SCOPES)))  # totals are counted before something is hidden, or after
+    half = len(late) // 2
+    for some, erased in ((late[:half], gone[:0]), (late[half:], gone)):
+        segment = segment.hiding(np.append(ids[some], 99), np.full(len(some) + 1, 5), ids[erased])
+    end = made.retired_at.copy()
+    end[late] = np.where(end[late] == columns.FOREVER, 5, end[late])
+    there = np.ones(n, np.bool_)
+    there[blank] = there[gone] = False
+    return segment, known, end, there
+
+
+def brute_force(known, end, there, wanted):
+    """Row by row."""
+    return np.array(
+        [
+            bool(here)
+            and scope in wanted.scopes
+            and (until == columns.FOREVER if wanted.as_of is None else begun <= wanted.as_of < until)
+            and (not wanted.kinds or kind in wanted.kinds)
+            and (wanted.documents is None or document in wanted.documents)
+            and (wanted.since is None or begun >= wanted.since)
+            and (wanted.until is None or begun < wanted.until)
+            for (scope, document, kind, begun, _, _), until, here in zip(known, end, there, strict=True)
+        ],
+        np.bool_,
+    )
+
+
+@settings(max_examples=400, deadline=None)
+@given(passages_of_a_segment(), FILTERS, st.sampled_from((1, 16)))
+def test_slices_show_what_a_mask_over_all_rows_shows(made, wanted, spans):
+    segment, known, end, there = made
+    mask = brute_force(known, end, there, wanted)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(segments, "MAX_SPANS", spans)
+        shown = segment.shown(wanted)
+    rows = np.flatnonzero(mask)
+    assert np.concatenate([np.empty(0, np.int64), *(span.rows() for span in shown.spans)]).tolist() == rows.tolist()
+    assert shown.contains(np.arange(len(known))).tolist() == mask.tolist()
+    assert (shown.count, shown.tokens) == (len(rows), sum(len(known[row][5]) for row in rows))
+    assert segment.columns.retired_at[there].tolist() == end[there].tolist()
+
+    # What is found is what a segment of these rows alone gives.
+    alone = Segment(segment.columns.take(rows), postings.build([known[row][5] for row in rows]), segment.vectors[rows], txn=1)
+    words, everything = {"lab": 1.0, "key": 0.5, "room": 1.0}, Filter(wanted.scopes, wanted.as_of)
+    asked, truth = bm25.TermQuery([segment], words, wanted), bm25.TermQuery([alone], words, everything)
+    assert asked.weights == truth.weights
+    for k in (1, 3, 50):
+        assert asked.best(k) == truth.best(k)
+        mine, theirs = (
+            dict(zip(*one, strict=True))
+            for one in (segment.nearest(segment.vectors[0], k, wanted), alone.nearest(segment.vectors[0], k, everything))
+        )
+        assert mine == theirs
+    scores = dict(truth.best(50))
+    found = [round(score, 5) for score in asked.scores(segment.ids).tolist()]
+    assert found == [scores.get(id, 0.0) for id in segment.ids.tolist()]
+    around = TurnNeighbours([segment], wanted).beside(segment.ids)
+    assert around.tolist() == TurnNeighbours([alone], everything).beside(segment.ids).tolist()
+
+
+def test_rows_out_of_the_order_of_their_scopes_are_refused():
+    rows = segment_of(clustered(4)).columns
+    rows = replace(rows, scope=np.array([0, 1, 0, 1], np.int32), scopes=("ana", "everyone"))
+    with pytest.raises(ValueError, match="not in the order"):
+        Segment(rows, postings.build([[]] * 4), clustered(4), txn=1)
+
+
 def test_filters_narrow_by_kind_address_and_time(memory, open_memory, tiny):
     may = datetime(2026, 5, 1, tzinfo=UTC)
     days = [Document(f"log/{n}.md", f"Day {n} was calm.", valid_from=may + timedelta(days=n)) for n in range(20)]
@@ -454,8 +568,6 @@ def test_check_sees_what_does_not_agree(memory, tiny, change, said):
 
 
 def _with(segment, **values):
-    from dataclasses import replace
-
     return replace(segment.columns, **values)
 
 
