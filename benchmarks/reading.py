@@ -1,6 +1,6 @@
-"""Fits how likely it is that evidence answers a question (`ragbot.answer.quote.answerability`), with what the reader makes of it.
+"""Fits how likely a passage answers for which the answerability model gives a logit: `calibration.json` beside the model.
 
-    python benchmarks/reading.py DATA        # the folder that `python -m training.answerability` takes
+    python benchmarks/reading.py DATA [--each 1]        # the folder that `python -m training.answerability` takes
 
 Titles of SQuAD 2.0 that the reader was not trained on. Each question is asked through the memory, of the passages of all titles,
 and of those of other titles only ("silent": nothing answers). Beside it stands what is said without a reader. The curve has two
@@ -10,6 +10,7 @@ numbers, and all five titles fit it: two of them are not enough to tell how titl
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -19,11 +20,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from ragbot import Document, Memory
-from ragbot.answer import quote
+from ragbot.answer.answer_span import with_answer_span
+from ragbot.answer.calibration import answerability, best_answerability
+from ragbot.answer.context import Context
 from ragbot.answer.lexical import lexically_entailed
-from ragbot.models.answerability import open_answerability_model
+from ragbot.answer.quote import select_sentences
 from ragbot.text.sentences import sentences
 from ragbot.text.tokens import content
+from ragbot.types import EVERYONE
 from training.answerability import data
 from training.answerability.corruptions import Maker, parts
 
@@ -51,16 +55,17 @@ def ask(memory, questions, silent):
     """What is read for each question, without those for which nothing is found."""
     found = []
     for one in questions:
-        hits, encode = memory.recall(one.question, memory.settings.passages), memory.embedder().encode
-        plain = quote.select_sentences(one.question, hits, encode)
-        best = next(iter(quote.select_sentences(one.question, hits, encode, reader=open_answerability_model())), None)
-        if best is None or best.read is None:
+        context = Context(memory, [EVERYONE])
+        plain = select_sentences(one.question, context.retrieve(one.question), context.vectors)
+        best = next(iter(with_answer_span(one.question, plain, memory.runtime.answerability_model())), None)
+        if best is None or best.span_found is None:
             continue
         answer = None if silent else one.answer
         right, plain_right = (bool(answer) and answer in e.text and e.hit.chunk.text in one.passage for e in (best, plain[0]))
         kind = "silent" if silent else "answerable" if answer else "adversarial"
-        sure, before = quote.answerability(one.question, best), quote.best_answerability(one.question, plain)
-        found.append(AnswerQuestion(best.read.answers, sure, right, kind, before, plain_right))
+        numbers = context.vectors.calibration
+        sure, before = answerability(one.question, best, numbers), best_answerability(one.question, plain, numbers)
+        found.append(AnswerQuestion(best.span_found.answers, sure, right, kind, before, plain_right))
     return found
 
 
@@ -84,23 +89,18 @@ def report(name, asked, best, right):
 
 
 def claims(passages):
-    """Statements made from the sentences that they stand in, and the same with something changed: who lets which through?"""
+    """Statements made from the sentences that they stand in, and some with something changed: what do the rules let through?"""
     maker, made = Maker(1), []
     for text, title in passages.items():
         if title in data.REPORTED:
             made += maker.claims(title, text, parts(text), 2)
     due = np.array([one.span is not None for one in made])
     evidence = [one.answer or _like(one.question, one.passage) for one in made]
-    read = [
-        open_answerability_model().read(one.question, [(one.title, text)], claim=True)[0]
-        for one, text in zip(made, evidence, strict=True)
-    ]
-    score = np.array([one.answers for one in read])
     rules = np.array([lexically_entailed(one.question, text, one.title) for one, text in zip(made, evidence, strict=True)])
-    reader = score >= quote.SAID
-    print(f"claims: {due.sum()} that are said, {(~due).sum()} that are not; the reader's AUC {roc_auc_score(due, score):.3f}")
-    for name, passed in (("rules", rules), ("reader", reader), ("both", rules & reader)):
-        print(f"  {name} let through {passed[due].mean():.3f} of those that are said, {passed[~due].mean():.3f} of the others")
+    print(
+        f"claims: of {due.sum()} that are said the rules let through {rules[due].mean():.3f}, "
+        f"of {(~due).sum()} that are not {rules[~due].mean():.3f}"
+    )
 
 
 def _like(claim, passage):
@@ -110,11 +110,12 @@ def _like(claim, passage):
     return max(texts, key=lambda text: len(words & set(content(text))))
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--each", type=int, default=1, help="take every so many-th question (default: all)")
-    given = parser.parse_args()
+    parser.add_argument("--out", type=Path, help="write the curve to this file, calibration.json beside the model's weights")
+    given = parser.parse_args(argv)
     squad = list(data.squad(given.folder / "squad_style"))
     passages = {one.passage: one.title for one in squad}
     asked = {"fitted": [], "reported": []}
@@ -126,7 +127,10 @@ def main():
             for name, titles in (("fitted", data.CALIBRATED), ("reported", data.REPORTED)):
                 asked[name] += ask(memory, [one for one in squad if one.title in titles][:: given.each], silent)
     claims(passages)
-    print("curve", np.round(fit(asked["fitted"] + asked["reported"]), 2))
+    bias, slope = (round(float(one), 2) for one in fit(asked["fitted"] + asked["reported"]))
+    print("curve", bias, slope)
+    if given.out:
+        given.out.write_text(json.dumps({"bias": bias, "logit": slope}) + "\n", encoding="utf-8")
     for name, some in asked.items():
         sure, right = np.array([one.sure for one in some]), np.array([one.right for one in some])
         report(f"{name}, {len(some)} questions, with the reader", some, sure, right)

@@ -55,7 +55,7 @@ OWNERS = {
     "torch": ("ragbot.models", "training"),
     "transformers": ("ragbot.models", "training"),
     "huggingface_hub": ("ragbot.models",),
-    "sentence_transformers": ("ragbot.models",),
+    "sentence_transformers": ("ragbot.models", "training"),
     "tokenizers": ("ragbot.models",),
     "openvino": ("ragbot.models",),
     "safetensors": ("ragbot.models", "training"),
