@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from ragbot.models.answerability import AnswerabilityModel, open_answerability_model
 from ragbot.models.embedder import Embedder, open_embedder
@@ -16,6 +16,15 @@ from ragbot.models.generator import Generator, open_generator
 from ragbot.models.reranker import Reranker, open_reranker
 
 Model = TypeVar("Model")
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """A model that holds more than memory."""
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
 
 
 class Runtime:
@@ -50,9 +59,13 @@ class Runtime:
         return self._model(("answerability",), open_answerability_model)
 
     def close(self) -> None:
-        """Let go of every model. Whoever uses one goes on with it; whoever asks again loads it again."""
+        """Let go of every model. A reply that has begun still ends; a model that is asked for again is loaded again."""
         with self._lock:
+            models = list(self._models.values())
             self._models.clear()
+        for model in models:
+            if isinstance(model, Closable):
+                model.close()
 
     def _model(self, key: tuple[str, ...], load: Callable[[], Model]) -> Model:
         with self._lock:

@@ -51,6 +51,9 @@ class FakeGenerator:
     def count(self, text):
         return len(text.split())
 
+    def close(self):
+        self.closed = True
+
     def stream(self, messages, max_tokens):
         self.shown.append(list(messages))
         reply = self.replies.pop(0) if self.replies else ""
