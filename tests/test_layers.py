@@ -27,6 +27,7 @@ ROOMS = {
     "ragbot.chat": 6,
     "ragbot.evaluate": 7,
     "ragbot.cli": 8,
+    "ingest.state": 3,
     "ingest.sources": 4,
     "ingest.web": 4,
     "ingest.feeds": 4,

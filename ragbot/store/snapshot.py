@@ -16,12 +16,13 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, selec
 from ragbot.store import rows
 from ragbot.store import schema as s
 from ragbot.store import statements as q
+from ragbot.store.sources import SourceReads
 from ragbot.store.turns import TurnReads
 from ragbot.types import Chunk, Space
 
 MANY = 500
 """How many ids go into one statement."""
-MARK = "mark:"
+KV = "kv:"
 """What the keys of the caller's begin with, among those of the store."""
 
 
@@ -43,7 +44,7 @@ class Stored:
     """How many are current."""
 
 
-class Snapshot(TurnReads):
+class Snapshot(TurnReads, SourceReads):
     """One snapshot of the database."""
 
     def __init__(self, connection: Connection) -> None:
@@ -70,11 +71,9 @@ class Snapshot(TurnReads):
         """The space that is being made, to answer after this one."""
         return self._set_space("next_space")
 
-    def marks(self, start: str) -> dict[str, str]:
-        """What is kept under those keys of the caller's that begin with `start`."""
-        key, begin = s.settings.c.key, f"{MARK}{start}"
-        kept = select(key, s.settings.c.value).where(func.substr(key, 1, len(begin)) == begin)
-        return {name.removeprefix(MARK): value for name, value in self._connection.execute(kept)}
+    def kv(self, key: str) -> str | None:
+        """What is kept under a key of the caller's; None if nothing is."""
+        return self._connection.execute(select(s.settings.c.value).where(s.settings.c.key == f"{KV}{key}")).scalar()
 
     def _set_space(self, key: str) -> Space | None:
         wanted = select(s.settings.c.value).where(s.settings.c.key == key).scalar_subquery()
