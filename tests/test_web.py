@@ -284,7 +284,7 @@ def test_what_is_under_way_can_be_stopped(site, memory, where):
     with Remote(memory, "everyone", private=True) as remote, ThreadPoolExecutor(3) as threads:
         if where == "delay":
             remote.fetch(site.url, None)
-        waiting = [threads.submit(remote.fetch, url, {}) for _ in range(3 if where == "queue" else 1)]
+        waiting = [threads.submit(remote.fetch, url, None) for _ in range(3 if where == "queue" else 1)]
         time.sleep(0.5) if where in ("handshake", "delay") else reached.wait(EVER)
         begun = time.monotonic()
         remote.stop()
