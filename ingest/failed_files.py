@@ -2,56 +2,56 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from ingest.parsers import PARSER_VERSION
 from ingest.parsers.worker import ERRORS
-from ingest.sources import FILE_DIGEST, Item
+from ingest.sources import Item
+from ingest.state import DocumentState, FailedState, FileState, Known, failed_state, stored
 from ragbot.errors import LockedError, ReadError
 from ragbot.memory import Memory
 
-HELD = timedelta(days=1)
-"""How long a verdict stands: what failed may have been the machine's fault, and reading a film costs little once a day."""
-TOGETHER = 32
-"""How many are written down in one transaction."""
+KEPT = timedelta(days=1)
+"""How long a failure is believed: it may have been the machine's fault, and trying costs little once a day."""
+BATCH = 32
+"""How many failures are written in one transaction."""
 
 
 class FailedFiles:
-    """Why files of one scope could not be read, until they or their readers change, or for a day."""
+    """Why files of one scope could not be read, until they or their parsers change, or for a day."""
 
     def __init__(self, memory: Memory, scope: str) -> None:
-        self._memory, self._kind = memory, f"unread:{scope}:"
-        kept = {key: json.loads(said) for key, said in memory.marks(self._kind).items()}
-        self._new = {key: "" for key, said in kept.items() if not _stands(said)}
-        self._kept = {key: said for key, said in kept.items() if key not in self._new}
+        self._memory, self._scope = memory, scope
+        found = memory.source_states(FailedState.kind, scope=scope)
+        self._known = {uri: failed_state(source) for uri, source in found.items()}
+        self._new: dict[str, FailedState | None] = {uri: None for uri, state in self._known.items() if not _holds(state)}
 
     def of(self, item: Item) -> ReadError | None:
-        """Why an item that nobody named cannot be read, if that is known and it still is what it was."""
-        said = self._kept.get(self._kind + item.uri)
-        if said is None or item.named or item.look(said["noted"]).path:
+        """Why an item that nobody named cannot be read, if that is known and its file is the same."""
+        state = self._known.get(item.uri)
+        if state is None or not _holds(state) or item.named or item.look(Known(file=state.file)).path:
             return None
-        return ERRORS[said["error"]](said["message"])
+        return ERRORS[state.error](state.message)
 
-    def give(self, uri: str, cause: ReadError | None, noted: Mapping[str, str]) -> None:
-        """What came of a file that was to be read: it was, or was not because of `cause`."""
-        key = self._kind + uri
-        if cause and FILE_DIGEST in noted and not isinstance(cause, LockedError):  # a password may come, and costs little to try
-            said = {"error": type(cause).__name__, "message": str(cause), "reader": PARSER_VERSION, "noted": dict(noted)}
-            self._new[key] = json.dumps({**said, "at": datetime.now(UTC).isoformat()}, ensure_ascii=False)
-        elif key in self._kept:
-            self._new[key] = ""
-        if len(self._new) >= TOGETHER:
+    def give(self, uri: str, cause: ReadError | None, state: DocumentState | None) -> None:
+        """Take what came of a file that was to be read: it was, or was not because of `cause`."""
+        # A password may come for a locked one, and it costs little to try.
+        if cause and isinstance(state, FileState) and not isinstance(cause, LockedError):
+            seen = FileState(state.sha256, state.stamp, state.device, PARSER_VERSION)
+            self._new[uri] = FailedState(type(cause).__name__, str(cause), seen, datetime.now(UTC))
+        elif uri in self._known:
+            self._new[uri] = None
+        if len(self._new) >= BATCH:
             self.keep()
 
     def keep(self) -> None:
-        """Write down what was not yet."""
+        """Write what was not yet written."""
         if self._new:
-            self._memory.set_marks(self._new)
+            good = [stored(self._scope, uri, self._known[uri]) for uri, state in self._new.items() if state is None]
+            failed = [stored(self._scope, uri, state) for uri, state in self._new.items() if state is not None]
+            self._memory.set_source_states(failed, erase=good)
             self._new = {}
 
 
-def _stands(said: Mapping[str, str]) -> bool:
-    age = datetime.now(UTC) - datetime.fromisoformat(said["at"])
-    return said["reader"] == PARSER_VERSION and abs(age) < HELD
+def _holds(state: FailedState) -> bool:
+    return state.file.parser == PARSER_VERSION and abs(datetime.now(UTC) - state.at) < KEPT and state.error in ERRORS

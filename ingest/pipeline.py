@@ -12,13 +12,13 @@ from typing import Literal
 from ingest import parsers, remote, sources
 from ingest.failed_files import FailedFiles
 from ingest.parse_pool import ParsePool, Request
-from ingest.sources import FILE_DIGEST, FILE_STATE, Item, Seen
+from ingest.sources import Item, Seen
+from ingest.state import DocumentState, FileState, Known, WebState, file_state, stored, updated, web_state
 from ragbot.errors import EmptyError, InputError, ReadError, UnsupportedError
 from ragbot.memory import Memory
-from ragbot.types import EVERYONE, Document, Remembered
+from ragbot.types import EVERYONE, Document, Remembered, SourceNote
 
 Status = Literal["added", "updated", "unchanged", "retired", "skipped", "failed"]
-READER = "reader"
 FILES, CHARACTERS, SECONDS = 256, 40_000, 3.0
 """How many files, how much of their text, and for how long, wait to be remembered together: what waits is lost with Ctrl-C."""
 FEW = 64
@@ -35,8 +35,14 @@ class Outcome:
     chunks: Remembered = field(default_factory=Remembered)
 
 
-_Changes = dict[str, tuple[Mapping[str, str], Mapping[str, str]]]
-"""What was noted of documents, by uri, and what shall be."""
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A document that waits to be remembered, and what is known of its source."""
+
+    document: Document
+    state: DocumentState | None
+
+
 Progress = Callable[[int, int, Outcome], None]
 """Called after each file with how many are done, how many there are, and what became of it."""
 
@@ -134,7 +140,8 @@ class _Run:
     ) -> None:
         self.home = memory.home
         self._memory, self._scope, self._password, self._progress, self._retire = memory, scope, password, progress, retire
-        self.known: dict[str, Mapping[str, str]] = {}
+        self.known: dict[str, Known] = {}
+        """What is known of the sources of current documents, by uri."""
         self._seen: dict[str, Seen] = {}
         self._failed_files = FailedFiles(memory, scope)
 
@@ -153,13 +160,13 @@ class _Run:
     def known_under(self, source: Path) -> list[str]:
         """The documents that came from files of a source; none that came otherwise."""
         self._know(None)
-        return [uri for uri, noted in self.known.items() if FILE_DIGEST in noted and sources.covers(source, uri, self.home)]
+        return [uri for uri, known in self.known.items() if known.file and sources.covers(source, uri, self.home)]
 
     def known_in(self, places: Iterable[Path]) -> list[str]:
         """The documents of files that were at these places, or in them."""
         self._know(None)
         wanted = {os.path.abspath(place) for place in places}
-        paths = ((uri, sources.path_of(uri, self.home)) for uri, noted in self.known.items() if FILE_DIGEST in noted)
+        paths = ((uri, sources.path_of(uri, self.home)) for uri, known in self.known.items() if known.file)
         return [uri for uri, path in paths if any(str(place) in wanted for place in (path, *path.parents))]
 
     def retire_gone(self, uris: Iterable[str]) -> list[Outcome]:
@@ -183,60 +190,79 @@ class _Run:
         if self.known:
             return
         if items is None or len(items) > FEW:
-            self.known = {stored.uri: stored.metadata for stored in self._memory.documents([self._scope])}
+            uris, only = [one.uri for one in self._memory.documents([self._scope])], None
         else:
-            found = (self._memory.document(item.uri, scope=self._scope) for item in items)
-            self.known = {stored.uri: stored.metadata for stored in found if stored}
+            uris = only = [item.uri for item in items if self._memory.document(item.uri, scope=self._scope)]
+        files = self._memory.source_states(FileState.kind, scope=self._scope, uris=only)
+        pages = self._memory.source_states(WebState.kind, scope=self._scope, uris=only)
+        self.known = {
+            uri: Known(
+                file=file_state(files[uri]) if uri in files else None,
+                web=web_state(pages[uri]) if uri in pages else None,
+            )
+            for uri in uris
+        }
 
     def _ingest(self, items: Sequence[Item], stop: Callable[[], None]) -> Iterator[Outcome]:
         """Remember some documents at a time: they share a pass through the embedder and a transaction."""
-        waiting: list[Document] = []
-        noted: _Changes = {}
+        waiting: dict[str, _Waiting] = {}
+        notes: list[SourceNote] = []
         since = time.monotonic()
         with ParsePool(stop=stop) as reading:
             for item, read in reading.each(items, self._wanted):
                 looked = self._seen.pop(item.uri, None)
                 seen = looked or Seen(None)
                 if looked and looked.path:
-                    self._failed_files.give(item.uri, read if isinstance(read, ReadError) else None, looked.noted)
+                    self._failed_files.give(item.uri, read if isinstance(read, ReadError) else None, looked.state)
                 if seen.passing and seen.path:
                     seen.path.unlink(missing_ok=True)
                 if isinstance(read, Document):
-                    waiting.append(replace(read, metadata={**read.metadata, **self._noted(seen)}))
+                    waiting[item.uri] = _Waiting(read, self._state(seen))
                 else:
                     if read is None and not seen.gone:
-                        noted.update(self._changed_note(item.uri, seen.noted))
+                        notes += self._note(item.uri, seen.state)
                     yield self._not_read(item, read, seen)
                 if _enough(waiting, since):
                     yield from self._remember(waiting)
-                    waiting, since = [], time.monotonic()
+                    waiting, since = {}, time.monotonic()
             yield from self._remember(waiting)
-        if noted:
-            self._memory.note(noted, scope=self._scope)
+        if notes:
+            self._memory.note(notes)
         self._failed_files.keep()
 
     def _wanted(self, item: Item) -> Request | None:
         """Whether an item needs reading. Called in the threads of the reading."""
         if (cause := self._failed_files.of(item)) is not None:
             raise cause
-        known = self.known.get(item.uri, {})
-        same_reader = known.get(READER) == parsers.PARSER_VERSION
-        seen = self._seen[item.uri] = item.look(known if same_reader else {})
+        known = self.known.get(item.uri, Known())
+        seen = self._seen[item.uri] = item.look(known if known.parser == parsers.PARSER_VERSION else Known())
         if seen.path is None:
             return None
         return Request(seen.path, item.uri, self._scope, self._password, seen.suffix)
 
-    def _noted(self, seen: Seen) -> dict[str, str]:
-        noted = {key: value for key, value in seen.noted.items() if value}
-        if seen.path and seen.stamp and sources.stamp(seen.path) != seen.stamp:  # nobody knows which of both was read
-            noted = {**noted, FILE_DIGEST: "changed while it was read", FILE_STATE: ""}
-        return {**noted, READER: parsers.PARSER_VERSION}
+    def _state(self, seen: Seen) -> DocumentState | None:
+        """What is known of a source, once what it held was parsed."""
+        state = replace(seen.state, parser=parsers.PARSER_VERSION) if seen.state else None
+        moved = seen.path and seen.stamp and sources.stamp(seen.path) != seen.stamp
+        if isinstance(state, FileState) and moved:  # nobody knows which of both was read
+            return replace(state, sha256="changed while it was read", stamp="")
+        return state
 
-    def _changed_note(self, uri: str, new: Mapping[str, str]) -> _Changes:
-        """What is noted of a document, with what is `new` put in; empty if that is all there already."""
-        known = self.known.get(uri, {})
-        noted = {**known, **{key: value for key, value in new.items() if value}}
-        return {uri: (known, noted)} if known and noted != known else {}
+    def _note(self, uri: str, new: DocumentState | None, document: Document | None = None) -> list[SourceNote]:
+        """That the source of a document, or what `document` says of itself, has changed and its text has not."""
+        known = self.known.get(uri, Known())
+        before: DocumentState
+        after: DocumentState
+        if known.file and isinstance(new, FileState):
+            before, after = known.file, updated(known.file, new)
+        elif known.web and isinstance(new, WebState):
+            before, after = known.web, updated(known.web, new)
+        else:
+            return []
+        metadata = {key: value for key, value in document.metadata.items() if value} if document else {}
+        if before == after:
+            return []
+        return [SourceNote(stored(self._scope, uri, before), stored(self._scope, uri, after), metadata)]
 
     def _not_read(self, item: Item, cause: Document | ReadError | None, seen: Seen) -> Outcome:
         if isinstance(cause, UnsupportedError | EmptyError) and not item.named and item.uri not in self.known:
@@ -254,22 +280,23 @@ class _Run:
         still = f" (its version of {old.recorded_at:%Y-%m-%d} still answers)" if old else ""
         return Outcome(uri, "failed", f"{cause}{still}")
 
-    def _remember(self, waiting: Sequence[Document]) -> Iterator[Outcome]:
-        unchanged: _Changes = {}
-        for document, done in self._memory.remember_each(waiting):
+    def _remember(self, waiting: Mapping[str, _Waiting]) -> Iterator[Outcome]:
+        unchanged: list[SourceNote] = []
+        states = [stored(self._scope, uri, one.state) for uri, one in waiting.items() if one.state]
+        for document, done in self._memory.remember_each([one.document for one in waiting.values()], states=states):
             if isinstance(done, InputError):
                 yield self._failed(document.uri, done)
             elif done.skipped:  # other bytes, same text
-                unchanged.update(self._changed_note(document.uri, document.metadata))
+                unchanged += self._note(document.uri, waiting[document.uri].state, document)
                 yield Outcome(document.uri, "unchanged", chunks=done)
             else:
                 lost = document.metadata.get("pages_failed", "")
                 reason = f"much of page {lost} could not be read" if lost else ""
                 yield Outcome(document.uri, "updated" if document.uri in self.known else "added", reason, done)
         if unchanged:
-            self._memory.note(unchanged, scope=self._scope)
+            self._memory.note(unchanged)
 
 
-def _enough(waiting: Sequence[Document], since: float) -> bool:
-    characters = sum(len(one.text) for one in waiting)
+def _enough(waiting: Mapping[str, _Waiting], since: float) -> bool:
+    characters = sum(len(one.document.text) for one in waiting.values())
     return len(waiting) >= FILES or characters >= CHARACTERS or time.monotonic() - since >= SECONDS

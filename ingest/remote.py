@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import html
-import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ingest import parsers
 from ingest.sources import Seen, Unread
+from ingest.state import FeedState, Known, WebState, feed_state, stored
 from ragbot.errors import InputError, ReadError
 from ragbot.memory import Memory
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from ingest.feeds import Entry
     from ingest.web import Fetched, Web
 
-WEB_DIGEST, ETAG, LAST_MODIFIED, WEB_URL = "web_sha256", "etag", "last_modified", "web_url"
-"""Noted of each document that came from the web: what was sent, how its server marked it, and where that was."""
 FULL = 500
 """Characters from which on what a feed gives of an entry is taken for the whole of it."""
 
@@ -39,19 +37,19 @@ class Page:
     remote: Remote
     fetched: Fetched | None = None
 
-    def look(self, known: Mapping[str, str]) -> Seen:
+    def look(self, known: Known) -> Seen:
         """Fetches it, if it has changed since what is `known` of it."""
-        got = self.fetched or self.remote.fetch(self.url, known)
+        got = self.fetched or self.remote.fetch(self.url, known.web)
         if got.status == "gone":
             return Seen(None, gone="its server says that it is gone")
         if got.status == "unchanged" or got.path is None:
             return Seen(None)
         digest = hashlib.sha256(got.path.read_bytes()).hexdigest()
-        noted = {WEB_DIGEST: digest, **_marked(got)}
-        if known.get(WEB_DIGEST) == digest:
+        state = WebState(digest, got.etag, got.last_modified, got.url)
+        if known.web and known.web.sha256 == digest:
             got.path.unlink(missing_ok=True)
-            return Seen(None, noted)
-        return Seen(got.path, noted, got.suffix, passing=True)
+            return Seen(None, state)
+        return Seen(got.path, state, got.suffix, passing=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +61,17 @@ class FeedEntry:
     folder: Path
     entry: Entry
 
-    def look(self, known: Mapping[str, str]) -> Seen:
+    def look(self, known: Known) -> Seen:
         """Compares what the feed says of it."""
         title, author = html.escape(self.entry.title), html.escape(self.entry.author)
         head = f"<title>{title}</title>" + (f'<meta name="author" content="{author}">' if author else "")
         page = f"<html><head>{head}</head><body>{self.entry.html}</body></html>"
         digest = hashlib.sha256(page.encode()).hexdigest()
-        if known.get(WEB_DIGEST) == digest:
+        if known.web and known.web.sha256 == digest:
             return Seen(None)
         path = self.folder / f"{digest}.html"
         path.write_text(page, encoding="utf-8")
-        return Seen(path, {WEB_DIGEST: digest}, ".html", passing=True)
+        return Seen(path, WebState(digest), ".html", passing=True)
 
 
 def is_url(source: str | Path) -> bool:
@@ -91,7 +89,7 @@ class Remote:
 
     def __init__(self, memory: Memory, scope: str, *, private: bool) -> None:
         self._memory, self._scope, self._private = memory, scope, private
-        self._marks: dict[str, str] = {}
+        self._feeds: dict[str, FeedState] = {}
         self._stack = ExitStack()
         self._lock = threading.Lock()
         self._stopped = False
@@ -121,16 +119,16 @@ class Remote:
         """Where what feeds give lies until it is read."""
         return Path(self._stack.enter_context(TemporaryDirectory(prefix="ragbot-")))
 
-    def fetch(self, url: str, known: Mapping[str, str]) -> Fetched:
+    def fetch(self, url: str, known: WebState | FeedState | None) -> Fetched:
         """What lies at an address, if it is not what is `known` of it; one after the other, whichever threads ask."""
         with self._lock:
             web = self.web
             if self._stopped:
                 raise ReadError(f"{_shown(url)}: fetching was stopped")
             try:
-                return web.fetch(
-                    url, etag=known.get(ETAG, ""), last_modified=known.get(LAST_MODIFIED, ""), at=known.get(WEB_URL, "")
-                )
+                if known is None:
+                    return web.fetch(url)
+                return web.fetch(url, etag=known.etag, last_modified=known.last_modified, at=known.url)
             except InputError as cause:  # a malformed link of a feed, which is no mistake of ours
                 raise ReadError(str(cause)) from cause
 
@@ -149,26 +147,26 @@ class Remote:
 
     def finish(self) -> None:
         """Note how far the feeds were read, so that they are read again only if they have changed."""
-        self._memory.set_marks(self._marks)
+        self._memory.set_source_states(stored(self._scope, uri, state) for uri, state in self._feeds.items())
 
     def _listed(self, url: str) -> list[Page | FeedEntry]:
         from ingest import feeds
         from ingest.web import address
 
         uri = address(url)
-        key = f"feed:{self._scope}:{uri}"
-        mark = json.loads(self._memory.marks(key).get(key, "{}"))
-        if not mark and self._memory.document(uri, scope=self._scope):
+        source = self._memory.source_states(FeedState.kind, scope=self._scope, uris=[uri]).get(uri)
+        known = feed_state(source) if source else None
+        if not known and self._memory.document(uri, scope=self._scope):
             return [Page(uri, url, True, self)]
-        got = self.fetch(url, mark if mark.get("reader") == parsers.PARSER_VERSION else {})
-        if got.status == "unchanged":  # but its pages may have changed; those that were retired or forgotten stay so
-            return [Page(page, page, False, self) for page in mark["pages"] if self._memory.document(page, scope=self._scope)]
+        got = self.fetch(url, known if known and known.parser == parsers.PARSER_VERSION else None)
+        if known and got.status == "unchanged":  # but its pages may have changed; those that were retired or forgotten stay so
+            return [Page(page, page, False, self) for page in known.pages if self._memory.document(page, scope=self._scope)]
         if got.path is None or not feeds.is_feed(got.path, got.suffix):
             return [Page(uri, url, True, self, got)]
         found = [self._entry(entry, got.url) for entry in feeds.read(got.path.read_bytes(), got.url)]
         got.path.unlink(missing_ok=True)
-        pages = [item.uri for item in found if isinstance(item, Page)]
-        self._marks[key] = json.dumps({**_marked(got), "reader": parsers.PARSER_VERSION, "pages": pages})
+        pages = tuple(item.uri for item in found if isinstance(item, Page))
+        self._feeds[uri] = FeedState(got.etag, got.last_modified, got.url, parsers.PARSER_VERSION, pages)
         return found
 
     def _entry(self, entry: Entry, feed: str) -> Page | FeedEntry:
@@ -179,11 +177,6 @@ class Remote:
         if own and (part or len(entry.html) >= FULL):
             return FeedEntry(f"{uri}#{part}" if part else uri, self.folder, entry)
         return Page(uri, uri, False, self)
-
-
-def _marked(got: Fetched) -> dict[str, str]:
-    """What tells its server next time which version is known."""
-    return {ETAG: got.etag, LAST_MODIFIED: got.last_modified, WEB_URL: got.url}
 
 
 def _shown(url: str) -> str:

@@ -9,15 +9,14 @@ import re
 import stat
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from ingest.state import DocumentState, FileState, Known
 from ragbot.errors import EmptyError, LockedError, ReadError, UnsupportedError
 from ragbot.text import storable
 
-FILE_DIGEST, FILE_STATE, FILE_DEVICE = "file_sha256", "file_state", "file_device"
-"""Noted of each document that came from a file: what was in it, and how and on which device it lay then."""
 _FRESH_NS = 2_000_000_000
 """A file changed so lately may change again within the same tick of its file system's clock."""
 
@@ -27,8 +26,8 @@ class Seen:
     """What a source holds now. `path` is None where that is known already."""
 
     path: Path | None
-    noted: Mapping[str, str] = field(default_factory=dict)
-    """What to note of the document, beside what its reader says."""
+    state: DocumentState | None = None
+    """What is known of the source by now; None if that is no more than before."""
     suffix: str | None = None
     """What the name of the file does not tell."""
     passing: bool = False
@@ -52,8 +51,8 @@ class Item(Protocol):
     @property
     def named(self) -> bool: ...
 
-    def look(self, known: Mapping[str, str]) -> Seen:
-        """What it holds, where `known` is what was noted of it before. Raises a ReadError if that cannot be told."""
+    def look(self, known: Known) -> Seen:
+        """What it holds, where `known` is what was known of it before. Raises a ReadError if that cannot be told."""
         ...
 
 
@@ -65,20 +64,20 @@ class Found:
     uri: str
     named: bool
 
-    def look(self, known: Mapping[str, str]) -> Seen:
+    def look(self, known: Known) -> Seen:
         """Compares size and times, as rsync and git do, and the content only where they differ."""
         try:
             seen = self.path.stat()
-            state = _state(seen)
+            stamped = _state(seen)
             device = str(seen.st_dev)  # of some file systems another one after each start
-            if state and known.get(FILE_STATE) == state:
-                return Seen(None, {FILE_DEVICE: device})
+            if stamped and known.file and known.file.stamp == stamped:
+                return Seen(None, replace(known.file, device=device))
             with self.path.open("rb") as content:
                 digest = hashlib.file_digest(content, "sha256").hexdigest()
         except OSError as cause:
             raise LockedError(f"{self.path}: cannot be opened ({cause.strerror}); check its permissions") from cause
-        noted = {FILE_DIGEST: digest, FILE_STATE: state, FILE_DEVICE: device}
-        return Seen(None if known.get(FILE_DIGEST) == digest else self.path, noted, stamp=_stamp(seen))
+        same = known.file is not None and known.file.sha256 == digest
+        return Seen(None if same else self.path, FileState(digest, stamped, device), stamp=_stamp(seen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,15 +170,16 @@ def covers(source: Path, uri: str, home: Path) -> bool:
     return path == there or path.startswith(os.path.join(there, ""))
 
 
-def unmounted(gone: Mapping[str, Mapping[str, str]], source: Path, home: Path) -> dict[str, Path]:
-    """Of documents whose files are gone, by uri with what was noted of them: those that lay on another device than what is
+def unmounted(gone: Mapping[str, Known], source: Path, home: Path) -> dict[str, Path]:
+    """Of documents whose files are gone, by uri with what is known of them: those that lay on another device than what is
     in their place now (an empty folder, or nothing), and the folder above. So looks a mount that has vanished."""
     root, found = Path(os.path.abspath(root_of(source))), {}
-    for uri, noted in gone.items():
+    for uri, known in gone.items():
         own = folder = path_of(uri, home).parent
         while folder.is_relative_to(root) and not folder.is_dir():
             folder = folder.parent
-        other = folder.is_dir() and noted.get(FILE_DEVICE) not in (None, str(folder.stat().st_dev))
+        device = known.file.device if known.file else ""
+        other = folder.is_dir() and device not in ("", str(folder.stat().st_dev))
         if other and folder.is_relative_to(root) and (folder != own or not any(folder.iterdir())):
             found[uri] = folder
     return found

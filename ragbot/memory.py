@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
 from ragbot import settings as configs
 from ragbot.errors import BusyError, InputError, NotFoundError
@@ -28,6 +27,7 @@ from ragbot.search.calibration import Calibration
 from ragbot.store import Raced, Store, Stored, Transaction
 from ragbot.text import documents as texts
 from ragbot.text import storable
+from ragbot.text.documents import Prepared
 from ragbot.types import (
     EVERYONE,
     Checked,
@@ -40,25 +40,13 @@ from ragbot.types import (
     Part,
     Refreshed,
     Remembered,
+    SourceNote,
+    SourceState,
 )
 
-GROUP_DOCUMENTS, GROUP_PASSAGES = 256, 256
-"""What shares a pass through the embedder and a transaction."""
 MAX_COMPACTED = 65_536
 """A merge of more passages than this is left to the background and to `refresh`."""
 TRIES = 20
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A document that is to be remembered, with its passages; none if it has not changed."""
-
-    document: Document
-    new_chunks: Sequence[NewChunk] | None
-
-
-_Seen = TypeVar("_Seen")
-_One = TypeVar("_One", bound="_Prepared | tuple[Document, InputError]")
 
 
 class Memory:
@@ -114,38 +102,42 @@ class Memory:
         document. Raises InputError for a document without words, before anything of its group is written.
         """
         total = Remembered()
-        for group in _grouped(self._prepare(document, again=bool(disputes or also)) for document in _listed(documents)):
+        for group in texts.grouped(self._prepare(document, again=bool(disputes or also)) for document in _listed(documents)):
             for _, done in self._remember_group(group, disputes, also, progress):
                 total += done
         return total
 
     def remember_each(
-        self, documents: Iterable[Document], *, progress: Counted | None = None
+        self, documents: Iterable[Document], *, states: Iterable[SourceState] = (), progress: Counted | None = None
     ) -> Iterator[tuple[Document, Remembered | InputError]]:
         """Remember documents as they come, and say of each, in order, what became of it once it is durable.
 
+        Each of `states` is written in the transaction of the document of its scope and uri, unless that is skipped.
         Takes no more of `documents` than a group at a time, so that their snapshot waits for the
         embedder. A document that cannot be remembered does not stop the others.
         """
 
-        def prepared() -> Iterator[_Prepared | tuple[Document, InputError]]:
+        known = {(state.scope, state.uri): state for state in states}
+
+        def prepared() -> Iterator[Prepared | tuple[Document, InputError]]:
             for document in documents:
                 try:
-                    yield self._prepare(document, again=False)
+                    one = self._prepare(document, again=False)
+                    yield replace(one, state=known.get(one.key))
                 except InputError as cause:
                     yield document, cause
 
-        for group in _grouped(prepared()):
-            good = [one for one in group if isinstance(one, _Prepared)]
+        for group in texts.grouped(prepared()):
+            good = [one for one in group if isinstance(one, Prepared)]
             done = iter(self._remember_group(good, (), None, progress))
-            yield from (next(done) if isinstance(one, _Prepared) else one for one in group)
+            yield from (next(done) if isinstance(one, Prepared) else one for one in group)
 
-    def _prepare(self, document: Document, *, again: bool) -> _Prepared:
+    def _prepare(self, document: Document, *, again: bool) -> Prepared:
         document = texts.storable_document(document)
         texts.need_words(document)
         if not again and self._unchanged(document):
-            return _Prepared(document, None)
-        return _Prepared(document, texts.new_chunks_of(document))
+            return Prepared(document, None)
+        return Prepared(document, texts.new_chunks_of(document))
 
     def _unchanged(self, document: Document) -> bool:
         with self.store.reading() as snapshot:
@@ -153,7 +145,7 @@ class Memory:
 
     def _remember_group(
         self,
-        group: Sequence[_Prepared],
+        group: Sequence[Prepared],
         disputes: Sequence[Citation],
         also: Callable[[Transaction], None] | None,
         progress: Counted | None,
@@ -164,7 +156,7 @@ class Memory:
         due = [
             (one, one.new_chunks or texts.new_chunks_of(one.document))
             for one in group
-            if one.new_chunks is not None or often[_key(one)] > 1
+            if one.new_chunks is not None or often[one.key] > 1
         ]
         skipped = {id(one) for one in group} - {id(one) for one, _ in due}
         done = self._write(due, disputes, also, progress) if due else []
@@ -173,12 +165,12 @@ class Memory:
 
     def _write(
         self,
-        due: Sequence[tuple[_Prepared, Sequence[NewChunk]]],
+        due: Sequence[tuple[Prepared, Sequence[NewChunk]]],
         disputes: Sequence[Citation],
         also: Callable[[Transaction], None] | None,
         progress: Counted | None,
     ) -> list[Remembered]:
-        documents: Collection[tuple[str, str]] | None = {_key(one) for one, _ in due}
+        documents: Collection[tuple[str, str]] | None = {one.key for one, _ in due}
         for _ in range(TRIES):
             space, vectors = self._spaces.vectors(
                 documents, [new_chunk for _, new_chunks in due for new_chunk in new_chunks], progress
@@ -187,7 +179,8 @@ class Memory:
             try:
                 with self.store.writing() as transaction:
                     for one, new_chunks in due:
-                        done.append(transaction.replace_document(one.document, new_chunks, space, vectors, disputes))
+                        states = [one.state] if one.state else []
+                        done.append(transaction.replace_document(one.document, new_chunks, space, vectors, disputes, states))
                         if also:
                             also(transaction)
             except Raced:
@@ -282,21 +275,32 @@ class Memory:
         with self.store.reading() as snapshot:
             return snapshot.documents(None if scopes is None else filter.names(scopes))
 
-    def note(self, changes: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]], *, scope: str = EVERYONE) -> None:
-        """Change what is noted of documents (their metadata), by uri: of each, if it is the first of two, to the second."""
-        with self.store.writing() as transaction:
-            for uri, (before, after) in changes.items():
-                transaction.replace_metadata(storable(scope), storable(uri), before, after)
-
-    def marks(self, start: str) -> dict[str, str]:
-        """What `set_marks` kept under keys that begin with `start`."""
+    def source_states(self, kind: str, *, scope: str = EVERYONE, uris: Collection[str] | None = None) -> dict[str, SourceState]:
+        """What is known of sources of one kind, by uri: of all in a scope, or of some. Also of retired documents."""
         with self.store.reading() as snapshot:
-            return snapshot.marks(start)
+            return snapshot.source_states(kind, storable(scope), uris)
 
-    def set_marks(self, marks: Mapping[str, str]) -> None:
-        """Keep values of the caller's; "" drops one. What is under KIND:SCOPE:URI is forgotten with that document."""
+    def set_source_states(self, states: Iterable[SourceState], *, erase: Iterable[SourceState] = ()) -> None:
+        """Keep what is known of sources, and erase what no longer holds, in one transaction."""
         with self.store.writing() as transaction:
-            transaction.set_marks(marks)
+            transaction.erase_source_states(erase)
+            transaction.set_source_states(states)
+
+    def note(self, notes: Iterable[SourceNote]) -> None:
+        """Note that sources were looked at again: each unless another process wrote what is known of it meanwhile."""
+        with self.store.writing() as transaction:
+            for one in notes:
+                transaction.replace_source_state(one)
+
+    def kv(self, key: str) -> str | None:
+        """What `set_kv` kept under a key; None if nothing."""
+        with self.store.reading() as snapshot:
+            return snapshot.kv(key)
+
+    def set_kv(self, key: str, value: str) -> None:
+        """Keep a value of the caller's under a key, in place of the one before."""
+        with self.store.writing() as transaction:
+            transaction.set_kv(key, value)
 
     # Forget, refresh, check
 
@@ -364,21 +368,3 @@ class Memory:
 
 def _listed(documents: Document | Iterable[Document]) -> Iterable[Document]:
     return [documents] if isinstance(documents, Document) else documents
-
-
-def _key(one: _Prepared) -> tuple[str, str]:
-    return one.document.scope, one.document.uri
-
-
-def _grouped(prepared: Iterable[_One]) -> Iterator[list[_One]]:
-    """Lists of what comes, each as large as is worth a transaction."""
-    group: list[_One] = []
-    passages = 0
-    for one in prepared:
-        group.append(one)
-        passages += len(one.new_chunks or ()) if isinstance(one, _Prepared) else 0
-        if len(group) >= GROUP_DOCUMENTS or passages >= GROUP_PASSAGES:
-            yield group
-            group, passages = [], 0
-    if group:
-        yield group

@@ -314,6 +314,33 @@ class Feedback:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceState:
+    """What is known of the place that a document came from, or would come from: how it looked when it was last looked at.
+
+    `scope`, `uri` and `kind` together identify it. It is forgotten with the document of that scope and uri, and replaced
+    with that document's next version.
+    """
+
+    scope: str
+    uri: str
+    kind: str
+    values: Mapping[str, object]
+    """Of the caller's choosing, as JSON holds it."""
+    at: datetime | None = None
+    """When it was written; None before that."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceNote:
+    """That a source was looked at again and its document's text is the same: `before` becomes `after`."""
+
+    before: SourceState
+    after: SourceState
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """What the document says of itself by now, to be put into its metadata."""
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
     """What `Memory.remember` did. Documents are counted in `skipped`, chunks in the rest."""
 

@@ -1,5 +1,6 @@
 """What could not be read is not read again for nothing."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -7,6 +8,7 @@ from test_parsers import locked_pdf, pdf
 
 from ingest import failed_files, pipeline, sources
 from ingest.parse_pool import ParsePool
+from ragbot.types import SourceState
 
 
 def statuses(outcomes):
@@ -47,15 +49,15 @@ def test_what_could_not_be_read_is_read_again_when_it_changes_or_is_named(memory
     (folder / "film.bin").write_text("The film is about robots.")
     assert statuses(pipeline.sync(memory, folder))["docs/film.bin"] == "added"
     assert asked == ["docs/bad.pdf", "docs/film.bin"]
-    assert not memory.marks("unread:everyone:docs/film")
+    assert memory.source_states("failed").keys() == {"docs/bad.pdf", "docs/blank.txt"}
 
 
 def test_a_verdict_stands_for_a_day_and_for_one_reader(memory, folder, monkeypatch):
     (folder / "bad.pdf").write_bytes(b"%PDF-1.7\nnothing more")
     pipeline.sync(memory, folder)
     asked = looked_at(monkeypatch)
-    key, said = next(iter(memory.marks("unread:").items()))
-    memory.set_marks({key: said.replace(f'"at": "{datetime.now(UTC):%Y}', '"at": "2001')})
+    (failed,) = memory.source_states("failed").values()
+    memory.set_source_states([replace(failed, at=datetime(2001, 1, 1, tzinfo=UTC))])
     pipeline.sync(memory, folder)
     assert asked == ["docs/bad.pdf"]
     monkeypatch.setattr(failed_files, "PARSER_VERSION", "next")
@@ -83,6 +85,6 @@ def test_what_is_forgotten_leaves_no_verdict(memory, folder):
     pipeline.sync(memory, folder)
     (folder / "a.md").write_bytes(b"")
     pipeline.sync(memory, folder)
-    memory.set_marks({"unread:everyone:other": "{}"})
+    memory.set_source_states([SourceState("everyone", "other", "failed", {})])
     memory.forget("docs/a.md")
-    assert list(memory.marks("")) == ["unread:everyone:other"]
+    assert memory.source_states("failed").keys() == {"other"} and memory.source_states("file") == {}

@@ -85,8 +85,7 @@ def test_other_bytes_with_the_same_text_cost_nothing(memory, files, embedders):
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert set(statuses(pipeline.add(memory, [files])).values()) == {"unchanged"}
     assert len(embedders["all-MiniLM-L6-v2"].embedded) == count
-    noted = memory.document("handbook/hours.md").metadata[pipeline.FILE_DIGEST]
-    assert noted == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert memory.source_states("file")["handbook/hours.md"].values["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_one_failed_file_touches_no_other_and_hides_no_old_version(memory, files):

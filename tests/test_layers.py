@@ -30,6 +30,7 @@ ROOMS = {
     "ragbot.chat": 7,
     "ragbot.evaluate": 8,
     "ragbot.cli": 9,
+    "ingest.state": 4,
     "ingest.sources": 5,
     "ingest.web": 5,
     "ingest.feeds": 5,

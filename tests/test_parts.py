@@ -171,6 +171,7 @@ def test_the_migration_and_the_schema_say_the_same(tmp_path):
         (statements.HOOKED, "chunks_hook"),
         (statements.OF_VERSION, "chunks_document"),
         (statements.RETIRED_AFTER, "chunks_retired_txn"),
+        (statements.CHUNKS_OF, "chunks_document"),
     ],
 )
 def test_what_runs_all_the_time_goes_by_its_index(tmp_path, statement, index):
@@ -178,7 +179,8 @@ def test_what_runs_all_the_time_goes_by_its_index(tmp_path, statement, index):
     with engine.reading(opened) as connection:
         asked = []
         connection.connection.driver_connection.set_trace_callback(asked.append)
-        connection.execute(statement, {"of": 1, "digests": ["0a1b2c3d"], "space": 1, "retired_at": None}).all()
+        asked_for = {"of": 1, "digests": ["0a1b2c3d"], "space": 1, "retired_at": None, "of_scope": "ana", "of_uri": "a.md"}
+        connection.execute(statement, asked_for).all()
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked[-1]}").all()
     opened.dispose()
     assert any(f"INDEX {index} " in row[-1] for row in plan), plan

@@ -1,6 +1,10 @@
 """What the store promises of documents, corrections and pages."""
 
-from ragbot.types import Citation, Document
+from datetime import UTC, datetime
+
+import pytest
+
+from ragbot.types import Citation, Document, Turn
 
 
 def quoted(chunk, words):
@@ -30,3 +34,56 @@ def test_citations_that_begin_at_the_same_place_are_one_dispute(memory):
     memory.remember(Document("correction:1", "The lab opens at 8:00.", kind="correction"), disputes=cited)
     with memory.store.reading() as snapshot:
         assert [(start, end) for _, start, end, _ in snapshot.disputed([chunk.id], ["everyone"])] == [(0, len(chunk.text))]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matched"),
+    [
+        ("a/*", {"a/1.md", "a/[x].md", "a/deep/2.md"}),
+        ("a/**2.md", {"a/deep/2.md"}),
+        ("A/*", {"A/1.md"}),
+        ("a/[x].*", {"a/[x].md"}),
+        ("a/?.md", set()),
+        ("?*", {"?.md"}),
+        ("*%*", {"100%.md"}),
+        ("*\n*", {"two\nlines.md"}),
+        ("*", {"a/1.md", "A/1.md", "a/[x].md", "a/deep/2.md", "?.md", "100%.md", "two\nlines.md"}),
+        ("a/1.md", {"a/1.md"}),
+    ],
+)
+def test_a_star_stands_for_anything_and_all_else_for_itself(memory, pattern, matched):
+    uris = ["a/1.md", "A/1.md", "a/[x].md", "a/deep/2.md", "?.md", "100%.md", "two\nlines.md"]
+    memory.remember([Document(uri, "The lab opens.") for uri in uris])
+    with memory.store.reading() as snapshot:
+        ids = {one.id: one.uri for one in snapshot.documents()}
+        assert {ids[id] for id in snapshot.documents_like([pattern])} == matched
+        many = [f"none/*{n}" for n in range(1200)]
+        assert {ids[id] for id in snapshot.documents_like([*many, pattern])} == matched
+
+
+def test_documents_come_by_pages_each_once(memory):
+    memory.remember([Document(f"{n}.md", "The lab opens.", scope=scope) for scope in ("ana", "everyone") for n in range(5)])
+    memory.retire("2.md")
+    pages, after = [], None
+    with memory.store.reading() as snapshot:
+        while page := snapshot.documents_page(after, 4):
+            pages.append([(one.scope, one.uri) for one in page])
+            after = pages[-1][-1]
+        mine = snapshot.documents_page(("ana", "2.md"), 9, ["ana"])
+    whole = [(scope, f"{n}.md") for scope in ("ana", "everyone") for n in range(5) if (scope, n) != ("everyone", 2)]
+    assert [len(page) for page in pages] == [4, 4, 1] and sum(pages, []) == whole
+    assert [one.uri for one in mine] == ["3.md", "4.md"]
+
+
+def test_turns_come_by_pages_from_the_newest_back(memory):
+    at = datetime(2026, 11, 29, tzinfo=UTC)
+    with memory.store.writing() as transaction:
+        for n in range(5):
+            for session in ("s", "other"):
+                transaction.add_turn(Turn(f"{session}{n}", session, "ana", "When?", "", (), False, at))
+    with memory.store.reading() as snapshot:
+        last = snapshot.turns_page("ana", "s", None, 2)
+        middle = snapshot.turns_page("ana", "s", last.before_seq, 2)
+        first = snapshot.turns_page("ana", "s", middle.before_seq, 2)
+    assert [[turn.id for turn in page.turns] for page in (last, middle, first)] == [["s3", "s4"], ["s1", "s2"], ["s0"]]
+    assert first.before_seq is None

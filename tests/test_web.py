@@ -283,15 +283,15 @@ def test_what_is_under_way_can_be_stopped(site, memory, where):
     url = f"https://127.0.0.1:{silent.getsockname()[1]}/" if where == "handshake" else f"{site.url}/hung"
     with Remote(memory, "everyone", private=True) as remote, ThreadPoolExecutor(3) as threads:
         if where == "delay":
-            remote.fetch(site.url, {})
-        waiting = [threads.submit(remote.fetch, url, {}) for _ in range(3 if where == "queue" else 1)]
+            remote.fetch(site.url, None)
+        waiting = [threads.submit(remote.fetch, url, None) for _ in range(3 if where == "queue" else 1)]
         time.sleep(0.5) if where in ("handshake", "delay") else reached.wait(EVER)
         begun = time.monotonic()
         remote.stop()
         assert all(isinstance(fetch.exception(EVER), ReadError) for fetch in waiting)
         assert time.monotonic() - begun < fetching.MOST_PAUSE_S / 2
         with pytest.raises(ReadError, match="stopped"):
-            remote.fetch(site.url, {})
+            remote.fetch(site.url, None)
     over.set()
     silent.close()
 

@@ -17,7 +17,7 @@ Progress = Callable[[str, int, int], None]
 """Hears what is being done, how much of it is done, and of how much."""
 
 MARK = "evaluation"
-"""The mark of a home that is an evaluation's: the name of its set."""
+"""The key under which the home of an evaluation keeps the name of its set."""
 SCOPE = "evaluation of "
 """What the scope of a question begins with that has none of its own."""
 SEED = 20
@@ -28,7 +28,7 @@ def fill(memory: Memory, name: str, corpus: Sequence[Entry], progress: Progress)
 
     Gives how many entries it refused. Raises InputError if the memory holds something else.
     """
-    held = memory.marks(MARK).get(MARK)
+    held = memory.kv(MARK)
     if held not in (None, name):
         raise InputError(f"{memory.home}: holds the evaluation of {held}; name another folder for {name}")
     own = {entry.conv or entry.asked for entry in corpus}
@@ -37,7 +37,7 @@ def fill(memory: Memory, name: str, corpus: Sequence[Entry], progress: Progress)
         asked = held and stored.kind == "turn" and (stored.scope in own or stored.scope.startswith(SCOPE))
         if MARK not in stored.metadata and not asked:
             raise InputError(f"{memory.home}: holds {stored.uri}, which is no evaluation's; name another folder for it")
-    memory.set_marks({MARK: name})
+    memory.set_kv(MARK, name)
     taken = set[tuple[str, str]]()
     results = memory.remember_each(document(entry, name) for entry in corpus)
     for done, (given, result) in enumerate(results, 1):

@@ -125,14 +125,18 @@ class Spaces:
             return snapshot.count_missing(space)
 
     def fill(self, space: Space, progress: Counted | None = None) -> int:
-        """Give every chunk that has none a vector in `space`. How many; cut off, the next call goes on where it was."""
+        """Give every chunk that has none a vector in `space`. How many; cut off, the next call goes on where it was.
+
+        It walks the ids once: a chunk that comes meanwhile has a higher one.
+        """
         embedder = self.embedder_of(space)
-        filled = 0
+        filled = last = 0
         while True:
             with self._store.reading() as snapshot:
-                missing = snapshot.missing(space, BATCH)
+                missing = snapshot.missing(space, BATCH, last)
             if not missing:
                 return filled
+            last = missing[-1].id
             texts = [chunking.embedded(chunk.title, chunk.heading, chunk.text) for chunk in missing]
             vectors = embedder.encode(texts, progress)
             with self._store.writing() as transaction:

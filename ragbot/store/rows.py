@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from ragbot.types import Chunk, Citation, Claim, Policy, Space, Turn
+from ragbot.types import Chunk, Citation, Claim, Policy, SourceState, Space, Turn
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -97,3 +97,8 @@ def turn(row: Row[Any], claims: Sequence[Claim]) -> Turn:
 def policy(row: Row[Any]) -> Policy:
     """A row of `policies` as a Policy."""
     return Policy(row.version, json.loads(row.weights), tuple(json.loads(row.parents)), json.loads(row.report), moment(row.at))
+
+
+def source_state(row: Row[Any]) -> SourceState:
+    """A row of `sources` as a SourceState."""
+    return SourceState(row.scope, row.uri, row.kind, json.loads(row.state), moment(row.at))

@@ -11,17 +11,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, text, tuple_
 
 from ragbot.store import rows
 from ragbot.store import schema as s
 from ragbot.store import statements as q
+from ragbot.store.sources import SourceReads
 from ragbot.store.turns import TurnReads
 from ragbot.types import Chunk, Space
 
 MANY = 500
 """How many ids go into one statement."""
-MARK = "mark:"
+KV = "kv:"
 """What the keys of the caller's begin with, among those of the store."""
 
 
@@ -43,7 +44,7 @@ class Stored:
     """How many are current."""
 
 
-class Snapshot(TurnReads):
+class Snapshot(TurnReads, SourceReads):
     """One snapshot of the database."""
 
     def __init__(self, connection: Connection) -> None:
@@ -70,11 +71,9 @@ class Snapshot(TurnReads):
         """The space that is being made, to answer after this one."""
         return self._set_space("next_space")
 
-    def marks(self, start: str) -> dict[str, str]:
-        """What is kept under those keys of the caller's that begin with `start`."""
-        key, begin = s.settings.c.key, f"{MARK}{start}"
-        kept = select(key, s.settings.c.value).where(func.substr(key, 1, len(begin)) == begin)
-        return {name.removeprefix(MARK): value for name, value in self._connection.execute(kept)}
+    def kv(self, key: str) -> str | None:
+        """What is kept under a key of the caller's; None if nothing is."""
+        return self._connection.execute(select(s.settings.c.value).where(s.settings.c.key == f"{KV}{key}")).scalar()
 
     def _set_space(self, key: str) -> Space | None:
         wanted = select(s.settings.c.value).where(s.settings.c.key == key).scalar_subquery()
@@ -104,16 +103,26 @@ class Snapshot(TurnReads):
 
     def documents(self, scopes: Collection[str] | None = None) -> list[Stored]:
         """Every current document, of all scopes or of some, by uri."""
-        current = s.documents.c.retired_at.is_(None)
-        return self._documents(current if scopes is None else and_(current, s.documents.c.scope.in_(scopes)))
+        return self._documents(_current(scopes))
 
-    def _documents(self, which: ColumnElement[bool]) -> list[Stored]:
+    def documents_page(self, after: tuple[str, str] | None, limit: int, scopes: Collection[str] | None = None) -> list[Stored]:
+        """Up to `limit` current documents in the order of scope and uri, from the first one after that scope and uri.
+
+        A page costs what it holds, wherever it is; the next one begins after its last document.
+        """
+        d, which = s.documents.c, _current(scopes)
+        if after is not None:
+            which = and_(which, tuple_(d.scope, d.uri) > tuple_(*after))
+        return self._documents(which, d.scope, d.uri, limit=limit)
+
+    def _documents(self, which: ColumnElement[bool], *order: ColumnElement[Any], limit: int | None = None) -> list[Stored]:
         live = (
             select(func.count())
             .where(s.chunks.c.document_id == s.documents.c.id, s.chunks.c.retired_at.is_(None))
             .scalar_subquery()
         )
-        query = select(s.documents, live.label("live")).where(which).order_by(s.documents.c.uri, s.documents.c.scope)
+        by = order or (s.documents.c.uri, s.documents.c.scope)
+        query = select(s.documents, live.label("live")).where(which).order_by(*by).limit(limit)
         return [
             Stored(
                 row.id,
@@ -151,9 +160,7 @@ class Snapshot(TurnReads):
 
     def chunks_of(self, scope: str, uri: str) -> list[Chunk]:
         """The current chunks of a document, in order."""
-        c = s.chunks.c
-        which = select(s.chunks).where(c.scope == scope, c.uri == uri, c.retired_at.is_(None)).order_by(c.ord)
-        return [rows.chunk(row) for row in self._connection.execute(which)]
+        return [rows.chunk(row) for row in self._connection.execute(q.CHUNKS_OF, {"of_scope": scope, "of_uri": uri})]
 
     def chunks_beside(self, chunk: Chunk, reach: int) -> list[Chunk]:
         """The current chunks of the same document up to `reach` places away, in order, without itself."""
@@ -164,12 +171,14 @@ class Snapshot(TurnReads):
         return [rows.chunk(row) for row in self._connection.execute(which)]
 
     def documents_like(self, patterns: Collection[str]) -> set[int]:
-        """Ids of documents whose uri is one of `patterns`, in which * stands for anything."""
-        exact = s.documents.c.uri.in_([pattern for pattern in patterns if "*" not in pattern])
-        found = set(self._connection.execute(select(s.documents.c.id).where(exact)).scalars())
-        wild = [re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL) for pattern in patterns if "*" in pattern]
-        every = self._connection.execute(select(s.documents.c.id, s.documents.c.uri)).all() if wild else []
-        return found | {row.id for row in every if any(one.fullmatch(row.uri) for one in wild)}
+        """Ids of documents whose uri matches one of `patterns`: * stands for anything, all else for itself, in its case."""
+        uri, found, wanted = s.documents.c.uri, set[int](), list(patterns)
+        for at in range(0, len(wanted), MANY):
+            some = wanted[at : at + MANY]
+            exact = uri.in_([pattern for pattern in some if "*" not in pattern])
+            wild = [uri.op("GLOB")(_glob(pattern)) for pattern in some if "*" in pattern]
+            found.update(self._connection.execute(select(s.documents.c.id).where(or_(exact, *wild))).scalars())
+        return found
 
     def vector_ids(self, space: Space, above: int = 0) -> NDArray[np.int64]:
         """Ids, ascending, of the chunks above `above` that have a vector in a space."""
@@ -231,10 +240,10 @@ class Snapshot(TurnReads):
         has = select(s.vectors.c.chunk_id).where(s.vectors.c.chunk_id == s.chunks.c.id, s.vectors.c.space_id == space.id)
         return int(self._connection.execute(select(func.count()).select_from(s.chunks).where(~has.exists())).scalar_one())
 
-    def missing(self, space: Space, limit: int) -> list[Chunk]:
-        """Up to `limit` chunks, retired ones too, that have no vector in `space`."""
+    def missing(self, space: Space, limit: int, after: int = 0) -> list[Chunk]:
+        """Up to `limit` chunks of ids above `after`, ascending, retired ones too, that have no vector in `space`."""
         has = select(s.vectors.c.chunk_id).where(s.vectors.c.chunk_id == s.chunks.c.id, s.vectors.c.space_id == space.id)
-        query = select(s.chunks).where(~has.exists()).order_by(s.chunks.c.id).limit(limit)
+        query = select(s.chunks).where(s.chunks.c.id > after, ~has.exists()).order_by(s.chunks.c.id).limit(limit)
         return [rows.chunk(row) for row in self._connection.execute(query)]
 
     def counts(self) -> tuple[int, int, int, int]:
@@ -274,6 +283,16 @@ class Snapshot(TurnReads):
 def _pairs(found: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     first, second = zip(*found, strict=True) if found else ((), ())
     return np.array(first, np.int64), np.array(second, np.int64)
+
+
+def _current(scopes: Collection[str] | None) -> ColumnElement[bool]:
+    current = s.documents.c.retired_at.is_(None)
+    return current if scopes is None else and_(current, s.documents.c.scope.in_(scopes))
+
+
+def _glob(pattern: str) -> str:
+    """The same for SQLite's GLOB, where ? and [ have a meaning too. Stars that follow each other are one, which is quick."""
+    return re.sub(r"[?\[]", r"[\g<0>]", re.sub(r"\*+", "*", pattern))
 
 
 def _visible(scopes: Collection[str], as_of: int | None) -> ColumnElement[bool]:

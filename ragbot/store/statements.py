@@ -26,6 +26,8 @@ LAST_CHUNK_ID = text("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'")
 CURRENT_CHUNKS = (
     select(_c.id, _c.sha256, _c.valid_from).where(_c.document_id == bindparam("of"), _c.retired_at.is_(None)).order_by(_c.ord)
 )
+CHUNKS_OF = select(s.chunks).where(_c.document_id == DOCUMENT_ID.scalar_subquery(), _c.retired_at.is_(None)).order_by(_c.ord)
+"""By way of the document, whose scope and uri are in an index: one of those of passages would cost every update."""
 RETIRED_AFTER = select(_c.id, _c.retired_at).where(_c.retired_txn > bindparam("of"))
 ERASED_AFTER = select(_e.chunk_id).where(_e.txn > bindparam("of"))
 HOOKED = (

@@ -19,9 +19,10 @@ from sqlalchemy import Connection, Insert, Update, bindparam, delete, insert, se
 from ragbot.store import rows
 from ragbot.store import schema as s
 from ragbot.store import statements as q
-from ragbot.store.snapshot import MANY, MARK, Snapshot
+from ragbot.store.snapshot import KV, MANY, Snapshot
+from ragbot.store.sources import SourceWrites
 from ragbot.store.turns import Raced, TurnWrites
-from ragbot.types import Citation, Document, NewChunk, Remembered, Space
+from ragbot.types import Citation, Document, NewChunk, Remembered, SourceState, Space
 
 FORGOTTEN = "[forgotten]"
 """What stands in place of an answer that quoted a forgotten document."""
@@ -31,7 +32,7 @@ _compiled: dict[tuple[str, ...], Any] = {}
 """Statements for many values, by table and keys."""
 
 
-class Transaction(Snapshot, TurnWrites):
+class Transaction(Snapshot, TurnWrites, SourceWrites):
     """One transaction. Reads within it see its own writes."""
 
     def __init__(self, connection: Connection) -> None:
@@ -84,10 +85,9 @@ class Transaction(Snapshot, TurnWrites):
         some = select(s.vectors.c.chunk_id).where(other).limit(20 * MANY)
         return self._connection.execute(delete(s.vectors).where(other, s.vectors.c.chunk_id.in_(some))).rowcount
 
-    def set_marks(self, marks: Mapping[str, str]) -> None:
-        """Keep values under keys of the caller's; "" drops one."""
-        for key, value in marks.items():
-            self._set(f"{MARK}{key}", value) if value else self._drop(f"{MARK}{key}")
+    def set_kv(self, key: str, value: str) -> None:
+        """Keep a value under a key of the caller's, in place of the one before."""
+        self._set(f"{KV}{key}", value)
 
     def _set(self, key: str, value: int | str) -> None:
         self._drop(key)
@@ -118,8 +118,9 @@ class Transaction(Snapshot, TurnWrites):
         space: Space,
         vectors: Mapping[str, NDArray[np.float32]],
         disputes: Sequence[Citation] = (),
+        states: Sequence[SourceState] = (),
     ) -> Remembered:
-        """Make `new_chunks` the current version of `document`.
+        """Make `new_chunks` the current version of `document`, and `states` what is known of its source.
 
         Chunks whose digest is still there are kept, the others retired, new ones added with
         their vector from `vectors` (by digest). Raises Raced if `space` no longer answers, or a
@@ -135,6 +136,7 @@ class Transaction(Snapshot, TurnWrites):
         self._add(document_id, document, valid_from, {at: new_chunks[at] for at in new}, space, vectors)
         if there:
             self._connection.execute(q.DROP_DISPUTES, {"of": document_id})
+        self._replace_sources_of(document.scope, document.uri, states)
         self._add_disputes(document_id, disputes)
         embedded = sum(new_chunks[at].sha256 in vectors for at in new)
         return Remembered(added=len(new), kept=len(kept), retired=len(gone), embedded=embedded)
@@ -161,7 +163,7 @@ class Transaction(Snapshot, TurnWrites):
             "kind": document.kind,
             "title": document.title,
             "sha256": document.sha256,
-            "metadata": _noted(document.metadata),
+            "metadata": json.dumps(dict(document.metadata), ensure_ascii=False),
             "valid_from": rows.micros(document.valid_from) if document.valid_from else self.at,
             "recorded_at": self.at,
             "retired_at": None,
@@ -287,12 +289,6 @@ class Transaction(Snapshot, TurnWrites):
         self._connection.execute(update(s.documents).where(s.documents.c.id == stored.id).values(retired_at=self.at))
         return len(gone)
 
-    def replace_metadata(self, scope: str, uri: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
-        """Change what is noted of a document, and nothing else, if it still is what it was."""
-        d = s.documents.c
-        same = (d.scope == scope) & (d.uri == uri) & (d.metadata == _noted(before))
-        self._connection.execute(update(s.documents).where(same).values(metadata=_noted(after)))
-
     def erase_document(self, scope: str, uri: str) -> list[int]:
         """Erase a document: every version, vector, word, and every answer that quoted it.
 
@@ -309,8 +305,7 @@ class Transaction(Snapshot, TurnWrites):
         if ids:
             self._connection.execute(insert(s.erasures), [{"chunk_id": id, "txn": self.txn} for id in ids])
         self._erase_words_of(stored.kind, scope, uri)
-        goes_with_it = f":{scope}:{uri}"
-        self._drop(*(MARK + key for key in self.marks("") if key.endswith(goes_with_it)))
+        self._replace_sources_of(scope, uri, ())
         return ids
 
     def _erase_words_of(self, kind: str, scope: str, uri: str) -> None:
@@ -350,10 +345,6 @@ def _occurrences(words: str, text: str) -> Iterator[int]:
     while at >= 0:
         yield at
         at = text.find(words, at + len(words))
-
-
-def _noted(metadata: Mapping[str, str]) -> str:
-    return json.dumps(dict(metadata), ensure_ascii=False)
 
 
 def _bytes(vector: NDArray[np.float32]) -> bytes:

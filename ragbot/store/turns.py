@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +20,15 @@ class Raced(Exception):
     """Another process changed what this one had read before it wrote: read and compute again."""
 
 
+@dataclass(frozen=True, slots=True)
+class TurnPage:
+    """Some turns of a session, oldest first."""
+
+    turns: tuple[Turn, ...]
+    before_seq: int | None
+    """Where the page before it ends; None where there is none."""
+
+
 class TurnReads:
     """Reads of turns, in one snapshot."""
 
@@ -33,6 +42,16 @@ class TurnReads:
     def turns(self, scope: str, session: str, limit: int) -> list[Turn]:
         """The last turns of a session, oldest first: in the order in which they were added."""
         return self._turns(and_(s.turns.c.scope == scope, s.turns.c.session == session), limit)
+
+    def turns_page(self, scope: str, session: str, before_seq: int | None, limit: int) -> TurnPage:
+        """The last `limit` turns of a session that were added before a place in the order; None: before its end."""
+        t = s.turns.c
+        which = and_(t.scope == scope, t.session == session)
+        if before_seq is not None:
+            which = and_(which, t.seq < before_seq)
+        found = self._turns(which, limit)
+        first = select(t.seq).where(t.id == found[0].id) if len(found) == limit and found else None
+        return TurnPage(tuple(found), None if first is None else self._connection.execute(first).scalar())
 
     def _turns(self, which: ColumnElement[bool], limit: int) -> list[Turn]:
         newest = select(s.turns).where(which).order_by(s.turns.c.seq.desc()).limit(limit)

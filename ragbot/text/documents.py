@@ -4,16 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from ragbot.errors import InputError
 from ragbot.text import chunks as chunking
 from ragbot.text import storable
 from ragbot.text.tokens import has_words
-from ragbot.types import Document, NewChunk
+from ragbot.types import Document, NewChunk, SourceState
 
 RECORDS = re.compile("csv|tab-separated|jsonl|spreadsheet|ms-excel")
 """Content types of which a line is a record."""
+GROUP_DOCUMENTS, GROUP_PASSAGES = 256, 256
+"""How many documents, or passages, share a pass through the embedder and a transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document that is to be remembered, with its passages; none if it has not changed."""
+
+    document: Document
+    new_chunks: Sequence[NewChunk] | None
+    state: SourceState | None = None
+    """What is known of its source."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Scope and uri."""
+        return self.document.scope, self.document.uri
+
+
+_One = TypeVar("_One", bound="Prepared | tuple[Document, InputError]")
 
 
 def new_chunks_of(document: Document) -> list[NewChunk]:
@@ -60,3 +82,17 @@ def need_words(document: Document) -> None:
         raise InputError(f"{document.uri}: its scope is empty; name one, or leave it out for everyone")
     if not has_words(document.text):
         raise InputError(f"{document.uri}: holds no words; nothing was remembered of it")
+
+
+def grouped(prepared: Iterable[_One]) -> Iterator[list[_One]]:
+    """Lists of what comes, each as large as is worth a transaction."""
+    group: list[_One] = []
+    passages = 0
+    for one in prepared:
+        group.append(one)
+        passages += len(one.new_chunks or ()) if isinstance(one, Prepared) else 0
+        if len(group) >= GROUP_DOCUMENTS or passages >= GROUP_PASSAGES:
+            yield group
+            group, passages = [], 0
+    if group:
+        yield group
