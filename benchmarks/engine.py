@@ -1,9 +1,11 @@
 """The memory engine at size: what an update, a query, a filter, an opening cost. Vectors are given, so no model is timed.
 
-    python benchmarks/engine.py CORPUS HOME --count 200000 [--scopes | --churn]
+    python benchmarks/engine.py CORPUS HOME --passages 200000 [--threads 16] [--scopes | --churn]
     python benchmarks/engine.py CORPUS HOME --flat HOME HOME --rounds 101      # homes that were filled so
+    python benchmarks/engine.py --passages 2000 --threads 4                    # in miniature, of made-up passages
 
-CORPUS is what `benchmarks/corpus.py` made. HOME is filled through `Memory.remember` with documents of 100 passages, and
+CORPUS is what `benchmarks/corpus.py` made; without it texts and vectors are made up (`corpus.synthetic`), without HOME it lies
+in a temporary folder. HOME is filled through `Memory.remember` with documents of 100 passages, and
 refreshed once; a HOME that was filled before is used as it is. Row i has the text and the vector i of CORPUS; passages beyond
 the texts repeat them under other addresses, passages beyond the vectors get them by `corpus.spread`.
 """
@@ -15,22 +17,31 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
-from corpus import machine, spread
+from corpus import machine, spread, synthetic
 
 import ragbot.runtime
+import ragbot.text.documents
 from ragbot import Document, Memory
-from ragbot.index import manifest as manifests
 from ragbot.index.columns import Filter
+from ragbot.index.follower import Follower
+from ragbot.search.candidates import Query, Search
+from ragbot.search.query import term_weights, weighted_messages
+from ragbot.text.chunks import tokens_of
 from ragbot.types import EVERYONE, NewChunk
 
 PER_DOCUMENT = 100
 ONLY = Filter(frozenset([EVERYONE]))
+QUESTIONS = 64
+"""As many as the vectors of questions that a memory keeps: so many are asked in turn where no embedding is to be timed."""
 SCOPES = {"s0.01": 0.0001, "s1": 0.01, "s50": 0.5}
 
 
@@ -39,8 +50,9 @@ class Given:
 
     model, revision, prefixes = "given", "given", ("", "")
 
-    def __init__(self, vectors):
-        self.vectors, self.dim = vectors, vectors.shape[1]
+    def __init__(self, corpus):
+        self.vectors, self.dim = corpus.vectors, corpus.vectors.shape[1]
+        self._questions = dict(zip(corpus.queries, corpus.query_vectors, strict=True))
 
     def encode(self, texts, progress=None):
         rows = [int(text[1 : text.index(" ")]) for text in texts]
@@ -49,7 +61,7 @@ class Given:
         return self.vectors[np.array(rows) % len(self.vectors)]
 
     def encode_query(self, text):
-        raise NotImplementedError
+        return self._questions[text]
 
 
 def new_chunks_of(document):
@@ -65,7 +77,13 @@ def new_chunks_of(document):
 
 
 class Corpus:
+    """Texts, vectors, questions, and the vectors of these."""
+
     def __init__(self, folder, count):
+        if folder is None:
+            self.real = 0
+            self.texts, self.vectors, self.queries, self.query_vectors = synthetic(count)
+            return
         with (folder / "texts.jsonl").open(encoding="utf-8") as file:
             self.texts = [json.loads(line) for line in file]
         file = folder / "vectors.npy"
@@ -106,9 +124,24 @@ def fill(memory, corpus, count, scopes):
     return filled, time.monotonic() - began - filled
 
 
+class Index:
+    """The index of a memory, followed as the memory follows it."""
+
+    def __init__(self, memory):
+        self._memory, self._follower = memory, Follower(memory.home, tokens_of)
+
+    def view(self):
+        """What a search that begins now sees."""
+        with self._memory.store.reading() as snapshot:
+            space = snapshot.active_space()
+        with self._follower.level_with(self._memory.store.reading, space) as (_, view):
+            return view
+
+
 def updates(memory, corpus, count):
     """Replace whole documents: 100 passages go, 100 come, in one durable transaction; then it must be found. Both in ms."""
-    rng, stamp = np.random.default_rng(1), time.time_ns()
+    rng, stamp, index = np.random.default_rng(1), time.time_ns(), Index(memory)
+    index.view()
     for uri in rng.permutation([document.uri for document in memory.documents((EVERYONE,))]):
         # Texts are new to the home: the row numbers before them differ. Vectors are those of other rows.
         rows = rng.integers(0, count, PER_DOCUMENT)
@@ -119,8 +152,7 @@ def updates(memory, corpus, count):
         took = (time.perf_counter() - began) * 1000
         assert (done.added, done.retired) == (PER_DOCUMENT, PER_DOCUMENT), done
         began = time.perf_counter()
-        follow(memory)
-        found = {id for id, _ in memory.retriever.view.nearest(corpus.vectors[rows[0] % len(corpus.vectors)], 10, ONLY)}
+        found = {id for id, _ in index.view().nearest(corpus.vectors[rows[0] % len(corpus.vectors)], 10, ONLY)}
         recalled = (time.perf_counter() - began) * 1000
         with memory.store.reading() as snapshot:
             assert any(chunk.uri == document.uri for chunk in snapshot.chunks(found, [EVERYONE]).values())
@@ -132,8 +164,6 @@ def flat(corpus, homes, rounds):
     with ExitStack() as opened:
         memories = {home: opened.enter_context(Memory.open(home, create=False)) for home in homes}
         sizes = {home: sum(document.chunks for document in memory.documents()) for home, memory in memories.items()}
-        for memory in memories.values():
-            follow(memory)
         running = {home: updates(memory, corpus, sizes[home]) for home, memory in memories.items()}
         seen = {home: [] for home in homes}
         for _ in range(rounds):
@@ -145,14 +175,6 @@ def flat(corpus, homes, rounds):
     }
     medians = [one["p50_ms"] for one in result.values()]
     return {"rounds": rounds, **result, "largest_to_smallest": round(max(medians) / min(medians), 2)}
-
-
-def follow(memory):
-    with memory.store.reading() as snapshot:
-        space = snapshot.active_space()
-    manifest = manifests.read(memory.home, space.id)
-    with memory.store.reading() as snapshot:
-        memory.retriever.view.follow(snapshot, manifest)
 
 
 def live(memory, scopes):
@@ -186,12 +208,13 @@ def queries(memory, corpus, only, number, k=10):
     ids, vectors = live(memory, only.scopes)
     asked = corpus.query_vectors[:number]
     truth, scores = exact(ids, vectors, asked, min(k, len(ids)))
+    view = Index(memory).view()
     for vector in asked[:20]:
-        memory.retriever.view.nearest(vector, k, only)
+        view.nearest(vector, k, only)
     took, right = [], []
     for vector, best in zip(asked, scores, strict=True):
         began = time.perf_counter()
-        found = memory.retriever.view.nearest(vector, k, only)
+        found = view.nearest(vector, k, only)
         took.append((time.perf_counter() - began) * 1000)
         # By score: of equal passages any serves.
         right.append(sum(score >= best.min() - 2e-5 for _, score in found) / len(best))
@@ -199,21 +222,98 @@ def queries(memory, corpus, only, number, k=10):
 
 
 def hybrid(memory, corpus, number):
-    took = []
-    for text, vector in list(zip(corpus.queries, corpus.query_vectors, strict=True))[:number]:
-        began = time.perf_counter()
-        memory._ranked(text, vector, 100, ONLY)
-        took.append((time.perf_counter() - began) * 1000)
+    """A whole search but for the embedding of the question and the snapshot: candidates, fusion, the passages, copies folded."""
+    view, took = Index(memory).view(), []
+    with memory.store.reading() as snapshot:
+        for text, vector in list(zip(corpus.queries, corpus.query_vectors, strict=True))[:number]:
+            began = time.perf_counter()
+            asked = Query(text, vector, term_weights(weighted_messages(text, [])))
+            hits = Search(view, asked, ONLY, None).hits(5, lambda ids: snapshot.chunks(ids, [EVERYONE]))
+            took.append((time.perf_counter() - began) * 1000)
+            assert len(hits) == 5
     return spans(took[20:])
 
 
+def new_reader(memory, corpus):
+    """The first search with a filter that was never used before, as of a new user (ms)."""
+    view, took = Index(memory).view(), []
+    for at, vector in enumerate(corpus.query_vectors[:100]):
+        only = Filter(frozenset([EVERYONE, f"user{at}"]))
+        began = time.perf_counter()
+        view.nearest(vector, 10, only)
+        took.append((time.perf_counter() - began) * 1000)
+    return spans(took[5:])
+
+
+def recalls(memory, questions, threads, seconds):
+    """What each recall of so many threads took (ms), for so long."""
+    until = time.monotonic() + seconds
+
+    def ask(first):
+        took = []
+        for question in cycle(questions[first:] + questions[:first]):
+            began = time.perf_counter()
+            assert memory.recall(question)
+            took.append((time.perf_counter() - began) * 1000)
+            if time.monotonic() >= until:
+                return took
+
+    with ThreadPoolExecutor(threads) as pool:
+        return [one for some in pool.map(ask, range(threads)) for one in some]
+
+
+def in_threads(memory, corpus, threads, seconds, rounds=3):
+    """Recalls a second of one thread and of many, in turns; and what one reader waits beside a writer who never rests."""
+    questions = corpus.queries[: min(QUESTIONS, len(corpus.queries))]
+    for question in questions:
+        memory.recall(question)
+    rates = {1: [], threads: []}
+    for _ in range(rounds):
+        for count, seen in rates.items():
+            seen.append(len(recalls(memory, questions, count, seconds)) / seconds)
+    alone, beside, written = [], [], 0
+    for _ in range(rounds):
+        alone += recalls(memory, questions, 1, seconds)
+        over = threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+            writer = pool.submit(write, memory, corpus, over)
+            try:
+                beside += recalls(memory, questions, 1, seconds)
+            finally:
+                over.set()
+            written += writer.result()
+    one, many = (statistics.median(seen) for seen in rates.values())
+    return {
+        "threads": threads,
+        "recalls_per_s": {str(count): [round(rate, 1) for rate in seen] for count, seen in rates.items()},
+        "many_to_one": round(many / one, 2),
+        "alone": spans(alone),
+        "beside_a_writer": {**spans(beside), "commits_per_s": round(written / seconds / rounds, 1)},
+        "p99_ratio": round(spans(beside)["p99_ms"] / spans(alone)["p99_ms"], 2),
+    }
+
+
+def write(memory, corpus, over):
+    """Commit updates of 100 passages until it is over. How many."""
+    rng, stamp, done = np.random.default_rng(3), time.time_ns(), 0
+    uris = [document.uri for document in memory.documents((EVERYONE,))]
+    while not over.is_set():
+        rows = rng.integers(0, len(corpus.vectors), PER_DOCUMENT)
+        lines = [f"#{row} writer {stamp} {done} says: {corpus.texts[row % len(corpus.texts)]}" for row in rows]
+        memory.remember(Document(str(rng.choice(uris)), "\n".join(lines)))
+        done += 1
+    return done
+
+
 def spans(took):
-    return {"p50_ms": round(statistics.median(took), 3), "p95_ms": round(float(np.percentile(took, 95)), 3)}
+    """Median, 95th and 99th percentile."""
+    p95, p99 = np.percentile(took, [95, 99])
+    return {"p50_ms": round(statistics.median(took), 3), "p95_ms": round(float(p95), 3), "p99_ms": round(float(p99), 3)}
 
 
 def churn(memory, corpus, count, number, rounds=20, share=0.05):
     """Replace 5 % of the documents 20 times, and compare what is found then with what a fresh build finds."""
-    rng, row, recalls, took = np.random.default_rng(2), count, [], 0.0
+    rng, row, found, took = np.random.default_rng(2), count, [], 0.0
     for _ in range(rounds):
         some = rng.choice(count // PER_DOCUMENT, round(share * count / PER_DOCUMENT), replace=False)
         began = time.monotonic()
@@ -221,92 +321,98 @@ def churn(memory, corpus, count, number, rounds=20, share=0.05):
             memory.remember(corpus.document(document, range(row, row + PER_DOCUMENT)))
             row += PER_DOCUMENT
         took += time.monotonic() - began
-        follow(memory)
-        recalls.append(queries(memory, corpus, ONLY, number)["recall"])
-        print(f"round {len(recalls)}: recall {recalls[-1]}, {sizes(memory)}", file=sys.stderr, flush=True)
+        found.append(queries(memory, corpus, ONLY, number)["recall"])
+        print(f"round {len(found)}: recall {found[-1]}, {sizes(memory)}", file=sys.stderr, flush=True)
     before = {**queries(memory, corpus, ONLY, number), "segments": sizes(memory)}
     memory.refresh()
-    follow(memory)
     fresh = {**queries(memory, corpus, ONLY, number), "segments": sizes(memory)}
-    return {"passages_per_s": round((row - count) / took), "recalls": recalls, "after": before, "fresh": fresh}
+    return {"passages_per_s": round((row - count) / took), "recalls": found, "after": before, "fresh": fresh}
 
 
 def sizes(memory):
     """Passages, ef and orphans of each segment."""
-    return [
-        (len(s), s.graph.ef if s.graph else 0, len(s.graph.orphans) if s.graph else 0) for s in memory.retriever.view.segments
-    ]
+    segments = Index(memory).view().segments
+    return [(len(s), s.graph.ef if s.graph else 0, len(s.graph.orphans) if s.graph else 0) for s in segments]
 
 
 OPEN = """
-import json, sys, time
+import sys, time
 import numpy as np
 import ragbot.runtime
 from ragbot import Memory
 import faiss
-from ragbot.index import manifest as manifests
-from ragbot.index.columns import Filter
-home, query, text = sys.argv[1], np.load(sys.argv[2])[3], json.loads(open(sys.argv[3]).readlines()[3])
+home, text, vector = sys.argv[1], sys.argv[2], np.array(sys.argv[3].split(","), np.float32)
+class Given:
+    model, revision, prefixes, dim = "given", "given", ("", ""), len(vector)
+    def encode_query(self, text):
+        return vector
+ragbot.runtime.open_embedder = lambda name: Given()
 began = time.perf_counter()
 memory = Memory.open(home, create=False)
-manifest = manifests.read(memory.home, 1)
-with memory.store.reading() as snapshot:
-    memory.retriever.view.follow(snapshot, manifest)
-    ranked = memory._ranked(text, query, 100, Filter(frozenset(["everyone"])))
-    found = snapshot.chunks([hit.id for hit in ranked[:5]], ["everyone"])
-assert len(found) == 5
+assert len(memory.recall(text)) == 5
 print(time.perf_counter() - began)
 """
 
 
-def opening(folder, home, runs=3):
-    command = [sys.executable, "-c", OPEN, str(home), str(folder / "queries.npy"), str(folder / "queries.jsonl")]
+def opening(corpus, home, runs=3):
+    """Seconds from the opening of a home to the first answer, in processes of their own that have imported all they need."""
+    vector = ",".join(map(str, corpus.query_vectors[3].tolist()))
+    command = [sys.executable, "-c", OPEN, str(home), corpus.queries[3], vector]
     return [float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(runs)]
 
 
-def main():
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", type=Path)
-    parser.add_argument("home", type=Path)
-    parser.add_argument("--count", type=int, default=200_000)
+    parser.add_argument("corpus", type=Path, nargs="?")
+    parser.add_argument("home", type=Path, nargs="?")
+    parser.add_argument("--passages", "--count", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=31)
     parser.add_argument("--queries", type=int, default=500)
+    parser.add_argument("--threads", type=int, default=0, help="recall in so many threads too, and beside a writer")
+    parser.add_argument("--seconds", type=float, default=5, help="how long each part of --threads lasts")
     parser.add_argument("--scopes", action="store_true", help="give 0.01 %%, 1 %% and 50 %% of it to scopes of their own")
     parser.add_argument("--churn", action="store_true", help="only replace 5 %% of it 20 times, and look what is still found")
     parser.add_argument("--flat", type=Path, nargs="+", metavar="HOME", help="only update these homes and HOME in turns")
-    options = parser.parse_args()
-    corpus = Corpus(options.corpus, 50_000 if options.flat else options.count * 2 if options.churn else options.count)
-    given = Given(corpus.vectors)
+    return parser.parse_args()
+
+
+def measured(memory, corpus, options):
+    result = {"segments": sizes(memory), "dense": queries(memory, corpus, ONLY, options.queries)}
+    result["hybrid"] = hybrid(memory, corpus, options.queries)
+    result["new_reader"] = new_reader(memory, corpus)
+    if options.scopes:
+        everyone = Filter(frozenset([EVERYONE, *SCOPES]))
+        result["scopes"] = {"all": queries(memory, corpus, everyone, options.queries)}
+        for scope in SCOPES:
+            result["scopes"][scope] = queries(memory, corpus, Filter(frozenset([scope])), options.queries)
+    result["open_s"] = [round(s, 3) for s in opening(corpus, memory.home)]
+    took, recalled = zip(*islice(updates(memory, corpus, options.passages), options.rounds), strict=True)
+    result["update"] = {**spans(took), "then_found": spans(recalled)}
+    if options.threads:
+        result["in_threads"] = in_threads(memory, corpus, options.threads, options.seconds)
+    return result
+
+
+def main():
+    options = arguments()
+    count = options.passages
+    corpus = Corpus(options.corpus, 50_000 if options.flat else count * 2 if options.churn else count)
+    given = Given(corpus)
     ragbot.runtime.open_embedder = lambda name: given
-    ragbot.memory.new_chunks_of = new_chunks_of
+    ragbot.text.documents.new_chunks_of = new_chunks_of
     if options.flat:
         print(json.dumps(flat(corpus, [options.home, *options.flat], options.rounds)))
         return
-    result = {
-        "command": " ".join(["engine.py CORPUS HOME", *sys.argv[3:]]),
-        "machine": machine(),
-        "count": options.count,
-        "real_vectors": min(corpus.real, options.count),
-    }
-    fresh = not (options.home / "ragbot.db").exists()
-    with Memory.open(options.home) as memory:
-        if fresh:
-            result["fill_s"], result["refresh_s"] = (round(s, 1) for s in fill(memory, corpus, options.count, options.scopes))
-        follow(memory)
-        if options.churn:
-            print(json.dumps({**result, **churn(memory, corpus, options.count, options.queries)}))
-            return
-        result["segments"] = sizes(memory)
-        result["dense"] = queries(memory, corpus, ONLY, options.queries)
-        result["hybrid"] = hybrid(memory, corpus, options.queries)
-        if options.scopes:
-            everyone = Filter(frozenset([EVERYONE, *SCOPES]))
-            result["scopes"] = {"all": queries(memory, corpus, everyone, options.queries)}
-            for scope in SCOPES:
-                result["scopes"][scope] = queries(memory, corpus, Filter(frozenset([scope])), options.queries)
-        result["open_s"] = [round(s, 3) for s in opening(options.corpus, options.home)]
-        took, recalled = zip(*islice(updates(memory, corpus, options.count), options.rounds), strict=True)
-        result["update"] = {**spans(took), "then_found": spans(recalled)}
+    words = [word for word in sys.argv[1:] if Path(word) not in (options.corpus, options.home)]
+    command = " ".join(["engine.py", *(["CORPUS HOME"] if options.corpus else []), *words])
+    result = {"command": command, "machine": machine(), "count": count, "real_vectors": min(corpus.real, count)}
+    with tempfile.TemporaryDirectory() as folder:
+        home = options.home or Path(folder) / "home"
+        fresh = not (home / "ragbot.db").exists()
+        with Memory.open(home) as memory:
+            if fresh:
+                result["fill_s"], result["refresh_s"] = (round(s, 1) for s in fill(memory, corpus, count, options.scopes))
+            result |= churn(memory, corpus, count, options.queries) if options.churn else measured(memory, corpus, options)
         result["peak_rss_gb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
     print(json.dumps(result))
 
