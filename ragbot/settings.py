@@ -7,54 +7,69 @@ mistake must never be a setting that silently does nothing.
 from __future__ import annotations
 
 import os
-import tomllib
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from ragbot.errors import ConfigError
+from ragbot.validation import Takes, keys_of, need_known, read_table, validated
 
 FILE = "ragbot.toml"
 DEFAULT_HOME = "indexes"
 NONE = "none"
-CHOICES = {"recall": ("full", "fast"), "reader": ("bundled", NONE)}
-"""Settings that take one of a few words."""
+PREFIX = "RAGBOT_"
 ELSEWHERE = frozenset({"RAGBOT_HOME", "RAGBOT_CACHE", "RAGBOT_PASSWORD"})
 """Variables that are read in other places: the home itself, where converted models lie, what opens encrypted files."""
+SERVICE_LINK = re.compile(
+    r"RAGBOT(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+"""What Kubernetes tells every pod of a service that is called `ragbot` or `ragbot-…`."""
+SERVICE_ADDRESS = re.compile(r"RAGBOT(_[A-Z0-9_]+)?_PORT=(tcp|udp|sctp)://.*")
+"""The same of its address, with the value: `RAGBOT_PORT=8080` is meant as a setting, and there is none."""
+
+Text = Annotated[str, Takes("a text", min_length=1)]
+Count = Annotated[int, Takes("a whole number from 1 up", ge=1)]
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a person may set. Every field has a working default that needs no network."""
 
-    embedder: str = "all-MiniLM-L6-v2"
+    embedder: Text = "all-MiniLM-L6-v2"
     """The bundled model's name, a Hugging Face id, or a folder; for a new home only."""
-    generator: str = "SmolLM2-135M-Instruct"
+    generator: Text = "SmolLM2-135M-Instruct"
     """The bundled model's name, a Hugging Face id, a folder, or "provider:model" for LangChain."""
-    generator_timeout: int = 60
+    generator_timeout: Count = 60
     """How long the server of a provider may be silent, in seconds."""
-    reranker: str = NONE
-    """A cross-encoder that puts what was found in order anew: a Hugging Face id or a folder. None is bundled."""
-    rerank_ms: int = 100
+    reranker: Text = NONE
+    """A cross-encoder that sorts what was found: a Hugging Face id or a folder. None is bundled."""
+    rerank_ms: Count = 100
     """How long it may read, in milliseconds, of each question."""
-    recall: str = "full"
-    """"full", or "fast": what a question leans on is then looked for by its words alone, and nothing is reranked."""
-    reader: str = "bundled"
+    recall: Literal["full", "fast"] = "full"
+    """"full", or "fast": the context of a question is then searched by its words alone, and nothing is reranked."""
+    reader: Literal["bundled", "none"] = "bundled"
     """Reads question and evidence together, in English (docs/models/reader.md); or "none"."""
-    persona: str = "plain"
+    persona: Text = "plain"
     """How it speaks and when it refuses: plain, service, tutor, companion, or a TOML file."""
-    passages: int = 5
+    passages: Count = 5
     """How many passages an answer may stand on."""
-    max_tokens: int = 120
+    max_tokens: Count = 120
     """The longest answer that the generator may write, in tokens."""
-    jobs: Mapping[str, Mapping[str, object]] = field(default_factory=dict, hash=False)
+    jobs: Annotated[Mapping[str, Mapping[str, object]], Takes("a table for each job, headed [jobs.NAME]")] = field(
+        default_factory=dict, hash=False
+    )
     """The tables `[jobs.NAME]` as they stand in the file; `ingest.jobs` says what they may hold."""
 
 
 def home_folder(home: str | Path | None = None) -> Path:
-    """The home to use: what is given, else RAGBOT_HOME, else `indexes`."""
-    return Path(home or os.environ.get("RAGBOT_HOME") or DEFAULT_HOME).expanduser()
+    """The home to use: what is given, else RAGBOT_HOME, else `indexes`. Raises ConfigError for the `~name` of nobody here."""
+    folder = Path(home or os.environ.get("RAGBOT_HOME") or DEFAULT_HOME)
+    try:
+        return folder.expanduser()
+    except RuntimeError as cause:
+        raise ConfigError(f"{folder}: there is no such user here; name another home with --home or RAGBOT_HOME") from cause
 
 
 def load(home: Path, environ: Mapping[str, str] | None = None) -> Settings:
@@ -62,59 +77,27 @@ def load(home: Path, environ: Mapping[str, str] | None = None) -> Settings:
     settings = Settings()
     file = home / FILE
     if file.is_file():
-        settings = _from_file(settings, file)
-    return _from_environment(settings, os.environ if environ is None else environ)
-
-
-def _from_file(settings: Settings, file: Path) -> Settings:
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as cause:
-        raise ConfigError(f"{file}: cannot be read as TOML ({cause}); mend or remove it") from cause
-    for key, value in table.items():
-        settings = _set(settings, key, value, where=str(file))
+        for key, value in read_table(file).items():
+            settings = _set(settings, key, value, where=str(file))
+    for name, text in (os.environ if environ is None else environ).items():
+        if _is_setting(name, text):
+            settings = _set(settings, name.removeprefix(PREFIX).lower(), text, where=f"environment ({name})")
     return settings
 
 
-def _from_environment(settings: Settings, environ: Mapping[str, str]) -> Settings:
-    for name, text in environ.items():
-        if not name.startswith("RAGBOT_") or name in ELSEWHERE:
-            continue
-        if name == "RAGBOT_JOBS":
-            raise ConfigError(f"environment ({name}): jobs are set in {FILE} only; unset it")
-        settings = _set(settings, name.removeprefix("RAGBOT_").lower(), text, where=f"environment ({name})")
-    return settings
+def _is_setting(name: str, text: str) -> bool:
+    """Say whether a variable of the environment is meant as a setting. Raises ConfigError for jobs, which have a file only."""
+    if name == "RAGBOT_JOBS":
+        raise ConfigError(f"environment ({name}): jobs are set in {FILE} only; unset it")
+    injected = SERVICE_LINK.fullmatch(name) or SERVICE_ADDRESS.fullmatch(f"{name}={text}")
+    return name.startswith(PREFIX) and name not in ELSEWHERE and not injected
 
 
 def _set(settings: Settings, key: str, value: object, where: str) -> Settings:
-    known = {f.name: type(f.default) for f in fields(Settings)}
-    changed: dict[str, Any]
-    if key not in known:
-        raise ConfigError(f"{where}: unknown setting {key!r}; known are {', '.join(sorted(known))}")
-    if key == "jobs":
-        return replace(settings, jobs=_tables(value, where))
-    if known[key] is int:
-        changed = {key: _positive(key, value, where)}
-        return replace(settings, **changed)
-    if not isinstance(value, str) or not value.strip():
-        raise ConfigError(f"{where}: {key} takes a text, not {value!r}")
-    if value.strip() not in CHOICES.get(key, (value.strip(),)):
-        raise ConfigError(f"{where}: {key} takes {' or '.join(CHOICES[key])}, not {value!r}")
-    changed = {key: value.strip()}
+    need_known({key: value}, where, keys_of(Settings))
+    if isinstance(value, str):  # of the environment, or a number between quotation marks
+        given = validated(Settings, {key: value.strip()}, where, texts=True)
+    else:
+        given = validated(Settings, {key: value}, where)
+    changed: dict[str, Any] = {key: getattr(given, key)}
     return replace(settings, **changed)
-
-
-def _tables(value: object, where: str) -> dict[str, Mapping[str, object]]:
-    if not isinstance(value, dict) or not all(isinstance(table, dict) for table in value.values()):
-        raise ConfigError(f"{where}: jobs takes a table for each job, headed [jobs.NAME]")
-    return value
-
-
-def _positive(key: str, value: object, where: str) -> int:
-    try:
-        number = int(value) if isinstance(value, str) else value
-    except ValueError:
-        number = None
-    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        raise ConfigError(f"{where}: {key} takes a whole number from 1 up, not {value!r}")
-    return number

@@ -12,7 +12,8 @@ MAX_FILE, MAX_FUNCTION = 450, 50
 ROOMS = {
     "ragbot.types": 0,
     "ragbot.errors": 0,
-    "ragbot.settings": 1,
+    "ragbot.validation": 1,
+    "ragbot.settings": 2,
     "ragbot.text": 1,
     "ragbot.safety": 1,
     "ragbot.models": 1,
@@ -45,6 +46,8 @@ OWNERS = {
     "xxhash": ("ragbot.index",),
     "filelock": ("ragbot.index", "ingest.jobs"),
     "apscheduler": ("ingest.jobs",),
+    "pydantic": ("ragbot.validation", "ingest.jobs"),
+    "pydantic_core": ("ragbot.validation",),
     "sqlalchemy": ("ragbot.store",),
     "alembic": ("ragbot.store",),
     "torch": ("ragbot.models", "training"),

@@ -49,7 +49,7 @@ def test_settings_come_from_the_file_and_the_environment_wins(tmp_path):
         ("passages = 0", {}, "whole number from 1"),
         ("passages = true", {}, "whole number from 1"),
         ("generator = 3", {}, "takes a text"),
-        ('recall = "quick"', {}, "recall takes full or fast, not 'quick'"),
+        ('recall = "quick"', {}, "recall takes 'full' or 'fast', not 'quick'"),
         ("= broken", {}, "cannot be read as TOML"),
         ("", {"RAGBOT_GENERATER": "x"}, "RAGBOT_GENERATER.*unknown setting"),
         ("", {"RAGBOT_PASSAGES": "many"}, "whole number"),

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, ConfigDict, ValidationInfo
 
 from ingest.jobs import times
 from ragbot import settings
 from ragbot.errors import ConfigError, InputError
 from ragbot.types import EVERYONE
+from ragbot.validation import Takes, need_known, validated
 
 COMMON = ("do", "every", "cron", "timezone", "jitter", "retries", "backoff", "timeout", "catch_up")
 """Keys of every job."""
@@ -25,41 +28,99 @@ KEYS = {
     "embed": ("model",),
     "backup": ("folder", "keep"),
 }
-"""What a job may do, and the further keys that it takes then."""
+"""What a job may do, and its further keys."""
 NEEDED = {"sync": "sources", "embed": "model", "backup": "folder"}
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("no text")
+    return value.strip()
+
+
+def _duration(value: object) -> int:
+    return times.seconds(_text(value))
+
+
+def _zone(value: object) -> str:
+    try:
+        return ZoneInfo(_text(value)).key
+    except (KeyError, OSError) as cause:  # KeyError: nobody knows it
+        raise ValueError("no time zone") from cause
+
+
+def _path(value: object, info: ValidationInfo) -> Path:
+    """Make a path absolute. It is relative to the home (the context), which holds the file that it is written in."""
+    home: Any = info.context
+    try:
+        return Path(os.path.abspath(home / Path(_text(value)).expanduser()))
+    except RuntimeError as cause:  # ~name, and nobody has this name
+        raise ValueError("no such user") from cause
+
+
+def _sources(value: object, info: ValidationInfo) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError("no list")
+    return tuple(text if "://" in text else str(_path(text, info)) for text in map(_text, value))
+
+
+def _model(value: object, info: ValidationInfo) -> str:
+    """Take a model's name as it is, and a folder by its whole path."""
+    try:
+        folder = _path(value, info)
+        return str(folder.resolve()) if folder.is_dir() else _text(value)
+    except OSError as cause:
+        raise ValueError("no folder that can be read") from cause
+
+
+_LENGTH = "a duration such as '30s', '15m', '6h' or '1d'"
+Text = Annotated[str, BeforeValidator(_text), Takes("a text")]
+Switch = Annotated[bool, Takes("true or false")]
+Wait = Annotated[int, BeforeValidator(_duration), Takes(_LENGTH)]
+Length = Annotated[int, BeforeValidator(_duration), Takes(_LENGTH, ge=1)]
+Zone = Annotated[str, BeforeValidator(_zone), Takes("the name of a time zone such as 'Europe/Berlin'")]
+Variable = Annotated[str, BeforeValidator(_text), Takes("the name of an environment variable", pattern="^[^=]*$")]
+Sources = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_sources),
+    Takes("a list of folders, files, patterns or addresses, with at least one", min_length=1),
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """One job as it is set. With neither `every_s` nor `cron` it runs by `ingest jobs once` only."""
 
+    __pydantic_config__: ClassVar = ConfigDict(alias_generator=lambda name: name.removesuffix("_s"))
+    """In a table the keys are without the unit."""
+
     name: str
-    do: str
-    every_s: int | None = None
-    cron: str | None = None
-    timezone: str | None = None
-    jitter_s: int = 0
+    do: Text
+    every_s: Length | None = None
+    cron: Text | None = None
+    timezone: Zone | None = None
+    jitter_s: Wait = 0
     """It begins up to so much later, by chance."""
-    retries: int = 3
-    backoff_s: int = 30
+    retries: Annotated[int, Takes("a whole number from 0 to 10000", ge=0, le=10_000)] = 3
+    backoff_s: Length = 30
     """The wait before the first retry; it doubles for each further one."""
-    timeout_s: int = 6 * 3600
+    timeout_s: Length = 6 * 3600
     """What takes longer is stopped, and has failed."""
-    catch_up: bool = True
+    catch_up: Switch = True
     """Whether a time that was missed is made up for, once."""
-    sources: tuple[str, ...] = ()
+    sources: Sources = ()
     """Absolute paths, patterns and addresses."""
-    scope: str = EVERYONE
-    password_env: str | None = None
+    scope: Text = EVERYONE
+    password_env: Variable | None = None
     """The environment variable that holds the password of encrypted files."""
-    allow_empty: bool = False
-    allow_private: bool = False
-    deep: bool = False
-    repair: bool = False
-    model: str | None = None
-    folder: Path | None = None
+    allow_empty: Switch = False
+    allow_private: Switch = False
+    deep: Switch = False
+    repair: Switch = False
+    model: Annotated[str, BeforeValidator(_model), Takes("the name or the folder of a model")] | None = None
+    folder: Annotated[Path, BeforeValidator(_path), Takes("the name of a folder")] | None = None
     """Where the backups go, each into a folder of its own."""
-    keep: int = 7
+    keep: Annotated[int, Takes("a whole number from 1 to 10000", ge=1, le=10_000)] = 7
     """So many backups stay; older ones go."""
 
     @property
@@ -71,7 +132,7 @@ class Job:
 
 
 def load(home: Path) -> dict[str, Job]:
-    """The jobs of a home by name, as they are set now. Raises ConfigError for what is unknown or has no sense."""
+    """The jobs of a home by name, as they are set now. Raises ConfigError for an unknown key or an unusable value."""
     return {name: _job(home, name, table) for name, table in settings.load(home).jobs.items()}
 
 
@@ -91,15 +152,10 @@ def _job(home: Path, name: str, table: Mapping[str, object]) -> Job:
     do = table.get("do")
     if not isinstance(do, str) or do not in KEYS:
         raise ConfigError(f"{where}: do is {do!r}; it takes one of {', '.join(KEYS)}")
-    known = (*COMMON, *KEYS[do])
-    for key in table:
-        if key not in known:
-            raise ConfigError(f"{where}: unknown key {key!r}; a job that does {do} knows {', '.join(known)}")
-    values = {key: _value(where, key, value, home) for key, value in table.items()}
-    needed = NEEDED.get(do)
-    if needed and not values.get(needed):
+    need_known(table, where, (*COMMON, *KEYS[do]), knows=f"a job that does {do} knows")
+    if (needed := NEEDED.get(do)) and needed not in table:
         raise ConfigError(f"{where}: {needed} is missing; a job that does {do} needs it")
-    job = Job(name=name, **{_FIELDS.get(key, key): value for key, value in values.items()})
+    job = validated(Job, {"name": name, **table}, where, context=home)
     _need_times(where, job)
     return job
 
@@ -116,98 +172,3 @@ def _need_times(where: str, job: Job) -> None:
             times.cron(job.cron, job.timezone)
         except ValueError as cause:
             raise ConfigError(f"{where}: cron cannot be {job.cron!r} ({cause}); mend it, as in '30 2 * * 1-5'") from cause
-
-
-def _value(where: str, key: str, value: object, home: Path) -> Any:  # noqa: ANN401 (what the field of this key takes)
-    takes, words = _TAKES[key]
-    try:
-        return takes(value, home)
-    except (ValueError, KeyError, OSError) as cause:  # KeyError: a time zone that nobody knows
-        raise ConfigError(f"{where}: {key} takes {words}, not {value!r}") from cause
-
-
-def _text(value: object, _home: Path) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError
-    return value.strip()
-
-
-def _duration(value: object, home: Path) -> int:
-    return times.seconds(_text(value, home))
-
-
-def _some_time(value: object, home: Path) -> int:
-    length_s = _duration(value, home)
-    if not length_s:
-        raise ValueError
-    return length_s
-
-
-def _zone(value: object, home: Path) -> str:
-    return ZoneInfo(_text(value, home)).key
-
-
-def _switch(value: object, _home: Path) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError
-    return value
-
-
-def _at_least(least: int) -> Callable[[object, Path], int]:
-    def count(value: object, _home: Path) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= 10_000:
-            raise ValueError
-        return value
-
-    return count
-
-
-def _variable(value: object, home: Path) -> str:
-    name = _text(value, home)
-    if "=" in name:
-        raise ValueError
-    return name
-
-
-def _path(value: object, home: Path) -> Path:
-    """Relative to the folder that the settings are in, as one expects of a file of settings."""
-    return Path(os.path.abspath(home / Path(_text(value, home)).expanduser()))
-
-
-def _sources(value: object, home: Path) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value:
-        raise ValueError
-    texts = [_text(one, home) for one in value]
-    return tuple(text if "://" in text else str(_path(text, home)) for text in texts)
-
-
-def _model(value: object, home: Path) -> str:
-    """A name, or a folder, which is known by its whole path."""
-    name = _text(value, home)
-    folder = _path(name, home)
-    return str(folder.resolve()) if folder.is_dir() else name
-
-
-_FIELDS = {"every": "every_s", "jitter": "jitter_s", "backoff": "backoff_s", "timeout": "timeout_s"}
-_LENGTH = "a duration such as '30s', '15m', '6h' or '1d'"
-_TAKES: Mapping[str, tuple[Callable[[object, Path], Any], str]] = {
-    "do": (_text, "a text"),
-    "every": (_some_time, _LENGTH),
-    "cron": (_text, "a line of five fields such as '30 2 * * 1-5'"),
-    "timezone": (_zone, "the name of a time zone such as 'Europe/Berlin'"),
-    "jitter": (_duration, _LENGTH),
-    "retries": (_at_least(0), "a whole number from 0 up"),
-    "backoff": (_some_time, _LENGTH),
-    "timeout": (_some_time, _LENGTH),
-    "catch_up": (_switch, "true or false"),
-    "sources": (_sources, "a list of folders, files, patterns or addresses, with at least one"),
-    "scope": (_text, "a text"),
-    "password_env": (_variable, "the name of an environment variable"),
-    "allow_empty": (_switch, "true or false"),
-    "allow_private": (_switch, "true or false"),
-    "deep": (_switch, "true or false"),
-    "repair": (_switch, "true or false"),
-    "model": (_model, "the name or the folder of a model"),
-    "folder": (_path, "the name of a folder"),
-    "keep": (_at_least(1), "a whole number from 1 up"),
-}
