@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
+import selectors
 import subprocess
 import sys
 import threading
@@ -193,6 +193,9 @@ class _Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
+        assert self._process.stdout is not None
+        self._answers = selectors.DefaultSelector()
+        self._answers.register(self._process.stdout, selectors.EVENT_READ)
         self._rest, self._seen = bytearray(), 0
 
     def ask(self, request: Request) -> Document | ReadError | None:
@@ -236,7 +239,7 @@ class _Process:
         pipe = self._process.stdout.fileno()
         while (end := self._rest.find(b"\n", self._seen)) < 0:
             self._seen = len(self._rest)
-            if not select.select([pipe], [], [], max(until - time.monotonic(), 0))[0]:
+            if not self._answers.select(max(until - time.monotonic(), 0)):
                 self.late = True
                 self._why = f"takes too long to read (killed after {SILENCE:.0f} s without progress)"
                 return None
@@ -265,6 +268,7 @@ class _Process:
 
     def close(self) -> None:
         """Close the pipes to it. Not while another thread listens."""
+        self._answers.close()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 with contextlib.suppress(OSError):

@@ -114,6 +114,20 @@ def test_a_process_whose_asker_is_gone_ends(tmp_path):
     assert not Path(f"/proc/{pid}").exists()
 
 
+def test_files_are_read_by_a_process_with_many_descriptors(tmp_path):
+    (path,) = texts(tmp_path, a="hello there")
+    code = (
+        "import os, resource, sys\nfrom pathlib import Path\nfrom ingest.parse_pool import ParsePool, Request\n"
+        "hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (4096 if hard == resource.RLIM_INFINITY else min(hard, 4096), hard))\n"
+        "held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]\n"
+        "with ParsePool(1) as many:\n"
+        "    print(held[-1] > 1023, many.read(Request(Path(sys.argv[1]), 'a.txt', 'everyone')).text)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("True hello there\n", "")
+
+
 def test_answers_are_json_and_errors_keep_their_kind(tmp_path):
     (path,) = texts(tmp_path, a="")
     with ParsePool(1) as many, pytest.raises(EmptyError, match="0 bytes"):
