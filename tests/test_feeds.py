@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
 
 import pytest
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 from weblib import Site
 
 from ingest import feeds, parsers, pipeline
+from ingest.feeds import feed, parsing, reading
 from ragbot.errors import BrokenError, ReadError
 
 BASE = "https://lab.test/news/feed.xml"
@@ -33,7 +37,7 @@ def atom(*items):
 
 
 def only(data, base=BASE):
-    (entry,) = feeds.entries(data, base)
+    (entry,) = parsing.entries(data, base)
     return entry
 
 
@@ -41,7 +45,7 @@ def test_rss_gives_all_that_it_says():
     item = """<title>Opening  hours</title><link>/hours</link><guid>1</guid><dc:creator>Ana</dc:creator>
         <description>Short</description>
         <content:encoded><![CDATA[<p>The lab opens at <b>nine</b>.</p>]]></content:encoded>"""
-    assert feeds.entries(rss(item), BASE) == (
+    assert parsing.entries(rss(item), BASE) == (
         feeds.Entry("https://lab.test/hours", "Opening hours", "<p>The lab opens at <b>nine</b>.</p>", "Ana"),
     )
 
@@ -86,12 +90,12 @@ def test_entries_without_an_address_of_their_own_get_one_that_stays():
     guid = '<guid isPermaLink="false">{}</guid><title>{}</title>'
     one, two = guid.format(1, "a"), guid.format(2, "b")
     shared = "<link>https://lab.test/</link>"
-    urls = [entry.url for entry in feeds.entries(rss(one, two, one + "<description>x</description>"), BASE)]
+    urls = [entry.url for entry in parsing.entries(rss(one, two, one + "<description>x</description>"), BASE)]
     assert len(set(urls)) == len(urls) == 2 and all(url.startswith(f"{BASE}#") for url in urls)
-    assert [entry.url for entry in feeds.entries(rss(two, one), BASE + "#x")] == urls[::-1]
-    shared_urls = [entry.url for entry in feeds.entries(rss(one + shared, two + shared), BASE)]
+    assert [entry.url for entry in parsing.entries(rss(two, one), BASE + "#x")] == urls[::-1]
+    shared_urls = [entry.url for entry in parsing.entries(rss(one + shared, two + shared), BASE)]
     assert len(set(shared_urls)) == 2 and all(url.startswith("https://lab.test/#") for url in shared_urls)
-    nameless = feeds.entries(rss("<title>a</title>", "<title>b</title>"), BASE)
+    nameless = parsing.entries(rss("<title>a</title>", "<title>b</title>"), BASE)
     assert len({entry.url for entry in nameless}) == 2
     for link in ("javascript:alert(1)", "file:///etc/passwd", "mailto:a@b.test"):
         assert only(rss(f"<link>{link}</link><guid>x</guid>")).url.startswith(f"{BASE}#")
@@ -107,10 +111,10 @@ def test_plain_text_stays_what_it_is():
 
 def test_a_broken_feed_gives_what_it_has():
     whole = rss("<title>One &nbsp; & more</title><link>/1</link>", "<title>Two</title><link>/2</link>")
-    assert [entry.url for entry in feeds.entries(whole, BASE)] == ["https://lab.test/1", "https://lab.test/2"]
+    assert [entry.url for entry in parsing.entries(whole, BASE)] == ["https://lab.test/1", "https://lab.test/2"]
     cut = whole[: whole.index(b"<title>Two") + 20]
-    assert feeds.entries(cut, BASE)[0].url == "https://lab.test/1"
-    assert feeds.entries(rss(), BASE) == ()
+    assert parsing.entries(cut, BASE)[0].url == "https://lab.test/1"
+    assert parsing.entries(rss(), BASE) == ()
 
 
 @pytest.mark.parametrize(
@@ -131,7 +135,7 @@ def test_what_is_no_feed_is_refused(data, tmp_path):
     path.write_bytes(data)
     assert not feeds.is_feed(data) and not feeds.is_feed(path, ".xml")
     with pytest.raises(BrokenError, match=f"{BASE}: is no feed"):
-        feeds.entries(data, BASE)
+        parsing.entries(data, BASE)
 
 
 def test_a_feed_is_told_whatever_it_is_called(tmp_path):
@@ -153,9 +157,9 @@ BOMBS = (
 @pytest.mark.parametrize("doctype", BOMBS)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_entities_are_refused_before_they_are_read(doctype, encoding, monkeypatch):
-    monkeypatch.setattr(feeds.feedparser, "parse", None)
+    monkeypatch.setattr(parsing.feedparser, "parse", None)
     with pytest.raises(BrokenError, match="declares entities|is no feed"):
-        feeds.entries(rss("<title>&l11;</title>", encoding=encoding, doctype=doctype), BASE)
+        parsing.entries(rss("<title>&l11;</title>", encoding=encoding, doctype=doctype), BASE)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +179,8 @@ def test_entities_are_refused_before_they_are_read(doctype, encoding, monkeypatc
 )
 def test_odd_feeds_take_time_in_proportion(data):
     begun = time.monotonic()
-    assert only(data).url.startswith(BASE)
+    (entry,) = feeds.read(data, BASE)
+    assert entry.url.startswith(BASE)
     assert time.monotonic() - begun < EVER_S / 3
 
 
@@ -186,33 +191,46 @@ def test_starts_that_never_end_take_no_time():
     for start in (b" ", b"<?x", b"<!--", b"<!--a-->", b"<!DOCTYPE x [", b"<!DOCTYPE rss '", b"<?xml ", b"<feed "):
         assert not feeds.is_feed(start * 50_000)
         with pytest.raises(BrokenError):
-            feeds.entries(start * 200_000, BASE)
+            parsing.entries(start * 200_000, BASE)
     assert time.monotonic() - begun < EVER_S
 
 
 def test_a_feed_is_read_in_a_process_that_is_killed_when_it_takes_too_long(monkeypatch):
     data = rss(f"<title>{CHINESE}</title><link>/a</link><author>Ana</author><description>\ud7ff</description>")
-    assert feeds.read(data, BASE) == feeds.entries(data, BASE)
+    assert feeds.read(data, BASE) == parsing.entries(data, BASE)
     with pytest.raises(BrokenError, match=f"{BASE}: is no feed"):
         feeds.read(b"plain", BASE)
-    monkeypatch.setattr(feeds, "MOST_SECONDS", 2)
+    monkeypatch.setattr(reading, "MOST_SECONDS", 2)
     begun = time.monotonic()
     with pytest.raises(BrokenError, match=f"{BASE}: .*too long"):
         feeds.read(rss(f"<author>{'a' * 500_000}</author>"), BASE)  # feedparser looks for an address from every letter on
     assert time.monotonic() - begun < EVER_S
 
 
+def test_the_process_that_asks_neither_loads_nor_changes_feedparser():
+    code = (
+        "import json, sys\nfrom ingest import feeds\n"
+        "entries = feeds.read(sys.stdin.buffer.read(), 'https://lab.test/feed')\n"
+        "print(json.dumps([len(entries), [name for name in sys.modules if 'feedparser' in name or 'sgmllib' in name]]))\n"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, input=rss("<title>One</title>"), stdout=subprocess.PIPE, check=True)
+    assert json.loads(done.stdout) == [1, []]
+    untouched = parsing.feedparser.urls.make_safe_absolute_uri
+    assert parsing.feedparser.mixin.make_safe_absolute_uri is untouched, "the base of links is bounded in the other process only"
+
+
 def test_too_large_a_feed_is_refused(monkeypatch):
-    monkeypatch.setattr(feeds, "MOST_BYTES", 1000)
+    monkeypatch.setattr(feed, "MOST_BYTES", 1000)
     with pytest.raises(ReadError, match="larger than 0.001 MB"):
-        feeds.entries(rss("<title>x</title>" * 100), BASE)
+        parsing.entries(rss("<title>x</title>" * 100), BASE)
 
 
 @given(st.binary(max_size=200), st.integers(0, 400))
 def test_any_damage_gives_entries_or_a_refusal(noise, at):
     whole = rss("<title>One</title><link>/1</link><description>text</description>")
     try:
-        found = feeds.entries(whole[:at] + noise + whole[at:], BASE)
+        found = parsing.entries(whole[:at] + noise + whole[at:], BASE)
     except BrokenError as cause:
         assert str(cause).startswith(BASE)
     else:
