@@ -70,6 +70,8 @@ OWNERS = {
     "python_calamine": ("ingest.parsers",),
     "lxml": ("ingest.parsers",),
     "bs4": ("ingest.parsers",),
+    "trafilatura": ("ingest.parsers",),
+    "htmldate": ("ingest.parsers",),
     "chardet": ("ingest.parsers",),
     "httpx2": ("ingest.web",),
     "httpcore2": ("ingest.web",),

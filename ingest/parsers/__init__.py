@@ -21,7 +21,7 @@ from ragbot.types import EVERYONE, Document
 SUFFIXES: frozenset[str] = frozenset(suffix for format in FORMATS for suffix in format.suffixes)
 """The suffixes, lower case, of the files that a walk through a folder picks up."""
 
-PARSER_VERSION = "3"
+PARSER_VERSION = "4"
 """Changed whenever the same file would give another text, so that files are read again."""
 
 _VERBATIM = ("plain", "markdown", "code")
@@ -71,7 +71,7 @@ def _reader(format: Format) -> Callable[[Source], Extract]:
 def _metadata(extract: Extract, format: Format) -> dict[str, str]:
     author = one_line(clean(extract.author))
     failed = ",".join(str(page) for page in extract.pages_failed)
-    said = {"content_type": format.content_type, "author": author, "pages_failed": failed}
+    said = {"content_type": format.content_type, "author": author, "page_date": extract.date, "pages_failed": failed}
     return {key: value for key, value in said.items() if value}
 
 

@@ -40,6 +40,8 @@ class Extract:
     text: str
     title: str = ""
     author: str = ""
+    date: str = ""
+    """When what is read was written or last changed, as YYYY-MM-DD, where its markup says so."""
     pages: tuple[int, ...] = ()
     lines: bool = False
     pages_failed: tuple[int, ...] = ()
@@ -107,7 +109,7 @@ JSON = Format("JSON", "records", "application/json", (".json",), textual=True)
 JSONL = Format("JSON lines", "records", "application/jsonl", (".jsonl", ".ndjson"), textual=True)
 NOTEBOOK = Format("Jupyter notebook", "notebook", "application/x-ipynb+json", (".ipynb",), textual=True)
 XML = Format("XML", "xml", "application/xml", (".xml", ".rss", ".atom"), textual=True)
-HTML = Format("HTML", "html", "text/html", (".html", ".htm", ".xhtml"), textual=True)
+HTML = Format("HTML", "web_page", "text/html", (".html", ".htm", ".xhtml"), textual=True)
 MARKDOWN = Format("Markdown", "markdown", "text/markdown", (".md", ".markdown"), textual=True)
 PLAIN = Format("plain text", "plain", "text/plain", (".txt", ".text", ".rst"), textual=True)
 LANGUAGES = tuple(

@@ -23,11 +23,12 @@ from ingest.parsers.formats import Extract, Source
 from ingest.parsers.titles import one_line
 
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
-_BREAKING = frozenset(
+BREAKING = frozenset(
     "address article aside blockquote body caption center dd details dir div dl dt fieldset figcaption "
     "figure footer form header hgroup hr html legend li main menu ol optgroup p pre search section summary "
     "table tbody td tfoot th thead tr ul".split()
 ).union(_HEADINGS)
+"""The elements that begin a text of their own."""
 _FURNITURE = frozenset(
     "head script style noscript template nav iframe object embed svg canvas audio video input "
     "select textarea datalist option annotation annotation-xml rt rp rtc".split()
@@ -51,14 +52,40 @@ _XML_DECLARATION = re.compile(r"\A\s*<\?xml\b.*?\?>", re.DOTALL)
 _MOST_SPAN = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A parsed page. `main` is what is read of it, without menus, scripts and controls."""
+
+    markup: str
+    """The whole page as it came, decoded."""
+    title: str
+    author: str
+    main: Tag
+    marked: bool
+    """Whether the page itself says which part is the main one."""
+
+
 def extract(source: Source) -> Extract:
-    """The main content of the page."""
+    """The content of a page of a book, a mail or a feed: nothing is taken for boilerplate that does not say so of itself."""
+    page = parsed(source)
+    return written(page, page.main)
+
+
+def parsed(source: Source) -> Page:
+    """The page, without what is never content. Raises BrokenError if no tree can be made of it."""
     declared = EncodingDetector.find_declared_encoding(source.data, is_html=True) or ""
-    soup = _parsed(decode(source.data, declared), source.name)
+    markup = decode(source.data, declared)
+    soup = _parsed(markup, source.name)
     title, author = _title(soup), _author(soup)
     _strip(soup)
-    body = _blocks(_main(soup))
-    return Extract(blocks.write(body), title=title or blocks.first_heading(body), author=author)
+    main = _main(soup)
+    return Page(markup, title, author, main or soup.body or soup, main is not None)
+
+
+def written(page: Page, part: Tag) -> Extract:
+    """A part of the page as Markdown, with the page's title and author."""
+    body = _blocks(part)
+    return Extract(blocks.write(body), title=page.title or blocks.first_heading(body), author=page.author)
 
 
 def _parsed(markup: str, name: str) -> BeautifulSoup:
@@ -122,7 +149,7 @@ def _is_control(tag: Tag) -> bool:
     """Whether it is a button by itself, and not a heading that unfolds, nor among the words of a text."""
     if tag.name != "button" or tag.find_parent(_NAMING):
         return False
-    words = any(_is_text(node) and node.strip() for node in (tag.previous_sibling, tag.next_sibling))
+    words = any(is_text(node) and node.strip() for node in (tag.previous_sibling, tag.next_sibling))
     return not words or tag.find_parent("pre") is not None
 
 
@@ -137,8 +164,13 @@ def _is_link_menu(tag: Tag) -> bool:
     called = tag.name in {"div", "ul", "ol", "section", "table"} and _MENU_NAME.search(f"{tag.get('id')} {tag.get('class')}")
     if not called and tag.name != "aside":
         return False
-    linked = sum(_length(link) for link in tag.find_all("a"))
-    return linked > 0.8 * _length(tag)
+    return linked_share(tag) > 0.8
+
+
+def linked_share(tag: Tag) -> float:
+    """How much of the text is in links, from 0 to 1; 1 where there is no text."""
+    whole = length(tag)
+    return sum(length(link) for link in tag.find_all("a")) / whole if whole else 1.0
 
 
 def _is_permalink(tag: Tag) -> bool:
@@ -146,12 +178,12 @@ def _is_permalink(tag: Tag) -> bool:
     return tag.name in {"a", "button"} and bool(tag.find_parent(_HEADINGS)) and bool(_PERMALINK.fullmatch(tag.get_text()))
 
 
-def _main(soup: BeautifulSoup) -> Tag:
+def _main(soup: BeautifulSoup) -> Tag | None:
     """The part that is marked as the main one, if at least half of the text is in it; of several articles, what holds all."""
     whole: Tag = soup.body or soup
     marked = [*soup.select("main, [role=main]"), *_around([tag for tag in soup("article") if not tag.find_parent("article")])]
-    largest = max(marked, key=_length, default=whole)
-    return largest if _length(largest) >= 0.5 * _length(whole) else whole
+    largest = max(marked, key=length, default=None)
+    return largest if largest and length(largest) >= 0.5 * length(whole) else None
 
 
 def _around(tags: Sequence[Tag]) -> list[Tag]:
@@ -162,7 +194,8 @@ def _around(tags: Sequence[Tag]) -> list[Tag]:
     return [next(above for above in tags[0].parents if id(above) in shared)]
 
 
-def _length(tag: Tag) -> int:
+def length(tag: Tag) -> int:
+    """How many characters of text a part of a page holds, without white space."""
     return len("".join(tag.get_text().split()))
 
 
@@ -180,7 +213,7 @@ class _Flow:
     def open(self, name: str) -> None:
         if name == "br":
             self.words.append("\n")
-        elif name in _BREAKING:
+        elif name in BREAKING:
             self.end()
         if name in _HEADINGS:
             self.heading = int(name[1])
@@ -190,7 +223,7 @@ class _Flow:
             self.in_item = True
 
     def close(self, name: str) -> None:
-        if name in _BREAKING:
+        if name in BREAKING:
             self.end()
         if name in _HEADINGS:
             self.heading = 0
@@ -231,21 +264,21 @@ def _blocks(root: Tag) -> list[Block]:
             flow.close(node.name)
         elif isinstance(node, Tag):
             _enter(node, flow, todo)
-        elif _is_text(node):
+        elif is_text(node):
             flow.words.append(_SPACE.sub(" ", node))
     flow.end()
     return flow.done
 
 
-def _is_text(node: PageElement | None) -> TypeGuard[NavigableString]:
-    """Whether it is words, and not a comment or its like."""
+def is_text(node: PageElement | None) -> TypeGuard[NavigableString]:
+    """Whether a node is words, and not a comment or its like."""
     return isinstance(node, NavigableString) and not isinstance(node, PreformattedString)
 
 
 def _enter(tag: Tag, flow: _Flow, todo: list[PageElement | _Close]) -> None:
     if tag.name == "pre":
         flow.add(_pre(tag))
-    elif tag.name == "table" and not _is_layout(tag):
+    elif tag.name == "table" and not is_layout(tag):
         caption = tag.caption.get_text() if tag.caption else ""
         flow.add(Block("paragraph", " ".join(caption.split())), blocks.table(_grid(tag)))
     else:
@@ -266,8 +299,8 @@ def _pre(tag: Tag) -> Block:
     return Block("pre", "\n".join(line.rstrip() for line in lines).strip("\n"))
 
 
-def _is_layout(table: Tag) -> bool:
-    """Whether a table only places things: told to be so, framing a page's parts, or of one cell."""
+def is_layout(table: Tag) -> bool:
+    """Whether a table only places things: marked as such, framing a page's parts, or of one cell."""
     if table.get("role") in {"presentation", "none"} or table.find(["table", "pre", *_SECTIONS, *_HEADINGS]):
         return True
     return len(table.find_all(["td", "th"], limit=2)) < 2
