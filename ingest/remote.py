@@ -65,7 +65,7 @@ class FeedEntry:
         """Compares what the feed says of it."""
         title, author = html.escape(self.entry.title), html.escape(self.entry.author)
         head = f"<title>{title}</title>" + (f'<meta name="author" content="{author}">' if author else "")
-        page = f"<html><head>{head}</head><body>{self.entry.html}</body></html>"
+        page = f"<html><head>{head}</head><body><main>{self.entry.html}</main></body></html>"
         digest = hashlib.sha256(page.encode()).hexdigest()
         if known.web and known.web.sha256 == digest:
             return Seen(None)

@@ -324,3 +324,11 @@ def test_a_password_in_a_link_is_neither_shown_nor_used(site, sync, memory):
 def test_the_author_of_an_entry_is_noted(site, sync, memory):
     sync(put_feed(site, rss(linked(f"{site.url}/a", f"<author>Ana &quot;O&quot;</author>{LONG}"))))
     assert memory.document(f"{site.url}/a").metadata["author"] == 'Ana "O"'
+
+
+def test_what_a_feed_gives_is_kept_whole(site, sync, memory):
+    note = "<div class=cc><div>We and our partners use cookies to improve your visit of the lab.</div><div>Accept all</div></div>"
+    words = "kiln is fired on a day of its own and cools for two nights."
+    body = f"{note}<div class=txt>{''.join(f'<p>The a{number} {words}</p>' for number in range(9))}</div>"
+    sync(put_feed(site, rss(linked(f"{site.url}/a", f"<description><![CDATA[{body}]]></description>"))))
+    assert "use cookies" in memory.recall("our partners use cookies")[0].chunk.text

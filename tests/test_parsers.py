@@ -6,6 +6,7 @@ import io
 import logging
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -418,6 +419,85 @@ def test_html_title_falls_back(tmp_path: Path) -> None:
     assert get(tmp_path, "a.html", "<html><title> </title><h1>Hours</h1>x").title == "Hours"
     assert get(tmp_path, "a.html", "<html><h3>Hours</h3>x").title == "Hours"
     assert get(tmp_path, "a.html", "<html>x").title == "a"
+
+
+def sentences(letter: str, count: int) -> str:
+    words = "kiln is fired on a day of its own and cools for two nights."
+    return "".join(f"<p>The {letter}{number} {words}</p>" for number in range(count))
+
+
+def test_html_boilerplate_of_a_page_that_marks_no_main_part_goes(tmp_path: Path) -> None:
+    consent = "We and our partners use cookies to improve your experience of this site."
+    banner = f"<div class=cc><div>{consent}</div><div>Accept all</div></div>"
+    foot = "<div class=ft><div>Kiln Trust, charity no. 20931</div><div><a href=/p>Privacy</a></div></div>"
+    main = f"<div class=txt><div class=h>Kilns</div>{sentences('a', 6)}</div>"
+    text = get(tmp_path, "a.html", f"<html><head><title>Kilns</title></head><body>{banner}{main}{foot}</body></html>").text
+    assert text.startswith("Kilns\n\nThe a0 kiln") and text.endswith("two nights.")
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "<table><tr><td>Cone 6<td>1222 °C</tr><tr><td>Cone 04<td>1060 °C</tr></table>",
+        "<dl><dt>Bisque</dt><dd>The first firing.</dd></dl>",
+        "<pre>kiln --ramp 4</pre>",
+        "<ul><li>Cone 6</li><li>Cone 04</li></ul>",
+        "<figure><img src=a><figcaption>Cone 6 after firing</figcaption></figure>",
+        "<blockquote>Fire slowly.</blockquote>",
+        "<details><summary>When?</summary>On Thursday.</details>",
+        "<h1>A page of kilns</h1>",
+    ],
+)
+@pytest.mark.parametrize("before", [True, False])
+def test_html_tables_lists_code_and_captions_are_never_boilerplate(tmp_path: Path, kept: str, before: bool) -> None:
+    aside, main = f"<div class=tab>{kept}</div>", f"<div class=lead>{sentences('a', 8)}</div>"
+    page = f"<html><head><title>x</title></head><body>{aside if before else ''}{main}{'' if before else aside}</body></html>"
+    alone = get(tmp_path, "a.html", f"<html><body>{kept}</body></html>").text
+    assert alone in get(tmp_path, "b.html", page).text
+
+
+def test_html_posts_of_a_thread_stay_together(tmp_path: Path) -> None:
+    sizes = {"a": 1, "b": 9, "c": 1, "d": 2}
+    posts = "".join(f"<div class=post><div class=who>ana</div>{sentences(*post)}</div>" for post in sizes.items())
+    text = get(tmp_path, "a.html", f"<html><body><div class=nav><a href=/>Board</a></div><div>{posts}</div></body></html>").text
+    assert all(f"The {name} kiln" in text for name in ("a0", "b8", "c0", "d1"))
+
+
+def test_html_page_dates(tmp_path: Path) -> None:
+    page = "<html><head>{}</head><body><p>The lab opens at nine.</p><p>© 2019 The lab. All rights reserved.</p>{}</body></html>"
+    meta = '<meta property="article:published_time" content="2024-03-18T07:45:00+00:00">'
+    for head, body, date in (
+        (meta, "", "2024-03-18"),
+        (meta + '<meta property="og:updated_time" content="2024-04-02">', "", "2024-04-02"),
+        ("", '<div class="date">2023-11-06 08:30</div>', "2023-11-06"),
+        ("", "", None),
+    ):
+        assert get(tmp_path, "a.html", page.format(head, body)).metadata.get("page_date") == date
+
+
+def test_html_that_is_an_address_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("socket.getaddrinfo", lambda host, *_: asked.append(host) or [])
+    assert get(tmp_path, "a.html", "http://lab.test/page.html").text == "http://lab.test/page.html"
+    assert not asked
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "".join(f"<div class='comment c{number}' id='footer{number}'>t {number}</div>" for number in range(9_000)),
+        "a<br>" * 9_000,
+        "<div>word word word word" * 1_000,
+        "<ul><li>word word word word" * 700,
+        "<time datetime='2020-01-02'>2/3/2020</time>" * 3_000,
+        f"<a href='http://lab.test/{'2020/01/' * 30_000}'>x</a>",
+    ],
+    ids=["comments", "breaks", "nested", "lists", "dates", "address"],
+)
+def test_html_that_trafilatura_would_be_slow_on_takes_no_longer(tmp_path: Path, body: str) -> None:
+    begun = time.monotonic()
+    get(tmp_path, "a.html", f"<html><body>{body}</body></html>")
+    assert time.monotonic() - begun < 60
 
 
 def test_html_nested_deeply(tmp_path: Path) -> None:

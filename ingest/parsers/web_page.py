@@ -17,8 +17,8 @@ from ingest.parsers import html
 from ingest.parsers.formats import Extract, Source
 from ingest.parsers.main_part import main_part
 
-MOST_ELEMENTS = 8_000
-"""With more, a page is read as it is: trafilatura's time grows with the square, some 20 s for so many of the worst kind."""
+MOST_ELEMENTS = 6_000
+"""With more, a page is read as it is: trafilatura's time grows with the square, some 15 s for so many of the worst kind."""
 MOST_CHARACTERS = 2_000_000
 _FAILURES = (ArithmeticError, AssertionError, AttributeError, LookupError, LxmlError, RecursionError, TypeError, ValueError)
 
