@@ -1,13 +1,14 @@
-# Everything a person needs: make demo | demo-service | demo-tutor | demo-companion | test | check | train-reader | crash | bench | rivals | clean
+# Everything a person needs: make demo | demo-service | demo-tutor | demo-companion | test | check | train-reader | crash | bench | rivals | mutate | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 TRAINING_DATA ?= data
-.PHONY: demo test check fast crash train-reader bench rivals clean
+.PHONY: demo test check fast crash train-reader bench rivals mutate clean
 
 ROUNDS ?= 1000
+MINUTES ?= 60
 RIVALS := .venv-rivals
 
 $(VENV)/ready: pyproject.toml
@@ -37,9 +38,14 @@ check: $(VENV)/ready
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_layers.py
 
+# Every benchmark in miniature: that it runs. Its figures take longer.
 bench: $(VENV)/ready
-	$(PIP) install -q -e '.[bench]'
+	$(BIN)/python -m pytest tests/test_benchmarks.py
 	@echo "benchmarks/README.md says which command gives which figure"
+
+# Every night: does a test notice when the code is changed? It goes on where it was stopped (docs/decisions/0025-mutation-tests.md).
+mutate: $(VENV)/ready
+	$(BIN)/python benchmarks/mutation.py --minutes $(MINUTES) --out benchmarks/results/mutation.json
 
 # The reader anew, from a folder with squad_style, doc2dial_val and timeqa_human: make train-reader TRAINING_DATA=FOLDER
 train-reader: $(VENV)/ready
@@ -57,4 +63,4 @@ $(RIVALS)/ready: benchmarks/rivals.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(RIVALS) .demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(RIVALS) .demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants

@@ -4,7 +4,8 @@
     python benchmarks/compare.py ingest CORPUS --out FILE [--limit 1000] [--turns 3]
 
 CORPUS is what `benchmarks/corpus.py` made. The rivals run in the environment that `make rivals` makes; what each does is told
-in `rivals.py`. FILE gets one JSON object, with command, data and machine first; it is written again after each part.
+in `rivals.py`, and one that is not installed is named and skipped. FILE gets one JSON object, with command, data and machine
+first; it is written again after each part. The exit status is 1 if a part failed.
 """
 
 import argparse
@@ -41,8 +42,10 @@ def engine(options, keep):
         for name in options.rivals:
             store = Path(tempfile.mkdtemp(dir=options.scratch))
             common = [options.corpus, "--store", store, "--budget", options.budget]
-            keep(f"{name} {count}", run(options.python, HERE / "rivals.py", name, "engine", *common, "--count", count))
-            keep(f"{name} {count} open", run(options.python, HERE / "rivals.py", name, "open", *common))
+            found = run(options.python, HERE / "rivals.py", name, "engine", *common, "--count", count)
+            keep(f"{name} {count}", found)
+            if "skipped" not in found:
+                keep(f"{name} {count} open", run(options.python, HERE / "rivals.py", name, "open", *common))
             shutil.rmtree(store)
 
 
@@ -65,7 +68,7 @@ def ingest(options, keep):
             keep(name, {"passages_per_s": statistics.median(numbers) if numbers else None, "turns": seen})
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("task", choices=["engine", "ingest"])
     parser.add_argument("corpus", type=Path)
@@ -77,9 +80,12 @@ def main():
     parser.add_argument("--budget", type=float, default=120)
     parser.add_argument("--python", default=str(HERE.parent / ".venv-rivals" / "bin" / "python"), help="the rivals' interpreter")
     parser.add_argument("--scratch", type=Path, help="where their stores lie meanwhile; else the system's temporary folder")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
+    if not shutil.which(options.python):
+        parser.error(f"{options.python}: there is no such interpreter; run `make rivals`, or give --python")
     asked = {"engine": ["counts", "rivals", "budget"], "ingest": ["limit", "turns", "rivals"]}[options.task]
     words = [f"--{name} {' '.join(map(str, np.atleast_1d(getattr(options, name))))}" for name in asked]
+    failed = []
     result = {
         "command": f"compare.py {options.task} CORPUS --out FILE {' '.join(words)}",
         "data": data(options.corpus),
@@ -89,10 +95,12 @@ def main():
 
     def keep(name, found):
         result[name] = found
+        failed.extend([name] if "failed" in json.dumps(found) else [])
         options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         print(name, json.dumps(found)[:300], flush=True)
 
     {"engine": engine, "ingest": ingest}[options.task](options, keep)
+    return 1 if failed else 0
 
 
 def data(corpus):
@@ -102,4 +110,4 @@ def data(corpus):
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

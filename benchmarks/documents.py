@@ -1,54 +1,59 @@
 """How fast PDF files are read, and with how much memory: in the processes that `ingest` reads with.
 
-python benchmarks/documents.py FILE.pdf…     # prints one JSON object
+python benchmarks/documents.py FILE.pdf… [--times 5]     # prints one JSON object
 """
 
+import argparse
 import json
-import sys
+import os
 import threading
 import time
 from pathlib import Path
 
 from corpus import machine
 
-from ingest.parse_pool import Reading, Request
-
-TIMES = 5
+from ingest.parse_pool import ParsePool, Request
 
 
-def held(reading):
-    """kB of its own that the largest of the reading processes holds."""
+def largest_child_kb():
+    """The most that any child of this process ever held, kB: the processes that read are its only ones."""
     sizes = [0]
-    for process in reading._all:
+    for file in Path("/proc").glob("[0-9]*/status"):
         try:
-            status = Path(f"/proc/{process._process.pid}/status").read_text()
+            status = dict(line.split(":", 1) for line in file.read_text().splitlines())
         except (FileNotFoundError, ProcessLookupError):
             continue
-        sizes += [int(line.split()[1]) for line in status.splitlines() if line.startswith(("VmHWM",))]
+        if int(status["PPid"]) == os.getpid():
+            sizes.append(int(status.get("VmHWM", "0").split()[0]))
     return max(sizes)
 
 
-def main():
-    files = [Path(name) for name in sys.argv[1:]]
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", type=Path, nargs="+")
+    parser.add_argument("--times", type=int, default=5, help="how often they are read; the median counts")
+    options = parser.parse_args(argv)
     seconds, most, over, pages = [], [0], threading.Event(), 0
-    with Reading() as reading:
+    with ParsePool() as pool:
 
         def watch():
             while not over.wait(0.05):
-                most.append(held(reading))
+                most.append(largest_child_kb())
 
-        threading.Thread(target=watch).start()
-        for _ in range(TIMES + 1):  # the first starts the processes
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        for _ in range(options.times + 1):  # the first starts the processes
             began = time.monotonic()
-            read = [document for _, document in reading.each(files, lambda file: Request(file, file.name, "everyone"))]
+            read = [document for _, document in pool.each(options.files, lambda file: Request(file, file.name, "everyone"))]
             seconds.append(time.monotonic() - began)
             pages = sum(len(document.pages) for document in read)
+        most.append(largest_child_kb())
         over.set()
-    taken = sorted(seconds[1:])[TIMES // 2]
-    say = {"pages": pages, "seconds": round(taken, 2), "pages_per_s": round(pages / taken, 1), "most_mb": max(most) // 1024}
-    print(
-        json.dumps({"command": "benchmarks/documents.py " + " ".join(file.name for file in files), "machine": machine(), **say})
-    )
+        watcher.join()
+    taken = sorted(seconds[1:])[options.times // 2]
+    found = {"pages": pages, "seconds": round(taken, 4), "pages_per_s": round(pages / taken, 1), "most_mb": max(most) // 1024}
+    command = "benchmarks/documents.py " + " ".join(file.name for file in options.files)
+    print(json.dumps({"command": command, "machine": machine(), **found}))
 
 
 if __name__ == "__main__":

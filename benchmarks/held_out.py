@@ -14,11 +14,11 @@ from pathlib import Path
 from training.answerability.data import CALIBRATED, REPORTED
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
-    given = parser.parse_args()
+    given = parser.parse_args(argv)
     given.out.mkdir(parents=True)
     titles = {}
     for kind in ("corpus", "qa"):

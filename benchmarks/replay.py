@@ -29,11 +29,11 @@ def rows(file):
         return [json.loads(line) for line in lines]
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--langs", nargs="+", default=["en", "zh"])
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     versions = defaultdict(list)
     for row in rows(options.folder / "versions.jsonl.gz"):
         if row["lang"] in options.langs:
@@ -41,11 +41,11 @@ def main():
     pairs = {(row["page"], row["to"]): row for row in rows(options.folder / "pairs.jsonl.gz")}
     with tempfile.TemporaryDirectory() as aside, Memory.open(Path(aside) / "home") as memory:
         dates = [replay(memory, Path(aside) / "docs", date, versions[date], pairs) for date in sorted(versions)]
-    say = {"command": " ".join(["benchmarks/replay.py", options.folder.name, "--langs", *options.langs]), "machine": machine()}
+    found = {"command": " ".join(["benchmarks/replay.py", options.folder.name, "--langs", *options.langs]), "machine": machine()}
     edits = [one for one in dates if one["paragraphs_added"]]
     total = {key: sum(one[key] for one in edits) for key in ("paragraphs_added", "paragraphs_changed", "embedded_of_edited")}
     total["embedded_per_added_paragraph"] = round(total["embedded_of_edited"] / total["paragraphs_added"], 3)
-    print(json.dumps({**say, "dates": dates, "all_edits": total}, indent=1))
+    print(json.dumps({**found, "dates": dates, "all_edits": total}, indent=1))
 
 
 def replay(memory, docs, date, versions, pairs):
@@ -66,11 +66,11 @@ def replay(memory, docs, date, versions, pairs):
         for paragraph in pair["removed"]:
             if words(paragraph) and paragraph.strip() not in current:
                 removed += 1
-                stale += [(uri, paragraph)] * found(memory, paragraph, uri)
+                stale += [(uri, paragraph)] * is_found(memory, paragraph, uri)
         for paragraph in pair["added"]:
             if words(paragraph) and paragraph.strip() in current:
                 added += 1
-                missing += [(uri, paragraph)] * (not found(memory, paragraph, uri))
+                missing += [(uri, paragraph)] * (not is_found(memory, paragraph, uri))
     for problem in (*(("stale", *one) for one in stale), *(("missing", *one) for one in missing)):
         print(problem, file=sys.stderr)
     return {
@@ -94,7 +94,7 @@ def words(paragraph):
     return any(char.isalnum() for char in paragraph)
 
 
-def found(memory, paragraph, uri):
+def is_found(memory, paragraph, uri):
     """Whether the passages of the page that recall gives, and copies of them, hold the paragraph as a line of its own.
 
     A line that is longer than a passage is in several.

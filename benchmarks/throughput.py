@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from corpus import machine
@@ -91,7 +92,6 @@ def held():
 
 def gigabytes(wanted):
     """Ingest documents of 100 kB each, and watch the memory that this process holds, alone and with the background builder."""
-    ragbot.maintenance.spaces.open_embedder = lambda name: ByChance()
     most = {"ingesting": 0, "with_builder": 0}
     over = threading.Event()
 
@@ -103,7 +103,10 @@ def gigabytes(wanted):
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
-    with tempfile.TemporaryDirectory() as folder:
+    with (
+        mock.patch.object(ragbot.maintenance.spaces, "open_embedder", lambda name: ByChance()),
+        tempfile.TemporaryDirectory() as folder,
+    ):
         began, size = time.monotonic(), 0
         with Memory.open(Path(folder) / "home") as memory:
 
@@ -120,7 +123,7 @@ def gigabytes(wanted):
 
             memory.remember(documents())
             ingested = time.monotonic() - began
-            result = {"gigabytes": round(size / 1e9, 2), "seconds": round(ingested), "peak_gb": gb(most)}
+            result = {"gigabytes": round(size / 1e9, 4), "seconds": round(ingested), "peak_gb": gb(most)}
             print(json.dumps(result), flush=True)
             most.update(ingesting=0, with_builder=0)
             memory.compact(most=2**40)
@@ -135,14 +138,14 @@ def gb(kilobytes):
     return {name: round(value / 1e6, 2) for name, value in kilobytes.items()}
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--limit", type=int, default=1000)
     parser.add_argument("--texts", type=Path)
     parser.add_argument("--embed", action="store_true")
     parser.add_argument("--gigabytes", type=float)
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     if options.gigabytes:
         result = gigabytes(options.gigabytes)
     else:

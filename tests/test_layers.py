@@ -49,7 +49,7 @@ OWNERS = {
     "alembic": ("ragbot.store",),
     "torch": ("ragbot.models", "training"),
     "transformers": ("ragbot.models", "training"),
-    "sentence_transformers": ("ragbot.models",),
+    "sentence_transformers": ("ragbot.models", "training"),
     "tokenizers": ("ragbot.models",),
     "openvino": ("ragbot.models",),
     "safetensors": ("ragbot.models", "training"),

