@@ -1,10 +1,11 @@
-"""Fits how likely it is that evidence answers a question (`ragbot.answer.quote.answerability`), with what the reader makes of it.
+"""Fits how likely a passage answers a question, from what the bundled answerability model makes of it (a logit).
 
     python benchmarks/reading.py DATA [--each 1]        # the folder that `python -m training.answerability` takes
 
-Titles of SQuAD 2.0 that the reader was not trained on. Each question is asked through the memory, of the passages of all titles,
-and of those of other titles only ("silent": nothing answers). Beside it stands what is said without a reader. The curve has two
-numbers, and all five titles fit it: two of them are not enough to tell how titles differ.
+Titles of SQuAD 2.0 that the model was not trained on. Each question is asked of the memory, of the passages of all titles, and of
+those of other titles only ("silent": nothing answers); the model reads the passage that is found first. The curve has two
+numbers, and all five titles fit it: two of them are not enough to tell how titles differ. Whole answers, with the model and
+without, are measured by `ragbot eval answers`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from ragbot import Document, Memory
-from ragbot.answer import quote
 from ragbot.answer.lexical import lexically_entailed
 from ragbot.models.answerability import open_answerability_model
 from ragbot.text.sentences import sentences
@@ -29,57 +29,47 @@ from training.answerability.corruptions import Maker, parts
 
 OTHERS = 0.06
 """What a question without an answer counts in the fit, of either kind: as if nine in ten questions had one."""
-CUT, CUTS = 0.55, (0.5, 0.55, 0.65)
+CUTS = (0.5, 0.55, 0.65)
 
 
-class AnswerQuestion(NamedTuple):
-    """A question, and what was read for it."""
+class ReadQuestion(NamedTuple):
+    """A question, and what the model made of the passage that was found first."""
 
-    answers: float
-    """What the reader makes of the best sentence's passage, a logit."""
-    sure: float
-    """The confidence with it."""
+    logit: float
     right: bool
-    """Whether it holds the answer."""
+    """Whether that passage holds the answer."""
     kind: str
-    plain: float
-    """The confidence without a reader, and whether its first sentence is right."""
-    plain_right: bool
+    """"answerable", "adversarial" or "silent"."""
 
 
-def ask(memory, questions, silent):
+def ask(memory, model, questions, silent):
     """What is read for each question, without those for which nothing is found."""
     found = []
     for one in questions:
-        hits, encode = memory.recall(one.question, memory.settings.passages), memory.embedder().encode
-        plain = quote.select_sentences(one.question, hits, encode)
-        best = next(iter(quote.select_sentences(one.question, hits, encode, reader=open_answerability_model())), None)
-        if best is None or best.read is None:
-            continue
-        answer = None if silent else one.answer
-        right, plain_right = (bool(answer) and answer in e.text and e.hit.chunk.text in one.passage for e in (best, plain[0]))
-        kind = "silent" if silent else "answerable" if answer else "adversarial"
-        sure, before = quote.answerability(one.question, best), quote.best_answerability(one.question, plain)
-        found.append(AnswerQuestion(best.read.answers, sure, right, kind, before, plain_right))
+        for hit in memory.recall(one.question, 1):
+            answer = None if silent else one.answer
+            kind = "silent" if silent else "answerable" if answer else "adversarial"
+            right = bool(answer) and answer in hit.chunk.text and hit.chunk.text in one.passage
+            (read,) = model.read(one.question, [(hit.chunk.title, hit.chunk.text)])
+            found.append(ReadQuestion(read.answers, right, kind))
     return found
 
 
 def fit(asked):
-    """How likely the best sentence is to hold the answer for what the reader makes of it, where it would be said without one."""
-    some = [one for one in asked if one.plain >= CUT]
-    weight = [1.0 if one.kind == "answerable" else OTHERS for one in some]
-    found = LogisticRegression(C=100).fit([[one.answers] for one in some], [one.right for one in some], weight)
+    """Bias and slope of the chance that the passage holds the answer, over the logit."""
+    weight = [1.0 if one.kind == "answerable" else OTHERS for one in asked]
+    found = LogisticRegression(C=100).fit([[one.logit] for one in asked], [one.right for one in asked], weight)
     return found.intercept_[0], found.coef_[0, 0]
 
 
-def report(name, asked, best, right):
-    kinds = np.array([one.kind for one in asked])
+def report(name, asked, curve):
+    kinds, right = np.array([one.kind for one in asked]), np.array([one.right for one in asked])
+    sure = 1 / (1 + np.exp(-(curve[0] + curve[1] * np.array([one.logit for one in asked]))))
     due, near = kinds == "answerable", kinds == "adversarial"
-    both = due | near
-    print(f"{name}: AUC {roc_auc_score(due[both], best[both]):.3f}; the right sentence is first for {right[due].mean():.3f}")
-    at = [*CUTS, float(np.quantile(best[due], 0.15))]
-    for cut in at:
-        refused = {kind: (best[kinds == kind] < cut).mean() for kind in ("answerable", "adversarial", "silent")}
+    auc = roc_auc_score(due[due | near], sure[due | near])
+    print(f"{name}, {len(asked)} questions: AUC {auc:.3f}; the right passage is first for {right[due].mean():.3f}")
+    for cut in [*CUTS, float(np.quantile(sure[due], 0.15))]:
+        refused = {kind: (sure[kinds == kind] < cut).mean() for kind in ("answerable", "adversarial", "silent")}
         print(f"  below {cut:.2f} refused: " + ", ".join(f"{kind} {share:.3f}" for kind, share in refused.items()))
 
 
@@ -112,20 +102,18 @@ def main(argv=None):
     given = parser.parse_args(argv)
     squad = list(data.squad(given.folder / "squad_style"))
     passages = {one.passage: one.title for one in squad}
-    asked = {"fitted": [], "reported": []}
+    asked, model = {"fitted": [], "reported": []}, open_answerability_model()
     for silent in (False, True):
         with tempfile.TemporaryDirectory() as home, Memory.open(home) as memory:
-            for at, (text, title) in enumerate(passages.items()):
-                if not silent or title not in data.CALIBRATED | data.REPORTED:
-                    memory.remember(Document(f"{at}", text, title))
+            kept = {text: title for text, title in passages.items() if not silent or title not in data.CALIBRATED | data.REPORTED}
+            memory.remember(Document(f"{at}", text, title) for at, (text, title) in enumerate(kept.items()))
             for name, titles in (("fitted", data.CALIBRATED), ("reported", data.REPORTED)):
-                asked[name] += ask(memory, [one for one in squad if one.title in titles][:: given.each], silent)
+                asked[name] += ask(memory, model, [one for one in squad if one.title in titles][:: given.each], silent)
     claims(passages)
-    print("curve", np.round(fit(asked["fitted"] + asked["reported"]), 2))
+    curve = fit(asked["fitted"] + asked["reported"])
+    print("curve", np.round(curve, 2))
     for name, some in asked.items():
-        sure, right = np.array([one.sure for one in some]), np.array([one.right for one in some])
-        report(f"{name}, {len(some)} questions, with the reader", some, sure, right)
-        report(f"{name}, without", some, np.array([one.plain for one in some]), np.array([one.plain_right for one in some]))
+        report(name, some, curve)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,13 @@ from ragbot.models.generator import BundledGenerator, TransformersGenerator
 DEMO = Path(__file__).parents[1] / "docs/demo"
 
 
-class Portable(TransformersGenerator):
+def portable():
     """The bundled weights on transformers."""
+    return Portable()
+
+
+class Portable(TransformersGenerator):
+    """The same, as a class."""
 
     def __init__(self) -> None:
         from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -71,7 +76,7 @@ def main(argv=None):
     parser.add_argument("--tokens", type=int, default=60, help="how much is written")
     options = parser.parse_args(argv)
     shown = prompts(options.limit)
-    here, there = BundledGenerator(), Portable()
+    here, there = BundledGenerator(), portable()
     same, alike = 0, 0.0
     for messages in shown:
         one, other = ("".join(generator.stream(messages, options.tokens)) for generator in (here, there))
