@@ -56,12 +56,13 @@ def writing(rounds: int, context: int, written: int) -> dict[str, float | int]:
     text = " ".join(file.read_text(encoding="utf-8") for file in sorted(HANDBOOK.glob("*.md")) if "zh" not in file.name)
     words, tokens = (text * 20).split(), 0
     for number in range(rounds):
-        low, prompt = number * 7, ""
+        low = number * 7
         high = len(words)
         while high - low > 1:  # as many words as there is room for
             middle = (low + high) // 2
-            prompt = " ".join(words[number * 7 : middle])
-            low, high = (middle, high) if generator.count(prompt) <= context else (low, middle)
+            fits = generator.count(" ".join(words[number * 7 : middle])) <= context
+            low, high = (middle, high) if fits else (low, middle)
+        prompt = " ".join(words[number * 7 : low])
         tokens = generator.count(prompt)
         start = time.perf_counter()
         stream = generator.stream([Message("user", f"{prompt}\n\nSay all of this again in your own words.")], written)
