@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeEmbedder, FakeGenerator
-from loaded import BundledModels
+from loaded import WORKER, BundledModels
 from weblib import Site
 
 import ragbot.chat
@@ -42,11 +42,16 @@ def clean_environment(monkeypatch, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def bundled_models(tmp_path_factory):
-    """The bundled models of this process."""
+def shared_folder(tmp_path_factory):
+    """A folder of this run that all processes see which run its tests."""
     own = tmp_path_factory.getbasetemp()
-    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-    return BundledModels(shared / "converting.lock")
+    return own.parent if WORKER else own
+
+
+@pytest.fixture(scope="session")
+def bundled_models(shared_folder):
+    """The bundled models of this process."""
+    return BundledModels(shared_folder / "converting.lock")
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +63,7 @@ def models_of_this_test(monkeypatch, request):
     if request.node.get_closest_marker("loads_models"):
         return
     if request.node.get_closest_marker("model"):
-        request.getfixturevalue("bundled_models").replace_openers(monkeypatch, ragbot.maintenance.spaces, ragbot.chat)
+        request.getfixturevalue("bundled_models").replace_openers(monkeypatch)
     else:
         monkeypatch.setattr(ragbot.chat, "open_answerability_model", lambda: None)
 

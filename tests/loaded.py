@@ -7,6 +7,8 @@ from threading import RLock
 
 from filelock import FileLock
 
+import ragbot.chat
+import ragbot.maintenance.spaces
 from ragbot.models import answerability, bundled, embedder, generator
 
 
@@ -56,11 +58,11 @@ class BundledModels:
         with self._converting, one_core():
             return answerability.open_answerability_model()
 
-    def replace_openers(self, monkeypatch, spaces, chat):
+    def replace_openers(self, monkeypatch):
         """Let memories and chats get the models from here. This is the only place that knows where they open them."""
-        monkeypatch.setattr(spaces, "open_embedder", self._open_embedder)
-        monkeypatch.setattr(chat, "open_generator", self._open_generator)
-        monkeypatch.setattr(chat, "open_answerability_model", self._open_answerability_model)
+        monkeypatch.setattr(ragbot.maintenance.spaces, "open_embedder", self._open_embedder)
+        monkeypatch.setattr(ragbot.chat, "open_generator", self._open_generator)
+        monkeypatch.setattr(ragbot.chat, "open_answerability_model", self._open_answerability_model)
 
     def _open_embedder(self, name):
         with self._loading:

@@ -27,14 +27,14 @@ TEXTS = ["The lab opens at 9:00.", "图书馆九点开门。", "word " * 600, "x
 CHINESE = [Message("system", "简短地回答。"), Message("user", "你好")]
 
 
-@pytest.fixture(scope="module")
-def embedder():
-    return open_embedder(bundled.EMBEDDER)
+@pytest.fixture
+def embedder(bundled_models):
+    return bundled_models.embedder
 
 
-@pytest.fixture(scope="module")
-def generator():
-    return open_generator(bundled.GENERATOR)
+@pytest.fixture
+def generator(bundled_models):
+    return bundled_models.generator
 
 
 def tokenizer(folder, template):
@@ -360,8 +360,7 @@ def test_a_model_that_is_no_reranker(cross_encoder):
 
 @pytest.mark.parametrize("open_", [open_embedder, open_generator, open_reranker])
 @pytest.mark.parametrize("name", ["no/such-model", "./no-such-folder"])
-def test_a_model_that_is_not_there(open_, name, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+def test_a_model_that_is_not_there(open_, name):
     with pytest.raises(ModelError, match=f"{name}: cannot be loaded") as caught:
         open_(name)
     assert "\n" not in str(caught.value)
