@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeEmbedder, FakeGenerator
-from loaded import BundledModels
+from loaded import WORKER, BundledModels
 from weblib import Site
 
 import ragbot.runtime
@@ -17,8 +17,6 @@ from ragbot.index import compaction, hnsw
 
 # What is started in the background of a shell ignores Ctrl-C, and so does what it starts; a handler of Python's is not passed on.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-# No test asks a model hub: without a network each question would be asked again and again for a minute. Read at import.
-os.environ["HF_HUB_OFFLINE"] = "1"
 
 MOST_WORKERS = 8
 """Each process that runs tests may load all bundled models, about 1.2 GB."""
@@ -41,11 +39,16 @@ def clean_environment(monkeypatch, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def bundled_models(tmp_path_factory):
-    """The bundled models of this process."""
+def shared_folder(tmp_path_factory):
+    """A folder of this run that all processes see which run its tests."""
     own = tmp_path_factory.getbasetemp()
-    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-    return BundledModels(shared / "converting.lock")
+    return own.parent if WORKER else own
+
+
+@pytest.fixture(scope="session")
+def bundled_models(shared_folder):
+    """The bundled models of this process."""
+    return BundledModels(shared_folder / "converting.lock")
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +61,7 @@ def models_of_this_test(monkeypatch, request):
     if request.node.get_closest_marker("loads_models"):
         return
     if request.node.get_closest_marker("model"):
-        request.getfixturevalue("bundled_models").replace_openers(monkeypatch, ragbot.runtime)
+        request.getfixturevalue("bundled_models").replace_openers(monkeypatch)
     else:
         monkeypatch.setattr(ragbot.runtime, "open_answerability_model", lambda: None)
 

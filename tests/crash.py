@@ -1,10 +1,11 @@
 """Kills the memory at the steps it takes, and compares what is left with what was acknowledged.
 
-    python tests/crash.py [--rounds N | --sweep N --storms N] [--seed N] [--out FILE]
+    python tests/crash.py [--rounds N | --sweep N|all --storms N] [--seed N] [--out FILE]
 
 A sweep runs one write way (a new version, forget, refresh, a merge, another model, …) and kills it before one of its steps: an
-SQL statement, a flush, a rename, a removal; N is how many of all those kills to try (0: every one). A storm has two writers, one
-or both of which are killed at a step drawn by chance (or run into a full disk, or a clock that jumps), and three readers.
+SQL statement, a flush, a rename, a removal; N is how many of all those kills to try. Runs with one seed after
+the other try different steps, until each was tried. A storm has two writers, one or both of which are killed at a step drawn
+by chance (or run into a full disk, or a clock that jumps), and three readers.
 After each, a judge compares the home with the log of what was acknowledged, and recall with brute force over the database.
 
 This process only forks: what it forks imports nothing anew, and starts its own threads.
@@ -40,7 +41,6 @@ from ragbot.index.columns import Filter
 from ragbot.maintenance import builder
 from ragbot.store import rows
 
-ragbot.runtime.open_embedder = FakeEmbedder
 PARTS = 4
 EVERYONE = Filter(frozenset(["everyone"]))
 OTHER_MODEL = "other"
@@ -428,9 +428,24 @@ def whether(work):
     return waited(forked(work)) == 0
 
 
+def chosen(way, steps, kills, seed):
+    """The steps before which run number `seed` kills a way: its share of `kills`, and other ones than the runs before it.
+
+    Every way has an order of its steps, by chance and always the same; each run goes on where the last one ended, and begins
+    again at the end. All ways together get `kills` in a run, each as many as any other, or one more. None: every step.
+    """
+    if kills is None:
+        return list(range(1, steps + 1))
+    number, among = list(WAYS).index(way), len(WAYS)
+    first, end = ((run * kills + number) // among for run in (seed, seed + 1))
+    order = random.Random(way).sample(range(1, steps + 1), steps)
+    return sorted({order[n % steps] for n in range(first, end)})
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sweep", type=int, default=60, help="how many kills over all write ways; 0 for every one")
+    sweep_help = "how many kills over all write ways, or all of them (default: 60)"
+    parser.add_argument("--sweep", type=lambda n: None if n == "all" else int(n), default=60, metavar="N", help=sweep_help)
     parser.add_argument("--storms", type=int, default=40)
     parser.add_argument("--rounds", type=int, help="two thirds of so many as kills, the others as storms")
     parser.add_argument("--seed", type=int, default=0)
@@ -439,10 +454,11 @@ def main():
     if options.rounds:
         options.storms = options.rounds // 3
         options.sweep = options.rounds - options.storms
+    ragbot.runtime.open_embedder = FakeEmbedder
     began, result = time.monotonic(), {"seed": options.seed, "kills": {}, "storms": {}}
     failed = 0
     with tempfile.TemporaryDirectory() as made:
-        for way in WAYS:
+        for way in WAYS if options.sweep != 0 else ():
             folder = Path(made) / hashlib.sha256(way.encode()).hexdigest()[:8]
             folder.mkdir()
             counts = []
@@ -450,8 +466,7 @@ def main():
                 failed += 1
                 continue
             (steps,) = counts
-            wanted = -(-options.sweep // len(WAYS)) if options.sweep else steps
-            tried = sorted(random.Random(options.seed).sample(range(1, steps + 1), min(wanted, steps)))
+            tried = chosen(way, steps, options.sweep, options.seed)
             for at in tried:
                 failed += not attempt(f"{way}, step {at} of {steps}", lambda f=folder, w=way, a=at: sweep(f, w, a))
             result["kills"][way] = {"steps": steps, "tried": len(tried)}

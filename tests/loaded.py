@@ -7,6 +7,7 @@ from threading import RLock
 
 from filelock import FileLock
 
+import ragbot.runtime
 from ragbot.models import answerability, bundled, embedder, generator
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
@@ -55,11 +56,11 @@ class BundledModels:
         with self._converting, one_core():
             return answerability.open_answerability_model()
 
-    def replace_openers(self, monkeypatch, runtime):
+    def replace_openers(self, monkeypatch):
         """Let runtimes get the models from here. This is the only place that knows where they open them."""
-        monkeypatch.setattr(runtime, "open_embedder", self._open_embedder)
-        monkeypatch.setattr(runtime, "open_generator", self._open_generator)
-        monkeypatch.setattr(runtime, "open_answerability_model", self._open_answerability_model)
+        monkeypatch.setattr(ragbot.runtime, "open_embedder", self._open_embedder)
+        monkeypatch.setattr(ragbot.runtime, "open_generator", self._open_generator)
+        monkeypatch.setattr(ragbot.runtime, "open_answerability_model", self._open_answerability_model)
 
     def _open_embedder(self, name):
         with self._loading:

@@ -1,21 +1,37 @@
-"""About a hundred rounds of `crash.py`: `make crash ROUNDS=1000` is the long run."""
+"""A few rounds of `crash.py`, other ones each day: `make crash ROUNDS=1000` is the long run."""
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
+import crash
+import pytest
+
 HERE = Path(__file__).parent
+SEED = datetime.now(UTC).date().toordinal()
 
 
-def run(*arguments):
-    return subprocess.run(
-        [sys.executable, HERE / "crash.py", *arguments], capture_output=True, text=True, cwd=HERE.parent, timeout=1500
-    )
+@pytest.mark.parametrize("rounds", [("--sweep", "20", "--storms", "0"), ("--sweep", "0", "--storms", "10")])
+def test_killed_at_any_step_nothing_is_lost_or_half_there(rounds):
+    command = ["tests/crash.py", *rounds, "--seed", str(SEED)]
+    done = run(*command)
+    assert done.returncode == 0, f"again: python {' '.join(command)}\n{done.stdout}{done.stderr[-5000:]}"
 
 
-def test_killed_at_any_step_nothing_is_lost_or_half_there():
-    done = run("--sweep", "66", "--storms", "34")
-    assert done.returncode == 0, done.stdout + done.stderr[-5000:]
+@pytest.mark.parametrize(("kills", "steps"), [(20, 37), (666, 400), (20, 3)])
+def test_runs_one_after_the_other_kill_before_each_step(kills, steps):
+    runs = -(-steps * len(crash.WAYS) // kills) + 1
+    for way in crash.WAYS:
+        tried = [crash.chosen(way, steps, kills, seed) for seed in range(SEED, SEED + runs)]
+        assert set().union(*tried) == set(range(1, steps + 1))
+    in_a_run = sum(len(crash.chosen(way, 1000, kills, SEED)) for way in crash.WAYS)
+    assert in_a_run == kills
+    assert crash.chosen("retire", steps, None, SEED) == list(range(1, steps + 1))
+
+
+def run(*command):
+    return subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=HERE.parent, timeout=1500)
 
 
 def test_the_judge_sees_what_is_wrong(tmp_path):
@@ -27,8 +43,7 @@ def test_the_judge_sees_what_is_wrong(tmp_path):
         "Transaction._retire = lambda self, gone, at, by: None\n"
         "import crash; crash.main()\n"
     )
-    command = [sys.executable, broken, "--sweep", "1", "--storms", "2"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parent, timeout=600)
+    done = run(broken, "--sweep", "1", "--storms", "2")
     assert done.returncode != 0
     assert "FAILED new version" in done.stdout
     assert "FAILED storm" in done.stdout

@@ -5,9 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from ingest import pipeline
-from ragbot import Chat
+from ragbot import Chat, Memory
 from ragbot.answer import persona
 
 pytestmark = [pytest.mark.model, pytest.mark.filterwarnings("ignore")]
@@ -16,13 +17,27 @@ UNKNOWN = persona.load("plain", Path()).en.unknown
 DEMO = Path(__file__).parent.parent / "docs" / "demo"
 
 
-@pytest.fixture(scope="module")
-def handbook(tmp_path_factory):
-    room = tmp_path_factory.mktemp("demo")
-    shutil.copytree(DEMO / "handbook", room / "handbook")
-    with Chat.open(room / "indexes", session="demo") as chat:
-        pipeline.sync(chat.memory, room / "handbook")
-        yield chat, room / "handbook"
+@pytest.fixture(scope="session")
+def ingested(bundled_models, shared_folder):
+    """The handbook and the memory that has read it, made once in a run."""
+    room = shared_folder / "demo"
+    with FileLock(shared_folder / "demo.lock"), pytest.MonkeyPatch.context() as patched:
+        if not room.exists():
+            bundled_models.replace_openers(patched)
+            aside = shared_folder / "demo-in-the-making"
+            shutil.copytree(DEMO / "handbook", aside / "handbook")
+            with Memory.open(aside / "indexes") as memory:
+                pipeline.sync(memory, aside / "handbook")
+            aside.rename(room)
+    return room
+
+
+@pytest.fixture
+def handbook(ingested, tmp_path):
+    """A chat over a copy of that memory, and the copied handbook."""
+    shutil.copytree(ingested, tmp_path, dirs_exist_ok=True)
+    with Chat.open(tmp_path / "indexes", session="demo") as chat:
+        yield chat, tmp_path / "handbook"
 
 
 @pytest.mark.parametrize(
@@ -92,6 +107,7 @@ def test_what_is_told_is_known_tomorrow(handbook):
         assert other.ask("What is my badge number?").answer.startswith(UNKNOWN)
 
 
+@pytest.mark.loads_models
 def test_the_readme_runs_as_it_stands(tmp_path, monkeypatch, capsys):
     readme = (DEMO.parents[1] / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)

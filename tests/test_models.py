@@ -33,14 +33,14 @@ TEXTS = ["The lab opens at 9:00.", "图书馆九点开门。", "word " * 600, "x
 CHINESE = [Message("system", "简短地回答。"), Message("user", "你好")]
 
 
-@pytest.fixture(scope="module")
-def embedder():
-    return open_embedder(bundled.EMBEDDER)
+@pytest.fixture
+def embedder(bundled_models):
+    return bundled_models.embedder
 
 
-@pytest.fixture(scope="module")
-def generator():
-    return open_generator(bundled.GENERATOR)
+@pytest.fixture
+def generator(bundled_models):
+    return bundled_models.generator
 
 
 def tokenizer(folder, template):
