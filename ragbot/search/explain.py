@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ragbot.text.sentences import sentences
-from ragbot.text.tokens import has_cjk, written
+from ragbot.text.tokens import has_cjk, tokens_with_words
 
 MOST_WORDS = 6
 """How many words are named, those that count most."""
@@ -16,7 +16,7 @@ LONGEST = 160
 def matched(text: str, weights: Mapping[str, float]) -> list[str]:
     """The words of `text` that were looked for, as it writes them, the weightiest first. `weights` is by token."""
     found: dict[str, str] = {}
-    for token, word in written(text):
+    for token, word in tokens_with_words(text):
         if weights.get(token, 0.0) > 0:
             found.setdefault(token, token if has_cjk(word) else word)
     return [found[token] for token in sorted(found, key=lambda token: -weights[token])][:MOST_WORDS]
@@ -27,7 +27,7 @@ def sentence(text: str, weights: Mapping[str, float]) -> str:
     best, most = "", 0.0
     for span in sentences(text):
         one = text[span.start : span.end]
-        weight = sum(weights.get(token, 0.0) for token in {token for token, _ in written(one)})
+        weight = sum(weights.get(token, 0.0) for token in {token for token, _ in tokens_with_words(one)})
         if weight > most:
             best, most = one, weight
     words = " ".join(best.split())
