@@ -19,7 +19,7 @@ from corpus import machine
 
 from ingest import pipeline
 from ragbot import Memory
-from ragbot.text.chunks import CJK_WEIGHT, MAX_LENGTH
+from ragbot.text.chunks import CJK_WEIGHT, MAX_PASSAGE_CHARACTERS
 
 K = 1_000
 
@@ -101,7 +101,7 @@ def is_found(memory, paragraph, uri):
     """
     hits = memory.recall(paragraph[:2000], K, uris=[uri])
     chunks = sorted((chunk for hit in hits for chunk in (hit.chunk, *hit.also)), key=lambda chunk: chunk.ord)
-    if len(paragraph) > MAX_LENGTH // CJK_WEIGHT:
+    if len(paragraph) > MAX_PASSAGE_CHARACTERS // CJK_WEIGHT:
         return "".join(paragraph.split()) in "".join("".join(chunk.text.split()) for chunk in chunks)
     return any(paragraph.strip() in {line.strip() for line in chunk.text.split("\n")} for chunk in chunks)
 

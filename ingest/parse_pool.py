@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ingest.parsers import worker
-from ingest.parsers.damage import MOST_LETTERS
+from ingest.parsers.damage import MAX_TEXT_CHARACTERS
 from ragbot.errors import BrokenError, ReadError
 from ragbot.types import Document
 
@@ -28,7 +28,7 @@ LONGEST = 3_600.0
 """Seconds that a file may take at all."""
 AHEAD = 32
 """How many files are read ahead of the one that is taken."""
-LETTERS_AHEAD = MOST_LETTERS
+LETTERS_AHEAD = MAX_TEXT_CHARACTERS
 """How much text may wait to be taken: with more, no further file is begun."""
 RENEWED = 500
 """A process that has read so many files is replaced: what parsers leave behind goes with it."""

@@ -282,7 +282,7 @@ def test_it_keeps_and_draws_the_run(run, folder, tmp_path):
 
 def test_wrong_use_is_said_before_the_work(run, folder, tmp_path):
     assert "no/such.json: cannot be written" in run(folder, "--out", "no/such.json")[2]
-    assert "run.txt: is the name of no picture" in run(folder, "--plot", tmp_path / "run.txt")[2]
+    assert "run.txt: is not an image format" in run(folder, "--plot", tmp_path / "run.txt")[2]
     assert "holds no set" in run(tmp_path / "temporary")[2]
 
 

@@ -122,8 +122,8 @@ def unfilled(monkeypatch):
         (["--k", ""], "takes whole numbers"),
         (["--set", "other"], "holds no set 'other'; there is town"),
         (["--out", "no/such/run.json"], "no/such/run.json: cannot be written"),
-        (["--plot", "run.txt"], "run.txt: is the name of no picture"),
-        (["--compare", "pyproject.toml"], "pyproject.toml: is no run that --out has written"),
+        (["--plot", "run.txt"], "run.txt: is not an image format"),
+        (["--compare", "pyproject.toml"], "pyproject.toml: is not a run that --out has written"),
         (["--limit", "0"], "Invalid value for '--limit'"),
     ],
 )
@@ -146,7 +146,7 @@ def test_a_run_of_other_files_is_refused_before_the_work(run, folder, tmp_path, 
     (folder / "corpus.jsonl").write_text((folder / "corpus.jsonl").read_text().replace("nine", "ten"))
     monkeypatch.setattr(Memory, "open", None)
     code, _, err = run(folder, "--compare", tmp_path / "run.json")
-    assert (code, "is of town as it was: its files have changed since" in err) == (2, True)
+    assert (code, "used other files: those of town have changed since" in err) == (2, True)
 
 
 @pytest.mark.parametrize(

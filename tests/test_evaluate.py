@@ -155,15 +155,15 @@ def test_a_folder_without_a_set(tmp_path):
     (tmp_path / "corpus.jsonl").write_text("{}")
     with pytest.raises(InputError, match="corpus.jsonl has no questions beside it; a set is"):
         read_set(tmp_path)
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="is not a folder"):
         read_set(tmp_path / "gone")
 
 
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("corpus.jsonl", '{"id": "d1", "text": "a"}\n{"id": \n', r"corpus.jsonl, line 2: is no JSON \(.*\); mend it"),
-        ("corpus.jsonl", "\n[1]\n", "corpus.jsonl, line 2: is no JSON object"),
+        ("corpus.jsonl", '{"id": "d1", "text": "a"}\n{"id": \n', r"corpus.jsonl, line 2: is not JSON \(.*\); correct it"),
+        ("corpus.jsonl", "\n[1]\n", "corpus.jsonl, line 2: is not a JSON object"),
         ("corpus.jsonl", '{"text": "a"}\n', "corpus.jsonl, line 1: has no '_id' or 'id'; add it"),
         ("corpus.jsonl", '{"id": " ", "text": "a"}\n', "corpus.jsonl, line 1: '_id' or 'id' is empty"),
         ("corpus.jsonl", '{"id": "d1"}\n', "corpus.jsonl, line 1: has no 'text'"),
@@ -177,12 +177,12 @@ def test_a_folder_without_a_set(tmp_path):
         ("queries.jsonl", lines({"id": "q1", "text": "a", "evidence": [1]}), "line 1: 'evidence' holds 1"),
         ("qrels.tsv", QRELS + "q1\td9\t1\n", "qrels.tsv, line 6: names 'd9', which is not in the corpus"),
         ("qrels.tsv", QRELS + "q9\td1\t1\n", "qrels.tsv, line 6: judges the query 'q9', which is not among"),
-        ("qrels.tsv", QRELS + "q1\td1\tgood\n", "qrels.tsv, line 6: grade 'good' is no whole number"),
-        ("qrels.tsv", "q1\td1\t1.0\n", "qrels.tsv, line 1: grade '1.0' is no whole number"),
-        ("qrels.tsv", f"q1\td1\t{'9' * 5000}\n", "qrels.tsv, line 1: grade '99999999999999999999' is no whole number"),
+        ("qrels.tsv", QRELS + "q1\td1\tgood\n", "qrels.tsv, line 6: grade 'good' is not an integer"),
+        ("qrels.tsv", "q1\td1\t1.0\n", "qrels.tsv, line 1: grade '1.0' is not an integer"),
+        ("qrels.tsv", f"q1\td1\t{'9' * 5000}\n", "qrels.tsv, line 1: grade '99999999999999999999' is not an integer"),
         ("qrels.tsv", "q1\td1\t1\nq1\td1\t0\n", "qrels.tsv, line 2: judges 'd1' for 'q1' a second time"),
         ("qrels.tsv", QRELS + "q1\td1\n", "qrels.tsv, line 6: has 2 columns"),
-        ("qrels.tsv", "q1\td1\t0\n", "qrels.tsv: names nothing that answers any of 3 questions"),
+        ("qrels.tsv", "q1\td1\t0\n", "qrels.tsv: names no relevant document for any of the 3 questions"),
     ],
 )
 def test_what_is_wrong_with_a_set_is_named(beir, file, text, message):
@@ -204,7 +204,7 @@ def test_a_packed_file_that_is_cut_off_is_named(beir):
     [
         ({"conv": "c", "evidence": ["a/1"]}, "line 1: is about the conversation 'c', of which the corpus has no turn"),
         ({"conv": "a", "evidence": ["a/9"]}, "line 1: names 'a/9', which is not in the corpus"),
-        ({"conv": "a", "evidence": ["b/1"]}, "line 1: names 'b/1', which is not of the conversation 'a'"),
+        ({"conv": "a", "evidence": ["b/1"]}, "line 1: names 'b/1', which is not in the conversation 'a'"),
     ],
 )
 def test_evidence_lies_in_the_conversation_that_is_asked_about(talks, question, message):
@@ -266,7 +266,7 @@ def test_a_home_that_is_kept_is_brought_in_step_with_the_set(memory, embedders):
 @pytest.mark.parametrize("scope", ["local", "evaluation of q1"])
 def test_a_home_that_a_person_told_something_is_not_filled(memory, scope):
     memory.remember(Document("turn:1", "My cat is called Mimi.", kind="turn", scope=scope))
-    with pytest.raises(InputError, match="holds turn:1, which is no evaluation's"):
+    with pytest.raises(InputError, match="holds turn:1, which no evaluation has added"):
         filled(memory, small(("d1", "one")), lambda *_: None)
     assert [one.uri for one in memory.documents()] == ["turn:1"]
 
@@ -277,13 +277,13 @@ def test_what_the_questions_told_goes_and_what_a_person_told_later_stays(memory)
     filled(memory, small(("d1", "one")), lambda *_: None)
     assert [one.uri for one in memory.documents()] == ["d1"]
     memory.remember(Document("turn:2", "My cat is called Mimi.", kind="turn", scope="local"))
-    with pytest.raises(InputError, match="holds turn:2, which is no evaluation's"):
+    with pytest.raises(InputError, match="holds turn:2, which no evaluation has added"):
         filled(memory, small(("d1", "one")), lambda *_: None)
 
 
 def test_only_a_home_of_this_evaluation_is_filled(memory, open_memory, tmp_path):
     memory.remember(Document("mine.md", "My own notes."))
-    with pytest.raises(InputError, match="holds mine.md, which is no evaluation's"):
+    with pytest.raises(InputError, match="holds mine.md, which no evaluation has added"):
         evaluate(memory, small(("d1", "one"), questions=[("one", "d1")]), Plan())
     assert [one.uri for one in memory.documents()] == ["mine.md"]
     with Memory.open(tmp_path / "other") as other:
@@ -292,7 +292,7 @@ def test_only_a_home_of_this_evaluation_is_filled(memory, open_memory, tmp_path)
             filled(other, small(("d2", "two"), name="second"), lambda *_: None)
         assert [one.uri for one in other.documents()] == ["d1"]
         other.remember(Document("mine.md", "Added to it by hand."))
-        with pytest.raises(InputError, match="holds mine.md, which is no evaluation's"):
+        with pytest.raises(InputError, match="holds mine.md, which no evaluation has added"):
             filled(other, small(("d1", "one"), name="first"), lambda *_: None)
 
 
@@ -460,7 +460,7 @@ BROKEN = [
 def test_a_file_that_is_no_run_is_named(tmp_path, text):
     file = tmp_path / "run.json"
     file.write_text(text)
-    with pytest.raises(InputError, match="run.json: is no run that --out has written"):
+    with pytest.raises(InputError, match="run.json: is not a run that --out has written"):
         runs.load(file)
 
 
@@ -520,8 +520,8 @@ def test_runs_are_compared_on_the_questions_of_both():
     ("now", "message"),
     [
         (run_of("ab", [1, 1], set="other"), "is of set, not of other; compare runs of one set"),
-        (run_of("ab", [1, 1], digest="e"), "is of set as it was: its files have changed since"),
-        (run_of("ab", [1, 1], part="fused"), "has dense, and none of fused"),
+        (run_of("ab", [1, 1], digest="e"), "used other files: those of set have changed since"),
+        (run_of("ab", [1, 1], part="fused"), "has dense, but not fused"),
         (run_of("cd", [1, 1]), "asked none of these questions"),
     ],
 )
@@ -536,5 +536,5 @@ def test_a_run_is_drawn(tmp_path):
     for name, start in (("run.png", b"\x89PNG"), ("run.svg", b"<?xml")):
         plot.draw(run, tmp_path / name)
         assert (tmp_path / name).read_bytes().startswith(start)
-    with pytest.raises(InputError, match="run.txt: is the name of no picture that can be drawn; end it in .png"):
+    with pytest.raises(InputError, match="run.txt: is not an image format that can be written; use a name that ends in .png"):
         plot.draw(run, tmp_path / "run.txt")

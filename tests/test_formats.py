@@ -143,7 +143,7 @@ def test_sheets_that_are_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     row = f'<table:table-row table:number-rows-repeated="1000000">{cell}</table:table-row>'
     bomb = samples.spreadsheet(f'<table:table table:name="S">{row}</table:table>')
     assert "more than 1,000,000 cells" in refusal(tmp_path, "a.ods", bomb, BrokenError)
-    monkeypatch.setattr("ingest.parsers.rows.MOST_CELLS", 3)
+    monkeypatch.setattr("ingest.parsers.rows.MAX_CELLS", 3)
     for name in ("a.xlsx", "a.xls", "a.ods", "a.csv"):
         assert "more than 3 cells" in refusal(tmp_path, name, MAKERS[name](), BrokenError)
 
@@ -462,7 +462,7 @@ def test_parts_with_wrong_bytes_are_read_or_refused(tmp_path: Path, name: str) -
 def test_zip_bombs(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     bomb = changed(MAKERS[name](), "media/a.bin", b"\0" * 60_000_000)
     assert "as a zip bomb does" in refusal(tmp_path, name, bomb, BrokenError)
-    monkeypatch.setattr("ingest.parsers.archive.MOST_MEMBERS", 3)
+    monkeypatch.setattr("ingest.parsers.archive.MAX_MEMBERS", 3)
     assert "more than the 3 that are read" in refusal(tmp_path, name, MAKERS[name](), BrokenError)
 
 

@@ -20,7 +20,7 @@ from ragbot.index.columns import Filter
 from ragbot.index.merge_plan import merge_policy
 from ragbot.index.segment import Segment
 from ragbot.index.turn_neighbours import TurnNeighbours
-from ragbot.text.tokens import content, sought
+from ragbot.text.tokens import content, query_tokens
 
 ROOT = Path(__file__).parent.parent
 EVERYONE = Filter(frozenset(["everyone"]))
@@ -233,7 +233,7 @@ def test_short_words_of_scripts_without_spaces_are_found(memory, tiny, words):
     memory.remember(Document(f"{n}.md", text) for n, text in enumerate(texts))
     for _ in range(2):
         memory.recall(words)
-        (first, _), *_ = memory.retriever.view.words(dict.fromkeys(sought(words), 1.0), EVERYONE).best(5)
+        (first, _), *_ = memory.retriever.view.words(dict.fromkeys(query_tokens(words), 1.0), EVERYONE).best(5)
         assert words[0] in texts[first - 1]
         assert words[:2] in texts[first - 1] or words.startswith("茶")
         memory.refresh()

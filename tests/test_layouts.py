@@ -114,24 +114,24 @@ def test_a_page_that_cannot_be_looked_at_costs_only_itself(tmp_path: Path, monke
     def failing(_: object) -> str:
         raise RuntimeError("no picture of it")
 
-    monkeypatch.setattr(pdf_reader, "_looked_at", failing)
+    monkeypatch.setattr(pdf_reader, "_recognize", failing)
     found = get(tmp_path, "a.pdf", pages("A page that has its own words", "7"))
     assert (found.text, found.metadata["pages_failed"]) == ("A page that has its own words\n\n7", "2")
 
 
 def test_reading_stops_where_a_file_says_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.parsers.damage.MOST_LETTERS", 100)
+    monkeypatch.setattr("ingest.parsers.damage.MAX_TEXT_CHARACTERS", 100)
     seen: list[object] = []
     of_page = pdf_reader._by_pdfium
     monkeypatch.setattr(pdf_reader, "_by_pdfium", lambda page: seen.append(page) or of_page(page))
-    assert "more than 100 letters" in refusal(tmp_path, "a.pdf", pages(*["Forty letters are on each of these pages"] * 9))
+    assert "more than 100 characters" in refusal(tmp_path, "a.pdf", pages(*["Forty letters are on each of these pages"] * 9))
     assert len(seen) == 3
     chapters = samples.book({"OPS/two.xhtml": f"<html><body><p>{'words ' * 50}</p></body></html>"})
-    assert "more than 100 letters" in refusal(tmp_path, "a.epub", chapters)
+    assert "more than 100 characters" in refusal(tmp_path, "a.epub", chapters)
     for name in ("a.xlsx", "a.ods"):
-        monkeypatch.setattr("ingest.parsers.damage.MOST_LETTERS", 20)
+        monkeypatch.setattr("ingest.parsers.damage.MAX_TEXT_CHARACTERS", 20)
         made = samples.workbook() if name == "a.xlsx" else samples.spreadsheet()
-        assert "more than 20 letters" in refusal(tmp_path, name, made)
+        assert "more than 20 characters" in refusal(tmp_path, name, made)
 
 
 # Pictures
@@ -302,7 +302,7 @@ def test_rows_that_repeat_without_end(tmp_path: Path, monkeypatch: pytest.Monkey
     data = table(f'<table:table-row table:number-rows-repeated="900000">{cell("some words of a cell")}</table:table-row>')
     assert len(get(tmp_path, "a.ods", data).text.split("\n")) == 1_002
     far = table(*[f"<table:table-row>{cell('', 16_000)}{cell('x')}</table:table-row>"] * 20)
-    monkeypatch.setattr(ods, "MOST_AREA", 100_000)
+    monkeypatch.setattr(ods, "MAX_RECTANGLE_CELLS", 100_000)
     assert "more than 1,000,000 cells" in refusal(tmp_path, "b.ods", far)
 
 

@@ -22,7 +22,7 @@ ROOT = str(Path(worker.__file__).parents[2])
 
 @pytest.fixture
 def short(monkeypatch):
-    monkeypatch.setattr(damage, "MOST_LETTERS", 100)
+    monkeypatch.setattr(damage, "MAX_TEXT_CHARACTERS", 100)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def is_running(pid):
 def test_a_file_with_too_much_text_is_refused(tmp_path, short, name):
     path = tmp_path / name
     path.write_text({"a.json": '["{}"]', "a.eml": "From: a@b.c\n\n{}"}.get(name, "{}").format("word " * 21))
-    with pytest.raises(BrokenError, match=f"^{name}: holds more than 100 letters; split it$"):
+    with pytest.raises(BrokenError, match=f"^{name}: has more than 100 characters of text; split it$"):
         read(path, name)
 
 
@@ -78,7 +78,7 @@ def test_a_text_that_is_too_long_is_not_even_taken_in(tmp_path, short, monkeypat
     path.write_text("字" * 134)  # 402 bytes: not so few letters, if each took four
     monkeypatch.setattr("ingest.parsers.plain.decode", lambda *_: pytest.fail("was decoded"))
     path.write_text("字" * 135)
-    with pytest.raises(BrokenError, match="holds more than 100 letters"):
+    with pytest.raises(BrokenError, match="has more than 100 characters of text"):
         read(path, "a.txt")
 
 

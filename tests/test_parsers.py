@@ -615,7 +615,7 @@ def test_docx_zip_bombs(tmp_path: Path) -> None:
 
 
 def test_docx_larger_than_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.parsers.archive.MOST_BYTES", 10_000)
+    monkeypatch.setattr("ingest.parsers.archive.MAX_UNPACKED_BYTES", 10_000)
     assert "more than the 10,000 that are read" in refusal(tmp_path, "a.docx", word(leave_policy), BrokenError)
 
 
@@ -655,8 +655,8 @@ def test_pdf_chinese(tmp_path: Path) -> None:
 
 
 def test_pdf_of_blank_pages_is_empty(tmp_path: Path) -> None:
-    assert "no words can be made out on its 3 pages" in refusal(tmp_path, "a.pdf", pdf("", "", ""), EmptyError)
-    assert "no words can be made out on its page;" in refusal(tmp_path, "b.pdf", pdf(""), EmptyError)
+    assert "no text can be recognized on its 3 pages" in refusal(tmp_path, "a.pdf", pdf("", "", ""), EmptyError)
+    assert "no text can be recognized on its page;" in refusal(tmp_path, "b.pdf", pdf(""), EmptyError)
 
 
 def test_pdf_without_readable_characters(tmp_path: Path) -> None:
@@ -674,7 +674,7 @@ def test_pdf_page_that_fails_costs_only_itself(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(pdf_reader, "_by_pdfium", failing)
     monkeypatch.setattr(pypdf.PageObject, "extract_text", lambda _: {}["/Font"])
-    monkeypatch.setattr(pdf_reader, "_looked_at", lambda _: "")
+    monkeypatch.setattr(pdf_reader, "_recognize", lambda _: "")
     found = get(tmp_path, "a.pdf", pdf("First", "Second", "Third", "Fourth"))
     assert (found.text, len(found.pages)) == ("First\n\n\n\nThird\n\nFourth", 4)
     assert found.metadata["pages_failed"] == "2,4"

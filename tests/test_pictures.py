@@ -100,7 +100,7 @@ def test_a_table_in_a_scan_keeps_its_rows(tmp_path):
 
 def test_a_picture_without_words_is_refused_by_name(tmp_path):
     noise = Image.fromarray(np.full((200, 200, 3), 255, np.uint8))
-    with pytest.raises(EmptyError, match="a.png: no words can be made out in the picture"):
+    with pytest.raises(EmptyError, match="a.png: no text can be recognized in the image"):
         get(tmp_path, "a.png", bytes_of(noise, "PNG"))
 
 
@@ -172,6 +172,6 @@ def test_a_filled_in_form_is_read(tmp_path):
 
 
 def test_endless_files_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(pdf_reader, "MOST_PAGES", 2)
+    monkeypatch.setattr(pdf_reader, "MAX_PAGES", 2)
     with pytest.raises(BrokenError, match="has 3 pages, more than the 2 that are read; split it"):
         get(tmp_path, "a.pdf", scanned("one page", "another page", "a third page"))

@@ -25,7 +25,11 @@ def test_passages_hold_every_word_once_and_in_order(text):
 
 @given(st.text(max_size=5000))
 def test_no_passage_is_longer_than_the_limit(text):
-    assert all(chunks._length(text, p.start, p.end) <= chunks.MAX_LENGTH for p in passages(text) if "```" not in text)
+    assert all(
+        chunks._weighted_length(text, p.start, p.end) <= chunks.MAX_PASSAGE_CHARACTERS
+        for p in passages(text)
+        if "```" not in text
+    )
 
 
 @given(st.lists(st.text("abc .\n", min_size=1, max_size=300), min_size=1, max_size=5))
@@ -296,7 +300,7 @@ def test_what_stands_after_a_table_is_not_of_it():
 
 def test_a_bar_in_a_sentence_makes_no_row_of_it():
     text = SENTENCES.replace("number 20", "number 20 | 21")
-    assert all(part.endswith(".") for part in parts(text)) and max(map(len, parts(text))) <= chunks.MAX_LENGTH
+    assert all(part.endswith(".") for part in parts(text)) and max(map(len, parts(text))) <= chunks.MAX_PASSAGE_CHARACTERS
 
 
 def test_items_of_a_long_list_stay_whole():
@@ -318,9 +322,9 @@ def test_chinese_sentences_are_never_cut():
     sentence = "实验室的窑炉每周四晚上点火，" * 24 + "请提前一天向管理员登记。"
     text = sentence * 5
     assert all(part.endswith("。") for part in parts(text)) and "".join(parts(text)) == text
-    assert max(map(len, parts(text))) > chunks.MAX_LENGTH // 3, "a long one is a passage of its own"
+    assert max(map(len, parts(text))) > chunks.MAX_PASSAGE_CHARACTERS // 3, "a long one is a passage of its own"
     longest = "第一条" + "，".join(["甲方应当在收到通知之后履行其全部义务"] * 60) + "。"
-    assert chunks.MOST_WHOLE * 2 // 3 < chunks._length(longest, 0, len(longest)) <= chunks.MOST_WHOLE
+    assert chunks.MAX_WHOLE_CHARACTERS * 2 // 3 < chunks._weighted_length(longest, 0, len(longest)) <= chunks.MAX_WHOLE_CHARACTERS
     assert longest in parts(f"前言很短。{longest}结束了。")
     mixed = "请在 " + " ".join(f"https://example.com/very/long/address/{n}/index.html" for n in range(20)) + " 下载所有的文件。"
     assert mixed in parts(f"前言。{mixed}结束。")

@@ -1,6 +1,6 @@
-"""Files to documents: what a file holds decides which reader takes it, not what it is called.
+"""Parse files into documents. The content of a file decides which parser reads it, not its name.
 
-Importing this costs nothing: a format's module, and its parser, are loaded with the first file
+Importing this package is cheap: the module and library of a format are loaded with the first file
 of that format. Nothing here knows of memories, chunks or models.
 """
 
@@ -22,12 +22,12 @@ SUFFIXES: frozenset[str] = frozenset(suffix for format in FORMATS for suffix in 
 """The suffixes, lower case, of the files that a walk through a folder picks up."""
 
 PARSER_VERSION = "4"
-"""Changed whenever the same file would give another text, so that files are read again."""
+"""Increased whenever a parser gives another text for the same file, so that a sync parses its files again."""
 
-_VERBATIM = ("plain", "markdown", "code")
-"""Readers of texts that are kept as they are, so that the size of a file tells how long they are."""
-_WIDEST = 4
-"""Bytes that a letter takes at most, in any encoding."""
+_VERBATIM_MODULES = ("plain", "markdown", "code")
+"""Modules that keep the text as it is, so that the size of the file bounds the length of the text."""
+_MAX_BYTES_PER_CHARACTER = 4
+"""In any encoding."""
 
 __all__ = ["PARSER_VERSION", "SUFFIXES", "read"]
 
@@ -41,14 +41,16 @@ def read(
     suffix: str | None = None,
     alive: Callable[[], None] = lambda: None,
 ) -> Document:
-    """The document that a file holds. `suffix` stands for the one of its name; `alive` is called with each page.
+    """Parse a file into a document.
 
-    Raises a ReadError, which names the file by `uri`: UnsupportedError for another type,
-    EmptyError without any text, BrokenError if damaged, misnamed or too long, LockedError if
-    the password is missing or wrong, or the file is not ours to open.
+    `suffix` replaces the suffix of the path; `alive` is called once a page, as a sign of progress.
+
+    Raises a ReadError that names the file by `uri`: UnsupportedError if no parser reads its type,
+    EmptyError if it has no text, BrokenError if it is damaged, misnamed or too long, LockedError if
+    the password is missing or wrong, or the file permissions forbid reading.
     """
     format, source = _open(path, uri, password, path.suffix.lower() if suffix is None else suffix, alive)
-    extract = _reader(format)(source)
+    extract = _parser(format)(source)
     refuse_long(uri, len(extract.text))
     if not extract.text.strip():
         raise EmptyError(f"{uri}: holds no text; check that it is the file you mean")
@@ -63,7 +65,7 @@ def read(
     )
 
 
-def _reader(format: Format) -> Callable[[Source], Extract]:
+def _parser(format: Format) -> Callable[[Source], Extract]:
     extract: Callable[[Source], Extract] = importlib.import_module(f"{__name__}.{format.module}").extract
     return extract
 
@@ -71,8 +73,8 @@ def _reader(format: Format) -> Callable[[Source], Extract]:
 def _metadata(extract: Extract, format: Format) -> dict[str, str]:
     author = one_line(clean(extract.author))
     failed = ",".join(str(page) for page in extract.pages_failed)
-    said = {"content_type": format.content_type, "author": author, "page_date": extract.date, "pages_failed": failed}
-    return {key: value for key, value in said.items() if value}
+    entries = {"content_type": format.content_type, "author": author, "page_date": extract.date, "pages_failed": failed}
+    return {key: value for key, value in entries.items() if value}
 
 
 def _open(path: Path, uri: str, password: str | None, suffix: str, alive: Callable[[], None]) -> tuple[Format, Source]:
@@ -82,8 +84,8 @@ def _open(path: Path, uri: str, password: str | None, suffix: str, alive: Callab
         with path.open("rb") as file:
             found = sniff.sniff(file, suffix)
             size = file.seek(0, 2)
-            if found.format and found.format.module in _VERBATIM:
-                refuse_long(uri, size // _WIDEST)
+            if found.format and found.format.module in _VERBATIM_MODULES:
+                refuse_long(uri, size // _MAX_BYTES_PER_CHARACTER)
             file.seek(0)
             data = file.read() if found.format or named(suffix) else b""
     except FileNotFoundError as cause:
@@ -94,11 +96,11 @@ def _open(path: Path, uri: str, password: str | None, suffix: str, alive: Callab
         raise ReadError(f"{uri}: cannot be read ({cause.strerror or cause}); try again") from cause
     if size == 0:
         raise EmptyError(f"{uri}: is empty (0 bytes); check that it was saved or fetched whole")
-    return _agreed(uri, suffix, found, data), Source(uri, data, password, alive)
+    return _checked_format(uri, suffix, found, data), Source(uri, data, password, alive)
 
 
-def _agreed(uri: str, suffix: str, found: sniff.Found, data: bytes) -> Format:
-    """The format to read, if the content is what the name says; otherwise a refusal that says why not."""
+def _checked_format(uri: str, suffix: str, found: sniff.Found, data: bytes) -> Format:
+    """The format found, if it agrees with the suffix. Raises the ReadError that says why it cannot be read."""
     promised = named(suffix)
     if promised and sniff.encrypted_office(data):
         raise LockedError(f"{uri}: encrypted by Office, which is not read; save it without a password")

@@ -1,6 +1,6 @@
-"""Zip archives, as office files and e-books are: opened only where what they state can be borne.
+"""Zip archives, the containers of office files and e-books, opened only within limits of size and count.
 
-Members are read into memory, never written to the disk, so that their names can do no harm. An archive
+Members are read into memory and never written to disk, so that a hostile name does no harm. An archive
 inside an archive is not opened.
 """
 
@@ -15,19 +15,19 @@ from ingest.parsers.damage import broken
 from ingest.parsers.formats import Source
 from ragbot.errors import BrokenError, LockedError
 
-MOST_BYTES = 200_000_000
-"""What an archive may hold, unpacked."""
-MOST_RATIO = 200
-"""How many times its own size an archive may unpack to, if that is more than SMALL_BYTES."""
-SMALL_BYTES = 16_000_000
-MOST_MEMBERS = 20_000
+MAX_UNPACKED_BYTES = 200_000_000
+"""The limit for all members of an archive together, unpacked."""
+MAX_UNPACK_RATIO = 200
+"""The limit of unpacked size divided by packed size; it applies only above ALWAYS_ALLOWED_BYTES."""
+ALWAYS_ALLOWED_BYTES = 16_000_000
+MAX_MEMBERS = 20_000
 _XML = (".xml", ".rels")
 
 
 class Archive:
-    """A zip archive whose members are not more, nor larger, than stated above.
+    """A zip archive within the limits above.
 
-    Raises BrokenError if it is damaged or a bomb, LockedError if a member is encrypted.
+    Raises BrokenError if it is damaged or exceeds a limit (a zip bomb), LockedError if a member is encrypted.
     """
 
     def __init__(self, source: Source) -> None:
@@ -44,22 +44,25 @@ class Archive:
         self.names = frozenset(member.filename for member in members)
 
     def read(self, name: str) -> bytes:
-        """A member, never longer than it is stated to be. Raises BrokenError if it is missing or damaged."""
+        """The bytes of a member, never more than the directory states. Raises BrokenError if it is missing or damaged."""
         if name not in self.names:
-            raise BrokenError(f"{self._name}: damaged (its part {name} is missing); fetch it again or export it anew")
+            raise BrokenError(f"{self._name}: damaged (its part {name} is missing); fetch it again or export it again")
         try:
             return self._zip.read(name)
         except Exception as damage:  # zlib.error, BadZipFile, EOFError, NotImplementedError, …
             raise broken(self._name, damage) from damage
 
     def refuse_entities(self) -> None:
-        """Raises BrokenError if an XML part declares entities, which no office program writes."""
+        """Raise BrokenError if an XML part declares entities, which no office program writes."""
         for name in sorted(self.names):
             if name.lower().endswith(_XML):
                 markup.refuse_entities(self._head(name), self._name)
 
     def refuse_strict(self, instead: str) -> None:
-        """Raises BrokenError if it is an Office file of the Strict kind (ISO/IEC 29500), which our parsers do not know."""
+        """Raise BrokenError if it is Strict Open XML (ISO/IEC 29500), which the parsing libraries do not read.
+
+        `instead` names the format to save it as.
+        """
         if b"http://purl.oclc.org/ooxml/" in self.read("_rels/.rels"):
             raise BrokenError(f"{self._name}: is Strict Open XML, which is not read; save it as {instead}")
 
@@ -71,25 +74,25 @@ class Archive:
             raise broken(self._name, damage) from damage
 
 
-def stored(members: Mapping[str, bytes]) -> io.BytesIO:
-    """An archive of these members, uncompressed: for parsers that unpack without a limit."""
+def uncompressed(members: Mapping[str, bytes]) -> io.BytesIO:
+    """An archive of these members without compression, for parsers that unpack without a limit."""
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as anew:
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as copy:
         for name, data in members.items():
-            anew.writestr(name, data)
+            copy.writestr(name, data)
     out.seek(0)
     return out
 
 
 def _refuse_bomb(source: Source, members: list[zipfile.ZipInfo]) -> None:
-    """By the sizes that the archive states: zipfile never unpacks more than those."""
-    if len(members) > MOST_MEMBERS:
-        cause = f"holds {len(members):,} parts, more than the {MOST_MEMBERS:,} that are read"
-        raise BrokenError(f"{source.name}: {cause}; split it or save it anew")
+    """Raise BrokenError if the stated sizes exceed a limit; zipfile never unpacks more than stated."""
+    if len(members) > MAX_MEMBERS:
+        cause = f"holds {len(members):,} parts, more than the {MAX_MEMBERS:,} that are read"
+        raise BrokenError(f"{source.name}: {cause}; split it, or save it again")
     size = sum(member.file_size for member in members)
-    if size > max(MOST_RATIO * len(source.data), SMALL_BYTES):
+    if size > max(MAX_UNPACK_RATIO * len(source.data), ALWAYS_ALLOWED_BYTES):
         cause = f"unpacks from {len(source.data):,} to {size:,} bytes, as a zip bomb does"
-        raise BrokenError(f"{source.name}: {cause}; split it or save it anew")
-    if size > MOST_BYTES:
-        cause = f"unpacks to {size:,} bytes, more than the {MOST_BYTES:,} that are read"
+        raise BrokenError(f"{source.name}: {cause}; split it, or save it again")
+    if size > MAX_UNPACKED_BYTES:
+        cause = f"unpacks to {size:,} bytes, more than the {MAX_UNPACKED_BYTES:,} that are read"
         raise BrokenError(f"{source.name}: {cause}; split it, or take out its pictures")

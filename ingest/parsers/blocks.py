@@ -1,6 +1,6 @@
-"""The blocks that a text is made of, and how they are written down: as plain Markdown.
+"""The blocks of a parsed text, and their rendering as plain Markdown.
 
-The chunker reads the headings and blank lines written here. Nothing here knows a file format.
+The chunker relies on the headings and blank lines written here. This module knows no file format.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _GAP = "\n\n"
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A stretch of text that stands by itself. `level` is a heading's rank or an item's depth, from 1."""
+    """A unit of text. `level` is the rank of a heading or the depth of a list item, from 1."""
 
     kind: Literal["heading", "paragraph", "item", "table", "pre"]
     text: str
@@ -24,7 +24,7 @@ class Block:
 
 
 def write(blocks: Iterable[Block]) -> str:
-    """The blocks as text, with blank lines between them, save between the items of a list."""
+    """Render the blocks as text, with a blank line between them except between list items."""
     pieces: list[str] = []
     before: Block | None = None
     for block in blocks:
@@ -36,16 +36,16 @@ def write(blocks: Iterable[Block]) -> str:
 
 
 def write_pages(pages: Iterable[Iterable[Block]]) -> tuple[str, tuple[int, ...]]:
-    """The blocks of each page, with a blank line between pages, and the offsets at which the pages begin."""
+    """Render the blocks of all pages as one text; also return the offset at which each page begins."""
     texts = [write(page) for page in pages]
     starts = accumulate((len(text) + len(_GAP) for text in texts[:-1]), initial=0)
     return _GAP.join(texts), tuple(starts)
 
 
 def table(rows: Iterable[Sequence[str]]) -> Block | None:
-    """A table with one line a row. Empty rows and columns are left out; None if nothing is left.
+    """A table block with one line per row, without empty rows and columns; None if nothing is left.
 
-    A row with a single cell in it ends with a bar, by which it is known for a row.
+    A row with a single filled cell ends with a bar, which marks it as a row.
     """
     full = [[" ".join(cell.split()) for cell in row] for row in rows]
     full = [row for row in full if any(row)]
@@ -75,7 +75,7 @@ def _written(block: Block) -> str:
 
 
 def _fenced(text: str) -> str:
-    """Fenced, so that a comment in code is not taken for a heading."""
+    """Put a code fence around the text, so that a comment in it is not taken for a heading."""
     longest = max((len(run) for run in re.findall("`{3,}", text)), default=2)
     fence = "`" * (longest + 1)
     return f"{fence}\n{text}\n{fence}"

@@ -1,6 +1,6 @@
-"""Bytes to characters: finds the encoding, and drops what no text should hold.
+"""Decode bytes to text: detect the encoding and remove control characters.
 
-Characters are kept as they are (no Unicode normalisation); nothing here knows a file format.
+Characters are kept as they are (no Unicode normalisation). This module knows no file format.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _MARKS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# The encodings that people still have files in; without this list rare code pages win by accident.
+# The encodings still found in files; without this list the detector sometimes picks a rare code page.
 _CODE_PAGES = (
     *("gb18030", "big5hkscs", "cp932", "euc_jis_2004", "cp949"),
     *("cp1252", "cp1251", "cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874"),
     *("koi8_r", "koi8_u", "cp866", "cp850", "cp852", "mac_roman"),
 )
 _ISO = ("iso8859_2", "iso8859_5")
-# Web pages name the smaller set and mean the larger one (WHATWG Encoding Standard).
+# Web pages declare the smaller character set and use the larger one (WHATWG Encoding Standard).
 LARGER = {
     "ascii": "cp1252",
     "iso8859-1": "cp1252",
@@ -41,14 +41,14 @@ _TWO_ALPHABETS = re.compile("(?<=[A-Za-z])[\u0370-\u06ff\u0e00-\u0e7f]|[\u0370-\
 
 _LINE_ENDS = re.compile("\r\n?")
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f]+")
-_ODD = re.compile("[\x00-\x08\x0b\x0e-\x19\x1c-\x1f]")  # form feed, escape and end-of-file do occur in text
+_ODD_CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x19\x1c-\x1f]")  # form feed, escape and end-of-file do occur in text
 _HIGH_CONTROLS = re.compile(b"[\x80-\x9f]")
 _SAMPLE_BYTES = 1 << 16
 
 
 def clean(text: str) -> str:
-    """Lines end in a newline; control characters and lone surrogates are gone, without joining two words."""
-    text = _CONTROLS.sub(_instead, _LINE_ENDS.sub("\n", text))
+    """Make every line end a newline, and remove control characters and lone surrogates without joining two words."""
+    text = _CONTROLS.sub(_replacement, _LINE_ENDS.sub("\n", text))
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:  # surrogates: the round trip joins pairs and drops the rest
@@ -56,32 +56,32 @@ def clean(text: str) -> str:
     return text
 
 
-def _instead(controls: re.Match[str]) -> str:
-    """A space between two words for the end of a page and its like. No newline: lines are counted for citations."""
+def _replacement(controls: re.Match[str]) -> str:
+    """A space for a form feed or similar between two words, else "". Never a newline: citations count lines."""
     start, end = controls.span()
     before, after = controls.string[start - 1 : start], controls.string[end : end + 1]
     return " " if before.strip() and after.strip() and any(map(str.isspace, controls[0])) else ""
 
 
 def peek(head: bytes) -> str | None:
-    """The first bytes of a file as characters, good enough to tell formats apart; None: not text."""
+    """The first bytes of a file as text, good enough to detect its format; None if they are not text."""
     text = _by_mark(head)
     if text is not None:
         return text if _assigned(text) > 0.95 else None
-    text = _begins(head, "utf-8")
-    if text is not None and _odd_share(text) < 0.05:
+    text = _decoded_start(head, "utf-8")
+    if text is not None and _odd_control_share(text) < 0.05:
         return text
     codec = _wide(head)
     if codec:
-        return _begins(head, codec)
+        return _decoded_start(head, codec)
     text = head.decode("latin-1")
-    return text if _odd_share(text) < 0.002 else None
+    return text if _odd_control_share(text) < 0.002 else None
 
 
 def decode(data: bytes, declared: str = "") -> str:
-    """The text of a file: by its byte order mark, else as declared, else as UTF-8, else by likelihood."""
+    """Decode a file by its byte order mark, else as declared, else as UTF-8, else by the most likely encoding."""
     text = _by_mark(data)
-    for meant in (*_meant(declared, data), "utf-8"):
+    for meant in (*_declared_codecs(declared, data), "utf-8"):
         text = _strictly(data, meant) if text is None else text
     if text is None or "\0" in text:
         codec = _wide(data)
@@ -93,7 +93,7 @@ def decode(data: bytes, declared: str = "") -> str:
 
 def _by_mark(data: bytes) -> str | None:
     codec = _marked(data)
-    if not codec and b"\x1b$" in data:  # the escapes of Japanese mail, in what else is ASCII
+    if not codec and b"\x1b$" in data:  # the escape sequences of Japanese mail in ASCII bytes
         return _strictly(data, "iso2022_jp")
     return data.decode(codec, "replace") if codec else None
 
@@ -102,15 +102,15 @@ def _marked(data: bytes) -> str | None:
     return next((codec for mark, codec in _MARKS if data.startswith(mark)), None)
 
 
-def _meant(declared: str, data: bytes) -> Sequence[str]:
-    """What may be meant by the name of an encoding, the likeliest first."""
+def _declared_codecs(declared: str, data: bytes) -> Sequence[str]:
+    """The codecs that a declared encoding name may mean, the likeliest first."""
     try:
         name = codecs.lookup(declared.strip()).name
     except (LookupError, ValueError):
         return ()
-    if name == "ascii":  # said by programs that know no better; were it true, it would be UTF-8 too
+    if name == "ascii":  # a default of many programs, often wrong; true ASCII is valid UTF-8
         return "utf-8", LARGER[name]
-    if name.startswith(_WIDE) and 0 not in data:  # then its letters are single bytes (WHATWG HTML, 13.2.3.2)
+    if name.startswith(_WIDE) and 0 not in data:  # without zero bytes it is not a wide encoding (WHATWG HTML, 13.2.3.2)
         return ()
     return (LARGER.get(name, name),)
 
@@ -122,54 +122,57 @@ def _strictly(data: bytes, codec: str) -> str | None:
         return None
 
 
-def _begins(head: bytes, codec: str) -> str | None:
-    """Like `_strictly`, but the last character may be cut off."""
+def _decoded_start(head: bytes, codec: str) -> str | None:
+    """Decode like `_strictly`, but allow an incomplete last character."""
     try:
         return codecs.getincrementaldecoder(codec)().decode(head)
     except UnicodeError:
         return None
 
 
-def _odd_share(text: str) -> float:
-    return len(_ODD.findall(text)) / max(len(text), 1)
+def _odd_control_share(text: str) -> float:
+    return len(_ODD_CONTROLS.findall(text)) / max(len(text), 1)
 
 
 def _assigned(text: str) -> float:
-    """The share of characters that Unicode knows and that are not controls."""
+    """The share (0 to 1) of characters that Unicode assigns and that are not controls."""
     good = sum(char in "\t\n\r\f" or unicodedata.category(char) not in {"Cc", "Cn", "Co"} for char in text)
     return good / max(len(text), 1)
 
 
 def _wide(data: bytes) -> str | None:
-    """UTF-32 or UTF-16 without a byte order mark, told by where its bytes vary: the high ones of a script are few."""
+    """The codec of UTF-32 or UTF-16 without a byte order mark, else None.
+
+    The high bytes of one script take few values, so the half that varies less holds them.
+    """
     head = data[:_SAMPLE_BYTES]
     if len(data) % 2 or 0 not in head:
         return None
-    likely = "utf-16-le" if _varies(head[1::2]) < _varies(head[::2]) else "utf-16-be"
+    likely = "utf-16-le" if _variety(head[1::2]) < _variety(head[::2]) else "utf-16-be"
     for codec in [*["utf-32-le", "utf-32-be"] * (len(data) % 4 == 0), likely]:
-        text = _begins(head, codec)
+        text = _decoded_start(head, codec)
         if text and _assigned(text) > 0.99:
             return codec
     return None
 
 
-def _varies(half: bytes) -> tuple[int, int]:
+def _variety(half: bytes) -> tuple[int, int]:
     return len(set(half)), -half.count(0)
 
 
 def _nearly_utf8(data: bytes) -> str | None:
-    """UTF-8 with a few damaged bytes is still UTF-8; any other encoding fails nearly everywhere."""
+    """Decode UTF-8 with a few damaged bytes; None if many fail, as they do in any other encoding."""
     text = data.decode("utf-8", "replace")
     foreign = sum(char > "\x7f" for char in text)
     return text if text.count("\ufffd") < 0.05 * foreign else None
 
 
 def _guessed(data: bytes) -> str:
-    return data.decode(_likely_codec(_telling_lines(data)), "replace")
+    return data.decode(_likely_codec(_non_ascii_lines(data)), "replace")
 
 
-def _telling_lines(data: bytes) -> bytes:
-    """Lines that are not pure ASCII: all that an encoding can be told from, however late they come."""
+def _non_ascii_lines(data: bytes) -> bytes:
+    """A sample of the lines that are not pure ASCII, wherever they stand: only these show the encoding."""
     sample = bytearray()
     for line in data.splitlines(keepends=True):
         if not line.isascii():
@@ -180,11 +183,11 @@ def _telling_lines(data: bytes) -> bytes:
 
 
 def _likely_codec(sample: bytes) -> str:
-    # Where ISO 8859 has control characters, which no text holds, the code pages have letters.
+    # Bytes 80 to 9F are control characters in ISO 8859, which no text holds, and letters in the code pages.
     found = _detected(sample, _CODE_PAGES if _HIGH_CONTROLS.search(sample) else (*_CODE_PAGES, *_ISO))
     text = sample.decode(found, "replace")
     other = len(_OTHER_ALPHABET.findall(text))
-    # A short text may be anything; but no word is half Latin and half Cyrillic, as "clй" for "clé" would be.
+    # The detector errs on short texts; but no word is half Latin and half Cyrillic, as "clй" for "clé" would be.
     return _detected(sample, _LATIN) if other and 3 * len(_TWO_ALPHABETS.findall(text)) >= other else found
 
 

@@ -1,4 +1,4 @@
-"""Source code and settings: characters as they are, line for line. The title is the name of the file."""
+"""Source code and configuration files: text kept line by line. The title is the name of the file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from ingest.parsers.formats import Extract, Source
 
 
 def extract(source: Source) -> Extract:
-    """The text, whose lines are the file's own."""
+    """The decoded text; its line numbers are those of the file."""
     path = source.name.partition("?")[0].replace("\\", "/")
     return Extract(decode(source.data), title=unquote(PurePosixPath(path).name), lines=True)

@@ -1,26 +1,29 @@
-"""How a parser's complaint is said in a message of one line, and what a file is refused for that no parser complains of."""
+"""Errors for files that are damaged or too long, each with a message of one line."""
 
 from __future__ import annotations
 
 from ragbot.errors import BrokenError
 
-MOST_LETTERS = 20_000_000
-"""What the text of a file may hold. Whoever asked for it holds it several times over."""
-_LONGEST = 120
+MAX_TEXT_CHARACTERS = 20_000_000
+"""The limit for the text of one file. The process that asked for the text holds several copies of it."""
+_MAX_CAUSE_CHARACTERS = 120
 
 
 def broken(name: str, cause: Exception) -> BrokenError:
-    """The refusal of a file that its parser cannot make out."""
-    return BrokenError(f"{name}: damaged ({_short(cause)}); fetch it again or export it anew")
+    """The error for a file that its parser fails on."""
+    return BrokenError(f"{name}: damaged ({_short(cause)}); fetch it again or export it again")
 
 
-def refuse_long(name: str, letters: int) -> None:
-    """Raises BrokenError if a file has more text than is read. Readers whose text may outgrow their file ask this as it grows."""
-    if letters > MOST_LETTERS:
-        raise BrokenError(f"{name}: holds more than {MOST_LETTERS:,} letters; split it")
+def refuse_long(name: str, characters: int) -> None:
+    """Raise BrokenError if a text exceeds MAX_TEXT_CHARACTERS.
+
+    A parser whose text may be much longer than its file calls this while the text grows.
+    """
+    if characters > MAX_TEXT_CHARACTERS:
+        raise BrokenError(f"{name}: has more than {MAX_TEXT_CHARACTERS:,} characters of text; split it")
 
 
 def _short(cause: Exception) -> str:
-    said = cause.args[0] if len(cause.args) == 1 else cause  # str() of a KeyError is quoted twice
-    line = " ".join(str(said).split()).rstrip(".") or type(cause).__name__
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+    cause_text = cause.args[0] if len(cause.args) == 1 else cause  # str() of a KeyError is quoted twice
+    line = " ".join(str(cause_text).split()).rstrip(".") or type(cause).__name__
+    return line if len(line) <= _MAX_CAUSE_CHARACTERS else line[: _MAX_CAUSE_CHARACTERS - 1] + "…"

@@ -1,7 +1,7 @@
-"""DOCX: the body of a Word file in its order, as Markdown blocks. Headers, footers and comments stay out.
+"""DOCX: the body of a Word file in document order, as Markdown blocks, without headers, footers and comments.
 
-Walks the XML itself: python-docx passes over content controls, tracked insertions, text boxes and
-formulas. Element names are those of ECMA-376, part 1.
+This module walks the XML itself, since python-docx skips content controls, tracked insertions, text boxes
+and formulas. Element names are those of ECMA-376, part 1.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ingest.parsers.damage import broken
 from ingest.parsers.formats import Extract, Source
 from ingest.parsers.titles import sensible
 
-_HEADING_LONGEST = 200
+_MAX_HEADING_CHARACTERS = 200
 
 _W = f"{{{nsmap['w']}}}"
 _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
@@ -42,7 +42,7 @@ _NOTES = {_W + "footnoteReference": "", _W + "endnoteReference": "e"}
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """What a style makes of a paragraph: a heading of a rank, an item of a depth, or neither (0)."""
+    """The heading rank and list depth, from 1, that a style gives a paragraph; 0 if it gives none."""
 
     heading: int = 0
     item: int = 0
@@ -61,7 +61,7 @@ def extract(source: Source) -> Extract:
         styles = _styles(word.styles.element)
         body = [*_blocks(word.element.body, styles), *_notes(word, styles)]
         title, author = _properties(word)
-    except Exception as damage:  # on damaged files python-docx raises whatever its own code trips over
+    except Exception as damage:  # on damaged files python-docx raises exceptions of many types
         raise broken(source.name, damage) from damage
     return Extract(blocks.write(body), title=title or blocks.first_heading(body), author=author)
 
@@ -83,7 +83,7 @@ def _paragraph(paragraph: Element, styles: _Styles) -> Iterator[Block]:
     if not text:
         return
     style = _style_of(paragraph, styles)
-    if style.heading and len(text) <= _HEADING_LONGEST:
+    if style.heading and len(text) <= _MAX_HEADING_CHARACTERS:
         yield Block("heading", text, style.heading)
     elif style.item:
         yield Block("item", text, style.item)
@@ -115,7 +115,7 @@ def _hidden(run: Element) -> bool:
 
 
 def _boxes(element: Element) -> Iterator[Element]:
-    """The text boxes that hang on a paragraph; the older copy that Word adds of each is passed over."""
+    """The text boxes anchored in a paragraph, without the fallback copy that Word adds of each."""
     for child in element:
         if child.tag == _BOX:
             yield child
@@ -124,7 +124,7 @@ def _boxes(element: Element) -> Iterator[Element]:
 
 
 def _table(table: Element, styles: _Styles) -> Iterator[Block]:
-    """Rows become lines. A cell that frames a table, or everything, is layout: its content flows."""
+    """The table as one line per row. A cell that holds a table, or is the only one, is layout: its blocks are read as text."""
     rows = [list(_inside(row, _TC)) for row in _inside(table, _TR)]
     frame = len(rows) == 1 and len(rows[0]) == 1
     lines: list[list[str]] = []
@@ -140,7 +140,7 @@ def _table(table: Element, styles: _Styles) -> Iterator[Block]:
 
 
 def _line(row: Element, cells: list[Element], styles: _Styles) -> list[str]:
-    """The texts of a row by grid column; what is merged stands once, in its first cell."""
+    """The texts of a row by grid column; a merged cell has its text in the first column only."""
     line = [""] * _number(row, f"{_W}trPr/{_W}gridBefore")
     for cell in cells:
         merge = cell.find(f"{_W}tcPr/{_W}vMerge")
@@ -174,7 +174,7 @@ def _style_of(paragraph: Element, styles: _Styles) -> _Style:
 
 
 def _direct(properties: Element, style: _Style) -> _Style:
-    """What paragraph properties say beside the style that they stand on."""
+    """The style of a paragraph: its direct properties override the named `style`."""
     outline = properties.find(_W + "outlineLvl")
     level = _number(properties, _W + "outlineLvl") if outline is not None else 9
     numbering = properties.find(_W + "numPr")
@@ -193,7 +193,7 @@ def _styles(element: Element) -> dict[str, _Style]:
 
 
 def _resolved(style_id: str, by_id: Mapping[str, Element]) -> _Style:
-    """What a style is, if need be by the styles that it is based on."""
+    """Resolve a style by its name and properties, or those of the styles that it is based on."""
     seen: set[str] = set()
     while style_id in by_id and style_id not in seen:
         seen.add(style_id)
@@ -209,7 +209,7 @@ def _resolved(style_id: str, by_id: Mapping[str, Element]) -> _Style:
 
 
 def _by_name(name: str) -> _Style:
-    """Word stores the names of its own styles in English, in whatever language it shows them."""
+    """The built-in style of a name (lower case). Word stores these names in English whatever language it shows."""
     if name == "title":
         return _Style(heading=1)
     if match := re.fullmatch(r"heading ([1-9])", name):
@@ -229,7 +229,7 @@ def _notes(word: WordFile, styles: _Styles) -> Iterator[Block]:
         for part in _related(word, kind + "s"):
             for note in parse_xml(part).iter(_W + kind):
                 text = " ".join(block.text for block in _blocks(note, styles))
-                if text and note.get(_W + "type") in {None, "normal"}:  # the others are drawn lines
+                if text and note.get(_W + "type") in {None, "normal"}:  # other types are separator lines
                     yield Block("paragraph", f"[^{mark}{note.get(_W + 'id')}]: {text}")
 
 
@@ -240,7 +240,7 @@ def _related(word: WordFile, kind: str) -> Iterator[bytes]:
 
 
 def _properties(word: WordFile) -> tuple[str, str]:
-    """Title and author. Looked at only where the file has them: python-docx would make some up."""
+    """Title and author, "" if the file has no core properties: python-docx would invent defaults."""
     relations = word.part.package.rels.values()
     if all(relation.reltype != RELATIONSHIP_TYPE.CORE_PROPERTIES for relation in relations):
         return "", ""

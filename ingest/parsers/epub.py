@@ -1,6 +1,6 @@
-"""EPUB: the chapters in their order, each read as the web page that it is. The table of contents stays out.
+"""EPUB: the chapters in reading order, each parsed as a web page, without the table of contents.
 
-ebooklib was not taken: its licence is the AGPL. Names and places are those of EPUB 3.3 (and of OPF 2.0, which it kept).
+ebooklib is not used because of its licence, the AGPL. Names and paths are those of EPUB 3.3 and OPF 2.0.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _GAP = "\n\n"
 
 
 def extract(source: Source) -> Extract:
-    """The chapters. One that is missing or damaged counts as failed, by its place among them."""
+    """The text of all chapters. A missing or damaged one is listed in `pages_failed` by its number, from 1."""
     archive = Archive(source)
     place = _package_place(archive, source.name)
     package = markup.parse(archive.read(place), source.name)
-    chapters = list(dict.fromkeys(_chapters(package, posixpath.dirname(place))))  # each once, however often it is named
+    chapters = list(dict.fromkeys(_chapters(package, posixpath.dirname(place))))  # a spine may name a chapter several times
     _refuse_locked(archive, chapters, source.name)
-    texts, failed, letters = [], [], 0
+    texts, failed, characters = [], [], 0
     for number, chapter in enumerate(chapters, 1):
         source.alive()
         try:
@@ -43,11 +43,11 @@ def extract(source: Source) -> Extract:
         except ReadError:
             failed.append(number)
         else:
-            letters += len(texts[-1])
-            refuse_long(source.name, letters)
+            characters += len(texts[-1])
+            refuse_long(source.name, characters)
     if len(failed) == len(chapters):
-        raise BrokenError(f"{source.name}: damaged (none of its {len(chapters)} chapters can be read); export it anew")
-    title, author = (one_line("; ".join(_said(package, name))) for name in ("title", "creator"))
+        raise BrokenError(f"{source.name}: damaged (none of its {len(chapters)} chapters can be read); export it again")
+    title, author = (one_line("; ".join(_metadata(package, name))) for name in ("title", "creator"))
     return Extract(_GAP.join(filter(None, texts)), title=sensible(title), author=author, pages_failed=tuple(failed))
 
 
@@ -55,11 +55,11 @@ def _package_place(archive: Archive, name: str) -> str:
     container = markup.parse(archive.read(_CONTAINER), name)
     for root in container.iter("{*}rootfile"):
         return _inside("", root.get("full-path") or "")
-    raise BrokenError(f"{name}: damaged (its container names no package); fetch it again or export it anew")
+    raise BrokenError(f"{name}: damaged (its container names no package); fetch it again or export it again")
 
 
 def _chapters(package: Element, folder: str) -> Iterator[str]:
-    """The members that hold the chapters, in the order of reading, without the table of contents."""
+    """The archive members of the chapters in reading order, without the table of contents."""
     items = {item.get("id"): item for item in package.iterfind("{*}manifest/{*}item")}
     for reference in package.iterfind("{*}spine/{*}itemref"):
         item = items.get(reference.get("idref"))
@@ -68,20 +68,20 @@ def _chapters(package: Element, folder: str) -> Iterator[str]:
 
 
 def _inside(folder: str, reference: str) -> str:
-    """The member that a reference means. One that leads out of the archive names nothing that is in it."""
+    """The archive member that a reference names. A reference out of the archive matches no member."""
     return posixpath.normpath(posixpath.join(folder, unquote(reference.partition("#")[0])))
 
 
 def _as_html(data: bytes) -> bytes:
-    """A chapter, which is XML, so that a reader of HTML takes it right: there "<title/>" would open a title."""
+    """Convert a chapter from XML to HTML: an HTML parser would take "<title/>" for an opening tag."""
     try:
         return bytes(etree.tostring(markup.parse(data, ""), method="html", encoding="utf-8"))
-    except BrokenError:  # many are not well-formed
+    except BrokenError:  # many chapters are not well-formed XML
         return f"<!doctype html>{decode(data)}".encode("utf-8-sig")
 
 
 def _refuse_locked(archive: Archive, chapters: list[str], name: str) -> None:
-    """Fonts may be scrambled, which is no lock; a chapter that is encrypted needs a key that is not in the book."""
+    """Raise LockedError if a chapter is encrypted. Obfuscated fonts do not matter."""
     if _ENCRYPTION not in archive.names:
         return
     root = markup.parse(archive.read(_ENCRYPTION), name)
@@ -90,7 +90,7 @@ def _refuse_locked(archive: Archive, chapters: list[str], name: str) -> None:
         raise LockedError(f"{name}: protected by its seller (DRM), which is not read; get a copy without protection")
 
 
-def _said(package: Element, name: str) -> list[str]:
-    """What the metadata says under a name; of several titles the first."""
+def _metadata(package: Element, name: str) -> list[str]:
+    """The metadata values of a Dublin Core name; of several titles only the first."""
     found = [text for element in package.iter(_DC + name) if (text := one_line(element.text or ""))]
     return found[:1] if name == "title" else found

@@ -1,4 +1,4 @@
-"""The nouns of the readers, and the table of what is read. Standard library only.
+"""The data types of the parsers and the table of supported formats. Standard library only.
 
 A new format is one row of `FORMATS` and one module with `extract(source: Source) -> Extract`.
 """
@@ -11,31 +11,35 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A kind of file that is read, and the module of this package that reads it."""
+    """A supported file format, and the module of this package that parses it."""
 
     name: str
     module: str
     content_type: str
     suffixes: tuple[str, ...]
-    """The first is the one to rename to."""
+    """Lower case, with the dot. Messages propose the first one."""
     textual: bool = False
-    """Its bytes are text in some encoding, so only the suffix may tell it from the other textual ones."""
+    """Whether its bytes are text in some encoding; then often only the suffix tells it from other textual formats."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A whole file in memory. `name` is what messages call it."""
+    """A whole file in memory. Error messages call it `name`."""
 
     name: str
     data: bytes
     password: str | None = None
     alive: Callable[[], None] = lambda: None
-    """Called once for each page or picture: says that a long work goes on."""
+    """Called once for each page or picture, as a sign of progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """What a reader gets out of a file. `title` is "" where the file gives none."""
+    """The result of a parser.
+
+    `title` and `author` are "" if the file has none. `pages` holds the offset in `text` at which each page begins.
+    `lines` says whether the line numbers of `text` are those of the file.
+    """
 
     text: str
     title: str = ""
@@ -45,7 +49,7 @@ class Extract:
     pages: tuple[int, ...] = ()
     lines: bool = False
     pages_failed: tuple[int, ...] = ()
-    """Numbers, from 1, of the pages whose text is lost, or much of it."""
+    """Numbers, from 1, of the pages whose text is lost in whole or large part."""
 
 
 _OOXML = "application/vnd.openxmlformats-officedocument"
@@ -141,6 +145,6 @@ def named(suffix: str) -> Format | None:
 
 
 def all_names() -> str:
-    """The formats that nearly everything can be converted to, in words, for messages."""
+    """The most common target formats of a conversion, as words for messages."""
     *names, last = (format.name for format in (PDF, DOCX, HTML, MARKDOWN, PLAIN))
     return f"{', '.join(names)} and {last}"

@@ -1,4 +1,4 @@
-"""Pictures: the words in a PNG, JPEG, TIFF, BMP, WebP or GIF file, by optical character recognition."""
+"""Images: the text in a PNG, JPEG, TIFF, BMP, WebP or GIF file, by optical character recognition (OCR)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ingest.parsers.damage import broken
 from ingest.parsers.formats import Extract, Source
 from ragbot.errors import BrokenError, EmptyError
 
-_MOST_PIXELS = 100_000_000
-_LONGEST_SIDE = 3_000
-"""Larger pictures are made smaller: letters of a scan are read as well at 200 dots per inch, and faster."""
-_MOST_FRAMES = 1_000
+_MAX_PIXELS = 100_000_000
+_MAX_SIDE_PIXELS = 3_000
+"""Larger images are scaled down: OCR reads scans as well at 200 dpi, and faster."""
+_MAX_FRAMES = 1_000
 _GAP = "\n\n"
 
 
 def extract(source: Source) -> Extract:
-    """The text of the picture; of a TIFF with several pages, page by page."""
+    """The text of the image, by page for a TIFF with several pages."""
     texts: list[str] = []
     try:
         with Image.open(io.BytesIO(source.data)) as image:
@@ -39,13 +39,13 @@ def extract(source: Source) -> Extract:
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as cause:
         raise broken(source.name, cause) from cause
     if not any(texts):
-        raise EmptyError(f"{source.name}: no words can be made out in the picture; give a sharper one, or its text")
+        raise EmptyError(f"{source.name}: no text can be recognized in the image; give a sharper one, or the text")
     offsets = tuple(sum(len(text) + len(_GAP) for text in texts[:number]) for number in range(len(texts)))
     return Extract(_GAP.join(texts), pages=offsets if frames > 1 else ())
 
 
 def _refuse_bomb(name: str, image: Image.Image, frames: int) -> None:
-    if image.width * image.height > _MOST_PIXELS or frames > _MOST_FRAMES:
+    if image.width * image.height > _MAX_PIXELS or frames > _MAX_FRAMES:
         size = f"{image.width} × {image.height} pixels" + (f", {frames} pages" if frames > 1 else "")
         raise BrokenError(f"{name}: too large a picture ({size}); make it smaller, or split it")
 
@@ -54,15 +54,15 @@ def _picture(frame: Image.Image) -> ocr.Picture:
     upright = ImageOps.exif_transpose(frame)
     if upright.mode.startswith(("I", "F")):
         upright = _in_bytes(upright)
-    upright.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
-    if upright.mode in {"RGBA", "LA", "P"}:  # what can be seen through lies on white paper
+    upright.thumbnail((_MAX_SIDE_PIXELS, _MAX_SIDE_PIXELS))
+    if upright.mode in {"RGBA", "LA", "P"}:  # put transparent images on a white background
         layer = upright.convert("RGBA")
         upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
     return np.ascontiguousarray(np.asarray(upright.convert("RGB"))[:, :, ::-1])
 
 
 def _in_bytes(image: Image.Image) -> Image.Image:
-    """A picture of 16 bits or of fractions, from its darkest to its lightest: conversion would cut off what is above 255."""
+    """Scale an image of 16-bit or float values to 8 bits, minimum to 0 and maximum to 255: a plain conversion clips at 255."""
     values = np.array(image, np.float32)
     np.nan_to_num(values, copy=False, posinf=0, neginf=0)
     values -= values.min()

@@ -1,7 +1,7 @@
-"""EML and MHTML: who wrote to whom and when, then what: plain text if it says it, else the web page.
+"""EML and MHTML: the main headers, then the body: its plain text if that is complete, else its HTML.
 
-Messages that are attached are read too; other attachments are named, not read. The parts are told apart by
-the old policy of `email`, which takes everything; the new one, which raises on some, only reads headers.
+Attached messages are read too; other attachments are only named. The compat32 policy of `email` parses the
+message, since it accepts everything; the default policy, which raises on some input, only decodes headers.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from ragbot.errors import ReadError
 log = logging.getLogger(__name__)
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
-_LONGEST_HEADER = 10_000
-_DEEPEST = 20
+_MAX_HEADER_CHARACTERS = 10_000
+_MAX_DEPTH = 20
 _REPORTS = frozenset({"message/delivery-status", "message/disposition-notification", "message/feedback-report"})
-_NOTICE = 500
-"""Letters up to which a plain text may be but the notice that there is a web page to look at."""
+_MAX_NOTICE_CHARACTERS = 500
+"""A longer plain text is never taken for a mere notice that the message has an HTML part."""
 _GAP = "\n\n"
 
 
 def extract(source: Source) -> Extract:
-    """The message, its headers first. A web page that a browser saved as MHTML has none."""
+    """The text of the message, headers first. A web page saved as MHTML has no such headers."""
     try:
         message = email.message_from_bytes(source.data)
         text = _GAP.join(filter(None, _message(message, source.name, 0)))
     except (ReadError, MemoryError):
         raise
-    except Exception as damage:  # nested too deeply, or what else the parser trips over
+    except Exception as damage:  # too deep nesting, or any other failure of the parser
         raise broken(source.name, damage) from damage
     author = "" if _is_page(message) else _header(message, "From")
     return Extract(text, title=_header(message, "Subject"), author=author)
@@ -44,8 +44,8 @@ def extract(source: Source) -> Extract:
 
 def _message(message: Message, name: str, depth: int) -> Iterator[str]:
     if not _is_page(message):
-        said = [(header, _header(message, header)) for header in _HEADERS]
-        yield "\n".join(f"{header}: {value}" for header, value in said if value)
+        headers = [(header, _header(message, header)) for header in _HEADERS]
+        yield "\n".join(f"{header}: {value}" for header, value in headers if value)
     yield from _part(message, name, depth)
 
 
@@ -56,7 +56,7 @@ def _is_page(message: Message) -> bool:
 def _part(part: Message, name: str, depth: int) -> Iterator[str]:
     kind, payload = part.get_content_type(), part.get_payload()
     inner = [one for one in payload if isinstance(one, Message)] if isinstance(payload, list) else None
-    if depth > _DEEPEST:
+    if depth > _MAX_DEPTH:
         log.info("%s: a part is nested too deeply", name)
     elif inner is not None and kind == "message/rfc822":
         yield "Attached message:"
@@ -78,7 +78,7 @@ def _part(part: Message, name: str, depth: int) -> Iterator[str]:
 
 
 def _chosen(kind: str, parts: Sequence[Message], name: str) -> Sequence[Message]:
-    """Of alternatives the plain text, else the last, which says most; of a page with its pictures, the page."""
+    """The parts to read: of alternatives the plain text, else the last and richest; of a page with its images, the page."""
     if kind == "multipart/alternative":
         plain = [part for part in parts if part.get_content_type() == "text/plain" and _text(part).strip()]
         rich = [part for part in parts if part.get_content_type() == "text/html" or part.is_multipart()][-1:]
@@ -89,9 +89,9 @@ def _chosen(kind: str, parts: Sequence[Message], name: str) -> Sequence[Message]
 
 
 def _is_notice(plain: str, rich: Message, name: str) -> bool:
-    """Whether a plain text is short, and a page beside it says something else, at not much less length."""
+    """Whether the plain text is short and the HTML alternative differs from it without being much shorter."""
     pages = [part for part in rich.walk() if part.get_content_type() == "text/html" and not _is_attached(part)]
-    if len(plain) > _NOTICE or not pages:
+    if len(plain) > _MAX_NOTICE_CHARACTERS or not pages:
         return False
     try:
         said, shown = _pieces(plain), _pieces(_page(pages[0], name))
@@ -101,13 +101,13 @@ def _is_notice(plain: str, rich: Message, name: str) -> bool:
 
 
 def _pieces(text: str) -> set[str]:
-    """Three letters each: what texts share however their lines are broken, and in languages without spaces too."""
+    """Character trigrams without white space: comparable across line breaks and in languages without spaces."""
     letters = "".join(text.split())
     return {letters[at : at + 3] for at in range(len(letters) - 2)}
 
 
 def _is_attached(part: Message) -> bool:
-    """Whether a part is a file of its own, and not one that a page shows, which it refers to by number or place."""
+    """Whether a part is an attachment, and not a resource that an HTML part refers to by Content-ID or location."""
     shown = "Content-ID" in part or "Content-Location" in part
     return part.get_content_disposition() == "attachment" or bool(part.get_filename()) and not shown
 
@@ -122,7 +122,7 @@ def _text(part: Message) -> str:
 
 
 def _page(part: Message, name: str) -> str:
-    """A web page, whose encoding the message tells."""
+    """The text of an HTML part, decoded as the message declares."""
     return html.extract(Source(name, f"<!doctype html>{_text(part)}".encode("utf-8-sig"))).text
 
 
@@ -132,18 +132,18 @@ def _attachment(part: Message) -> str:
 
 
 def _header(message: Message, name: str) -> str:
-    """A header as it reads, on one line; "" if there is none."""
+    """A header, decoded, on one line; "" if there is none."""
     raw = (str(value) for key, value in message.raw_items() if key.lower() == name.lower())
     return _decoded(next(raw, ""))
 
 
 def _decoded(raw: str) -> str:
-    """A header's value with its encoded words resolved; as it stands, where they cannot be."""
-    value = _flat(decode(raw[:_LONGEST_HEADER].encode("utf-8", "surrogateescape")))
+    """A header value with its encoded words (RFC 2047) decoded, or unchanged if they cannot be decoded."""
+    value = _flat(decode(raw[:_MAX_HEADER_CHARACTERS].encode("utf-8", "surrogateescape")))
     try:
         return _flat(str(email.policy.default.header_factory("Subject", value)))
-    except Exception as damage:  # the parser of headers raises IndexError, ValueError, AttributeError, …
-        log.info("a header cannot be made out: %s", damage)
+    except Exception as damage:  # the header parser raises IndexError, ValueError, AttributeError, …
+        log.info("a header cannot be decoded: %s", damage)
         return value
 
 

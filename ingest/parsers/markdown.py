@@ -1,4 +1,4 @@
-"""Markdown: kept as it is, line for line, front matter and all. Only the title is looked for."""
+"""Markdown, kept line by line, front matter included. Only the title is extracted."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _ATTRIBUTES = re.compile(r" ?\{[^{}]*\}$")
 
 
 def extract(source: Source) -> Extract:
-    """The text, whose lines are the file's own."""
+    """The decoded text; its line numbers are those of the file."""
     text = decode(source.data)
     return Extract(text, title=_title(text), lines=True)
 
 
 def _title(text: str) -> str:
-    """The first top heading, else what the front matter says."""
+    """The first top-level heading, else the title in the front matter, else ""."""
     front = _FRONT_MATTER.match(text)
     body = _FENCED.sub("", text[front.end() :] if front else text)
     heading = _TOP_HEADING.search(body)
     if heading:
-        line = one_line(heading[1] or heading[2])  # first of all: where spaces do not run on, no pattern takes long
+        line = one_line(heading[1] or heading[2])  # collapse spaces first: long runs of them make the patterns slow
         return _ATTRIBUTES.sub("", _CLOSING.sub("", line) if heading[1] else line)
     said = _FRONT_TITLE.search(front[1]) if front else None
     title = said[1].strip() if said else ""

@@ -1,4 +1,4 @@
-"""XML parsed so that it can do no harm: no entities, no network, no files, no endless depth. Knows no vocabulary."""
+"""Parse untrusted XML safely: no entities, network, files or endless depth. Knows no XML vocabulary."""
 
 from __future__ import annotations
 
@@ -18,26 +18,31 @@ _TYPE_END = re.compile(rb"\]\s*>|<!ENTITY")
 
 
 def parse(data: bytes, name: str) -> Element:
-    """The root element, without comments. Raises BrokenError, by `name`: malformed, too deep, or declaring entities."""
+    """The root element, without comments and processing instructions.
+
+    Raises BrokenError, naming `name`, if the document is malformed, nests too deeply or declares entities.
+    """
     refuse_entities(data[:PROLOG_BYTES], name)
     root = _parsed(data, etree.XMLParser(**_SAFE, remove_comments=True, remove_pis=True), name)
     kind = root.getroottree().docinfo.internalDTD
-    if kind is not None and next(kind.iterentities(), None) is not None:  # what stood too far down, or was hidden in quotes
+    if (
+        kind is not None and next(kind.iterentities(), None) is not None
+    ):  # too far down for the check of the prolog, or hidden in quotes
         raise _declaring(name)
     return root
 
 
 def walk(data: bytes, target: object, name: str) -> None:
-    """Calls `target.start(tag, attributes)` for each element, and `target.close()`: for documents too large for a tree.
+    """Call `target.start(tag, attributes)` for each element, then `target.close()`, without building a tree.
 
-    Goes on behind damage as far as it can. Raises BrokenError if it cannot at all, or if entities are declared.
+    Recovers from damage where it can. Raises BrokenError if it cannot, or if the document declares entities.
     """
     refuse_entities(data[:PROLOG_BYTES], name)
     _parsed(data, etree.XMLParser(**_SAFE, target=target, recover=True), name)
 
 
 def refuse_entities(head: bytes, name: str) -> None:
-    """Raises BrokenError if the first bytes of an XML document declare entities."""
+    """Raise BrokenError if the first bytes of an XML document declare entities."""
     plain = head.replace(b"\0", b"")  # UTF-16
     for mark in _MARKS:
         plain = plain.removeprefix(mark)
@@ -59,5 +64,5 @@ def _declaring(name: str) -> BrokenError:
 
 
 def local(element: Element) -> str:
-    """The name of an element without its namespace; "" for an entity that is not known."""
+    """The tag name without its namespace; "" for an unresolved entity."""
     return str(element.tag).rpartition("}")[2] if isinstance(element.tag, str) else ""

@@ -1,4 +1,4 @@
-"""Jupyter notebooks: texts as they are, code and what it printed fenced. Pictures and errors stay out (nbformat 3 and 4)."""
+"""Jupyter notebooks (nbformat 3 and 4): text cells unchanged, code and its output fenced, without images and errors."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ingest.parsers.formats import Extract, Source
 from ingest.parsers.records import Value, parsed, too_deep
 from ragbot.errors import BrokenError
 
-_MOST_PRINTED = 5_000
-"""What a cell printed is read up to so many letters: more is a log."""
+_MAX_OUTPUT_CHARACTERS = 5_000
+"""The output of a cell is cut to this length: a longer one is a log."""
 
 
 def extract(source: Source) -> Extract:
-    """The cells in their order."""
+    """The text of the cells in order."""
     try:
         book = parsed(decode(source.data))
     except json.JSONDecodeError as cause:
@@ -50,11 +50,11 @@ def _blocks(cell: Value) -> Iterator[Block]:
     outputs = _entry(cell, "outputs")
     for output in outputs if isinstance(outputs, list) else []:
         if printed := _printed(output):
-            yield Block("pre", printed[:_MOST_PRINTED])
+            yield Block("pre", printed[:_MAX_OUTPUT_CHARACTERS])
 
 
 def _printed(output: Value) -> str:
-    """The text of an output; of a picture there is only the name of its class, which says nothing."""
+    """The text of an output; "" for an image, whose only text is the name of its class."""
     data = _entry(output, "data")
     if isinstance(data, dict) and any(kind.startswith("image/") for kind in data):
         return ""
@@ -62,7 +62,7 @@ def _printed(output: Value) -> str:
 
 
 def _title(found: list[Block]) -> str:
-    """The first heading of a text."""
+    """The first heading in a text cell, or ""."""
     lines = (line for block in found if block.kind == "paragraph" for line in block.text.split("\n"))
     return next((line.strip("# ") for line in lines if line.startswith("#")), "")
 
@@ -72,7 +72,7 @@ def _entry(value: Value, key: str) -> Value:
 
 
 def _text(value: Value, key: str) -> str:
-    """A text, which nbformat writes whole or as a list of lines."""
-    said = _entry(value, key)
-    lines = said if isinstance(said, list) else [said]
+    """The text of an entry, which nbformat stores as one string or as a list of lines."""
+    entry = _entry(value, key)
+    lines = entry if isinstance(entry, list) else [entry]
     return clean("".join(line for line in lines if isinstance(line, str))).strip("\n")

@@ -1,7 +1,7 @@
-"""Optical character recognition: the words in a picture, in the order a person reads them.
+"""Optical character recognition (OCR): the text of an image in reading order.
 
-RapidOCR with the models inside its wheel (PP-OCRv6, Chinese and English), run by OpenVINO, which is
-here anyway. Loaded with the first picture.
+RapidOCR runs the models in its wheel (PP-OCRv6, Chinese and English) on OpenVINO, which is
+installed anyway. The models are loaded with the first image.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
-"""Height × width × 3 (blue, green, red)."""
+"""Shape (height, width, 3), channels blue, green, red."""
 
-_PROSE_LETTERS = 20
-"""Lines this long on both sides of a gutter are columns of prose; shorter ones are cells of a table."""
-_CELL_GAP = 1.2
-"""A gap between two boxes of a row, in heights of the row, from which on they are cells and not words."""
+_MIN_PROSE_CHARACTERS = 20
+"""Where lines average at least this length on both sides of a gutter, they are columns of prose; otherwise table cells."""
+_MIN_CELL_GAP_HEIGHTS = 1.2
+"""A wider gap between two boxes of a row, in row heights, separates table cells; a narrower one words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A line of words and where it stands, in pixels from the upper left corner."""
+    """A recognized line of text and its edges, in pixels from the upper left corner."""
 
     left: float
     top: float
@@ -36,12 +36,12 @@ class Box:
 
     @property
     def middle(self) -> float:
-        """Half-way down."""
+        """The vertical centre, in pixels."""
         return (self.top + self.bottom) / 2
 
 
 def read(picture: Picture) -> str:
-    """The text of a picture, a line for each row; "" if there is none. A row of a table has its cells parted by " | "."""
+    """The text of an image, one line per row, table cells separated by " | "; "" if there is none."""
     if picture.size == 0 or not picture.std():
         return ""
     found = _engine()(picture)
@@ -55,7 +55,7 @@ def read(picture: Picture) -> str:
 
 
 def in_order(boxes: Sequence[Box]) -> list[str]:
-    """The rows of a page; of columns of prose the left one first."""
+    """The rows of a page in reading order: of two columns of prose, the left one first."""
     lines: list[str] = []
     for band in _bands(boxes):
         sides = _columns(band)
@@ -67,7 +67,7 @@ def in_order(boxes: Sequence[Box]) -> list[str]:
 
 
 def _bands(boxes: Sequence[Box]) -> list[list[Box]]:
-    """Runs of boxes, top to bottom, that a wide line over the whole page parts: columns begin and end there."""
+    """Split the boxes from top to bottom wherever wide lines follow narrow ones or the reverse: columns begin or end there."""
     if not boxes:
         return []
     left, right = min(box.left for box in boxes), max(box.right for box in boxes)
@@ -83,7 +83,7 @@ def _bands(boxes: Sequence[Box]) -> list[list[Box]]:
 
 
 def _columns(boxes: Sequence[Box]) -> tuple[list[Box], list[Box]] | None:
-    """The boxes left and right of the widest gutter that none crosses, if both sides are prose."""
+    """The boxes left and right of the widest gutter that no box crosses; None unless both sides are prose."""
     if len(boxes) < 6:
         return None
     edges = sorted(boxes, key=lambda box: box.left)
@@ -93,12 +93,14 @@ def _columns(boxes: Sequence[Box]) -> tuple[list[Box], list[Box]] | None:
         if box.left - reach > gutter:
             gutter, at = box.left - reach, (box.left + reach) / 2
     left, right = [box for box in boxes if box.right <= at], [box for box in boxes if box.left >= at]
-    prose = all(len(side) >= 3 and sum(len(box.text) for box in side) >= _PROSE_LETTERS * len(side) for side in (left, right))
+    prose = all(
+        len(side) >= 3 and sum(len(box.text) for box in side) >= _MIN_PROSE_CHARACTERS * len(side) for side in (left, right)
+    )
     return (left, right) if gutter and prose else None
 
 
 def _rows(boxes: Sequence[Box]) -> list[list[Box]]:
-    """Boxes whose middles lie within each other, as rows from top to bottom."""
+    """Group boxes that overlap each other's vertical centre into rows, top to bottom, each from left to right."""
     rows: list[list[Box]] = []
     for box in sorted(boxes, key=lambda box: box.middle):
         if rows and box.top < rows[-1][-1].middle < box.bottom and rows[-1][0].top < box.middle < rows[-1][0].bottom:
@@ -111,7 +113,7 @@ def _rows(boxes: Sequence[Box]) -> list[list[Box]]:
 def _written(row: Sequence[Box]) -> str:
     line = row[0].text
     for before, box in pairwise(row):
-        cells = box.left - before.right > _CELL_GAP * (box.bottom - box.top)
+        cells = box.left - before.right > _MIN_CELL_GAP_HEIGHTS * (box.bottom - box.top)
         line += (" | " if cells else " ") + box.text
     return line
 

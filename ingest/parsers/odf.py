@@ -1,6 +1,6 @@
-"""What the OpenDocument formats share: the package, its properties, and the text of a paragraph.
+"""Common parts of the OpenDocument parsers: the package, its properties, and the text of a paragraph.
 
-odfpy was not taken: its last release is of 2020, and it reads into objects that would be walked just the same.
+odfpy is not used: its last release is from 2020, and its objects would have to be walked like the XML itself.
 Element names are those of OpenDocument 1.3, part 3.
 """
 
@@ -23,25 +23,25 @@ _META, _DC = f"{{{_NAMES}meta:1.0}}", "{http://purl.org/dc/elements/1.1/}"
 _ENCRYPTED = f"{{{_NAMES}manifest:1.0}}encryption-data"
 _SIGNS = {TEXT + "tab": "\t", TEXT + "line-break": "\n"}
 _OUTSIDE = frozenset({TEXT + "note", TEXT + "tracked-changes", TEXT + "ruby-text", OFFICE + "annotation"})
-_MOST_SPACES = 100
+_MAX_SPACES = 100
 _ROW_GROUPS = {TABLE + name for name in ("table-header-rows", "table-rows", "table-row-group")}
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A package's content, and what its properties say."""
+    """The content of a package, and the title and author in its properties."""
 
     content: Element
     title: str
     author: str
 
     def body(self, kind: str) -> Element:
-        """The body of a "text" or "spreadsheet". Raises StopIteration if there is none."""
+        """The body element of `kind`, "text" or "spreadsheet". Raises StopIteration if there is none."""
         return next(self.content.iterfind(f"{OFFICE}body/{OFFICE}{kind}"))
 
 
 def opened(source: Source) -> Package:
-    """The package. Raises BrokenError if it is damaged, LockedError if it is encrypted."""
+    """Open a package. Raises BrokenError if it is damaged, LockedError if it is encrypted."""
     archive = Archive(source)
     archive.refuse_entities()
     if "META-INF/manifest.xml" in archive.names:
@@ -50,7 +50,7 @@ def opened(source: Source) -> Package:
             raise LockedError(f"{source.name}: encrypted, which is not read; save it without a password")
     content = markup.parse(archive.read("content.xml"), source.name)
     if content.find(f"{OFFICE}body") is None:
-        raise BrokenError(f"{source.name}: damaged (its content has no body); fetch it again or export it anew")
+        raise BrokenError(f"{source.name}: damaged (its content has no body); fetch it again or export it again")
     title = author = ""
     if "meta.xml" in archive.names:
         meta = markup.parse(archive.read("meta.xml"), source.name)
@@ -60,8 +60,8 @@ def opened(source: Source) -> Package:
 
 
 def text(element: Element) -> str:
-    """The words of a paragraph or heading, without notes, comments and what was deleted."""
-    if not len(element):  # mostly
+    """The text of a paragraph or heading, without notes, comments and tracked deletions."""
+    if not len(element):  # the usual case, made fast
         return " ".join((element.text or "").split())
     lines = "".join(_words(element)).split("\n")
     return "\n".join(line.strip() for line in lines).strip()
@@ -73,7 +73,7 @@ def _words(element: Element) -> Iterator[str]:
         if child.tag in _SIGNS:
             yield _SIGNS[child.tag]
         elif child.tag == TEXT + "s":
-            yield " " * number(child, TEXT + "c", _MOST_SPACES)
+            yield " " * number(child, TEXT + "c", _MAX_SPACES)
         elif child.tag == TEXT + "note":
             yield f"[^{citation(child)}]"
         elif isinstance(child.tag, str) and child.tag not in _OUTSIDE and not is_drawn(child):
@@ -82,17 +82,17 @@ def _words(element: Element) -> Iterator[str]:
 
 
 def is_drawn(element: Element) -> bool:
-    """Whether it is a frame or a shape, whose words are not those of the paragraph that it hangs on."""
+    """Whether it is a frame or a shape, whose text is not part of the paragraph that anchors it."""
     return isinstance(element.tag, str) and element.tag.startswith(DRAW)
 
 
 def citation(note: Element) -> str:
-    """The number or sign by which a text refers to a note."""
+    """The number or sign by which the text refers to a note."""
     return (note.findtext(f"{TEXT}note-citation") or "").strip()
 
 
 def _collapsed(words: str | None) -> str:
-    """Line ends in the file are spaces, and spaces in a row are one (OpenDocument 1.3, part 3, 6.1.2)."""
+    """Collapse white space to single spaces (OpenDocument 1.3, part 3, 6.1.2)."""
     if not words:
         return ""
     left, right = " " * words[0].isspace(), " " * words[-1].isspace()
@@ -100,14 +100,14 @@ def _collapsed(words: str | None) -> str:
     return f"{left}{inner}{right}" if inner else " "
 
 
-def number(element: Element, name: str, most: int) -> int:
-    """A count that an attribute gives: 1 if it does not, and never more than `most`."""
+def number(element: Element, name: str, maximum: int) -> int:
+    """A count from an attribute, between 1 and `maximum`; 1 if it is missing or not a number."""
     value = element.get(name)
-    return min(max(int(value), 1), most) if value and value.isdecimal() and len(value) < 10 else 1
+    return min(max(int(value), 1), maximum) if value and value.isdecimal() and len(value) < 10 else 1
 
 
 def rows(table: Element) -> Iterator[Element]:
-    """The rows of a table, whatever groups they are in."""
+    """The rows of a table, those in row groups included."""
     for child in table:
         if child.tag == TABLE + "table-row":
             yield child

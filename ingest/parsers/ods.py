@@ -1,7 +1,7 @@
-"""ODS: every sheet a page, every row a line. What is hidden as a whole sheet is left out.
+"""ODS: each sheet is a page, each row a line; hidden sheets are left out.
 
-A cell is read as it shows (a percentage with its sign), save dates, which come by ISO 8601. calamine was not
-taken here: it makes up to 100 million cells of one that says that it repeats (decision 0012).
+A cell is read as displayed (a percentage with its sign), except dates, which are written by ISO 8601. calamine is
+not used here: it expands one repeated cell to up to 100 million cells (decision 0012).
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from ingest.parsers.blocks import Block
 from ingest.parsers.damage import broken
 from ingest.parsers.formats import Extract, Source
 from ingest.parsers.odf import OFFICE, STYLE, TABLE, TEXT
-from ingest.parsers.sheets import MOST_AREA, sheet_blocks
+from ingest.parsers.sheets import MAX_RECTANGLE_CELLS, sheet_blocks
 from ragbot.errors import ReadError
 
 _CELL, _PARAGRAPH, _DATE = TABLE + "table-cell", TEXT + "p", OFFICE + "date-value"
 _CELLS = {_CELL, TABLE + "covered-table-cell"}
 _ROWS_REPEATED, _COLUMNS_REPEATED = TABLE + "number-rows-repeated", TABLE + "number-columns-repeated"
-_MOST_COLUMNS = 1 << 14
-_MOST_REPEATS = 1_000
-"""How often a row that repeats is written: what says the same more often says nothing more, and is one hit in any case."""
-_ROWS_AT_ONCE = 1_000
+_MAX_COLUMNS = 1 << 14
+_MAX_ROW_REPEATS = 1_000
+"""A repeated row is written this many times at most: copies add no information, and are one hit in any case."""
+_ROWS_PER_HEARTBEAT = 1_000
 
 
 def extract(source: Source) -> Extract:
-    """The sheets that are to be seen, in the order of their tabs."""
+    """The text of the visible sheets, in the order of their tabs."""
     try:
         package = odf.opened(source)
         hidden = _hidden_styles(package.content)
@@ -54,40 +54,40 @@ def _page(table: Element, source: Source, tally: rows.Tally) -> list[Block]:
     lines: list[list[str]] = []
     area = 0
     for number, row in enumerate(odf.rows(table)):
-        if number % _ROWS_AT_ONCE == 0:
+        if number % _ROWS_PER_HEARTBEAT == 0:
             source.alive()
         line = _line(row)
-        repeats = odf.number(row, _ROWS_REPEATED, _MOST_REPEATS) if line else 0
+        repeats = odf.number(row, _ROWS_REPEATED, _MAX_ROW_REPEATS) if line else 0
         tally.add(line, repeats)
         area += len(line) * repeats
-        if area > MOST_AREA:
+        if area > MAX_RECTANGLE_CELLS:
             raise rows.too_large(source.name)
         lines += [line] * repeats
     return sheet_blocks(table.get(f"{TABLE}name") or "", lines)
 
 
 def _line(row: Element) -> list[str]:
-    """The cells up to the last filled one. Empty ones, which mostly are the sheet's endless rest, are made once one follows."""
+    """The cells up to the last filled one. Empty cells are written only if a filled one follows: most end the row."""
     line: list[str] = []
     empty = 0
     for cell in row:
         if cell.tag not in _CELLS:
             continue
         shown = _shown(cell) if cell.tag == _CELL and len(cell) else ""
-        repeats = odf.number(cell, _COLUMNS_REPEATED, _MOST_COLUMNS)
+        repeats = odf.number(cell, _COLUMNS_REPEATED, _MAX_COLUMNS)
         if shown:
             line += [""] * empty + [shown] * repeats
             empty = 0
         else:
             empty += repeats
-        if len(line) + empty >= _MOST_COLUMNS:
+        if len(line) + empty >= _MAX_COLUMNS:
             break
-    return line[:_MOST_COLUMNS]
+    return line[:_MAX_COLUMNS]
 
 
 def _shown(cell: Element) -> str:
     if date := cell.get(_DATE):
         return str(date).removesuffix("T00:00:00").replace("T", " ")
-    if len(cell) == 1 and cell[0].tag == _PARAGRAPH:  # mostly
+    if len(cell) == 1 and cell[0].tag == _PARAGRAPH:  # the usual case, made fast
         return odf.text(cell[0])
     return " ".join(filter(None, map(odf.text, cell.iterfind(_PARAGRAPH))))

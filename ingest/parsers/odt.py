@@ -1,6 +1,6 @@
-"""ODT: the body of a text document in its order, as Markdown blocks, then its notes.
+"""ODT: the body of a text document in document order, as Markdown blocks, then its notes.
 
-What was deleted under change tracking, comments, generated indexes, headers and footers stay out.
+Tracked deletions, comments, generated indexes, headers and footers are left out.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ragbot.errors import ReadError
 _WRAPPERS = {TEXT + name for name in ("section", "index-body", "bibliography", "numbered-paragraph")}
 _ITEMS = {TEXT + "list-item", TEXT + "list-header"}
 _CELLS = {TABLE + "table-cell", TABLE + "covered-table-cell"}
-_HEADING_LONGEST = 200
-_MOST_COLUMNS = 200
+_MAX_HEADING_CHARACTERS = 200
+_MAX_COLUMNS = 200
 
 _Parents = Mapping[str, str]
 
@@ -39,13 +39,13 @@ def extract(source: Source) -> Extract:
 
 
 def _parents(content: Element) -> _Parents:
-    """The style that each style of the content stands on: "P1" is made for a place, "Title" is what it means."""
+    """The parent of each style of the content: an automatic style such as "P1" inherits from a named one such as "Title"."""
     styles = content.iter(f"{STYLE}style")
     return {style.get(f"{STYLE}name") or "": style.get(f"{STYLE}parent-style-name") or "" for style in styles}
 
 
 def _blocks(parent: Element, parents: _Parents, depth: int = 0) -> Iterator[Block]:
-    """`depth` is that of the list that the parent is an item of; its first paragraph alone is the item."""
+    """The blocks of an element. `depth` is the list depth if it is a list item; only its first paragraph becomes the item."""
     first = True
     for child in parent:
         if child.tag in {TEXT + "p", TEXT + "h"}:
@@ -65,7 +65,7 @@ def _blocks(parent: Element, parents: _Parents, depth: int = 0) -> Iterator[Bloc
 
 def _paragraph(paragraph: Element, parents: _Parents, depth: int) -> Iterator[Block]:
     text, style = odf.text(paragraph), paragraph.get(f"{TEXT}style-name") or ""
-    short = len(text) <= _HEADING_LONGEST
+    short = len(text) <= _MAX_HEADING_CHARACTERS
     if not text:
         pass
     elif paragraph.tag == TEXT + "h" and short:
@@ -78,7 +78,7 @@ def _paragraph(paragraph: Element, parents: _Parents, depth: int) -> Iterator[Bl
 
 
 def _boxes(element: Element, parents: _Parents) -> Iterator[Block]:
-    """The text boxes and shapes that hang on a paragraph, outermost first; notes come at the end."""
+    """The text boxes and shapes anchored in a paragraph, outermost first, without notes, which come last."""
     for child in element:
         if odf.is_drawn(child):
             yield from _blocks(child, parents)
@@ -87,7 +87,7 @@ def _boxes(element: Element, parents: _Parents) -> Iterator[Block]:
 
 
 def _table(table: Element, parents: _Parents) -> Iterator[Block]:
-    """Rows become lines. A table of one cell, or one that holds tables, is layout: its content flows."""
+    """The table as one line per row. A table of one cell, or one that holds tables, is layout: its blocks are read as text."""
     rows = [list(_cells(row)) for row in odf.rows(table)]
     if len(rows) == 1 and len(rows[0]) == 1 or next(table.iterdescendants(TABLE + "table"), None) is not None:
         for row in rows:
@@ -99,11 +99,11 @@ def _table(table: Element, parents: _Parents) -> Iterator[Block]:
 
 
 def _cells(row: Element) -> Iterator[Element]:
-    """The cells, one for each column; of several columns the text stands in the first."""
+    """The cells, one per column; a cell that spans several has its text in the first."""
     for cell in row:
         if cell.tag in _CELLS:
             yield cell
-            for _ in range(odf.number(cell, f"{TABLE}number-columns-repeated", _MOST_COLUMNS) - 1):
+            for _ in range(odf.number(cell, f"{TABLE}number-columns-repeated", _MAX_COLUMNS) - 1):
                 yield cell.makeelement(TABLE + "covered-table-cell")
 
 

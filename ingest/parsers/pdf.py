@@ -1,8 +1,8 @@
-"""PDF: the text of each page, where each page begins, its form and the names of its attachments.
+"""PDF: the text of each page, the page offsets, form fields and the names of attachments.
 
-PDFium gives the text: it is many times faster than pypdf and resolves ligatures (decision 0015). pypdf
-reads what PDFium cannot: pages whose words run together, writing from right to left, forms. A page
-without text is looked at by optical character recognition. Columns and tables come line by line.
+PDFium extracts the text: it is many times faster than pypdf and resolves ligatures (decision 0015). pypdf
+extracts what PDFium cannot: pages whose words run together, right-to-left scripts, forms. A page
+without text goes through optical character recognition (OCR). Columns and tables are read line by line.
 """
 
 from __future__ import annotations
@@ -24,52 +24,52 @@ from ingest.parsers.formats import Extract, Source
 from ingest.parsers.titles import first_line, one_line, sensible
 from ragbot.errors import BrokenError, EmptyError, LockedError
 
-# pypdf logs what it repairs. Where an application sets up no logging, Python would print that
-# to stderr; a handler that does nothing prevents it, and hides nothing from one that does.
+# pypdf logs its repairs. Without logging set up, Python would print them to stderr; a null handler
+# prevents that, and hides nothing from an application that sets up logging.
 log = logging.getLogger(__name__)
 logging.getLogger("pypdf").addHandler(logging.NullHandler())
 
-MOST_PAGES = 20_000
+MAX_PAGES = 20_000
 _GAP = "\n\n"
 _OCR_DPI = 200
-_OCR_MOST_SIDE = 3_000
-_SCANNED = 16
-"""A page with fewer letters than this is looked at as a picture: scans carry a number or a stamp at most."""
+_MAX_OCR_SIDE_PIXELS = 3_000
+_MIN_TEXT_LETTERS = 16
+"""A page with fewer letters or digits goes through OCR: the text layer of a scan holds a page number or a stamp at most."""
 _UNMAPPED = re.compile(r"(?:/[A-Za-z]{1,8}\d{1,5}(?!\w)){2,}|/g\d+|(?:\(cid:\d+\))+")
-_UNKNOWN = frozenset({"Cn", "Co", "Cc", "Cs"})
-_CUT = re.compile(r"(?<![\w-])([\w-]*[^\W\d_])[-\xad]\n(\w+)(\S*)(?: ?\n| |$)?")
-"""A word that goes on in the next line. A digit before the hyphen is none: some reports write a minus behind a number."""
+_UNKNOWN_CATEGORIES = frozenset({"Cn", "Co", "Cc", "Cs"})
+_CUT_WORD = re.compile(r"(?<![\w-])([\w-]*[^\W\d_])[-\xad]\n(\w+)(\S*)(?: ?\n| |$)?")
+"""A word hyphenated at a line end. No digit may precede the hyphen: some reports write a minus after a number."""
 _HYPHEN_SIGN = re.compile("\ufffe\n?")
-"""What PDFium writes for a hyphen and the line end after it."""
+"""PDFium's sign for a hyphen at a line end, and the line end."""
 _WORD = re.compile(r"(?<![-\xad]\n)\b[^\W\d_]+\b(?![-\xad]\n)")
 _COMPOUND = re.compile(r"(?<!\w)(\w+)-(?=(\w+))")
-_ALSO = frozenset({"and", "or", "und", "oder"})
-_LONGEST_PREFIX = 3
+_CONJUNCTIONS = frozenset({"and", "or", "und", "oder"})
+_MAX_PREFIX_LETTERS = 3
 _RUN_TOGETHER = re.compile(r"[A-Za-z]{20,}")
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 
 
 def extract(source: Source) -> Extract:
-    """The pages, joined by a blank line; a page of which much is lost counts as failed."""
-    file = _opened(source)
+    """The pages, separated by blank lines; a page that loses a tenth of its text or more counts as failed."""
+    file = _open(source)
     count = len(file)
     if not count:
-        raise BrokenError(f"{source.name}: damaged (no page can be found); fetch it again or export it anew")
-    if count > MOST_PAGES:
-        raise BrokenError(f"{source.name}: has {count:,} pages, more than the {MOST_PAGES:,} that are read; split it")
+        raise BrokenError(f"{source.name}: damaged (no page can be found); fetch it again or export it again")
+    if count > MAX_PAGES:
+        raise BrokenError(f"{source.name}: has {count:,} pages, more than the {MAX_PAGES:,} that are read; split it")
     pages = _Pages(source, file)
     found: list[tuple[str, bool]] = []
     letters = 0
     for number in range(count):
         found.append(pages.read(number))
         letters += len(found[-1][0])
-        refuse_long(source.name, letters)  # many pages may be one and the same object of the file
+        refuse_long(source.name, letters)  # a small file may refer to one long page many times
     failed = tuple(number for number, (_, lost) in enumerate(found, 1) if lost)
     texts = _with_headings(_dehyphenated([text for text, _ in found]), file)
     if extras := "\n".join([*pages.form(), *_attachments(file)]):
         texts[-1] = f"{texts[-1]}{_GAP if texts[-1] else ''}{extras}"
     if not any(texts):
-        raise _nothing(source.name, count, len(failed))
+        raise _no_text_error(source.name, count, len(failed))
     title, author = _properties(file)
     return Extract(
         _GAP.join(texts),
@@ -80,38 +80,38 @@ def extract(source: Source) -> Extract:
     )
 
 
-def _opened(source: Source) -> pypdfium2.PdfDocument:
+def _open(source: Source) -> pypdfium2.PdfDocument:
     for password in dict.fromkeys((None, source.password)):
         try:
             return pypdfium2.PdfDocument(source.data, password=password)
         except pypdfium2.PdfiumError as cause:
             if getattr(cause, "err_code", 0) != pypdfium2.raw.FPDF_ERR_PASSWORD:
                 return _repaired(source, cause)
-    raise LockedError(_locked(source))
+    raise LockedError(_locked_message(source))
 
 
 def _repaired(source: Source, cause: Exception) -> pypdfium2.PdfDocument:
-    """The file as pypdf writes it anew: it finds its way through damage that PDFium gives up on."""
-    anew = io.BytesIO()
+    """The file as rewritten by pypdf, which tolerates damage that PDFium does not."""
+    repaired = io.BytesIO()
     try:
         reader = pypdf.PdfReader(io.BytesIO(source.data))
         if reader.is_encrypted and not reader.decrypt(source.password or ""):
-            raise LockedError(_locked(source))
-        pypdf.PdfWriter(clone_from=reader).write(anew)
-        return pypdfium2.PdfDocument(anew.getvalue())
+            raise LockedError(_locked_message(source))
+        pypdf.PdfWriter(clone_from=reader).write(repaired)
+        return pypdfium2.PdfDocument(repaired.getvalue())
     except LockedError:
         raise
-    except Exception as damage:  # on damaged files pypdf raises whatever its own code trips over
+    except Exception as damage:  # on damaged files pypdf raises exceptions of many types
         raise broken(source.name, damage if str(damage) else cause) from damage
 
 
-def _locked(source: Source) -> str:
+def _locked_message(source: Source) -> str:
     wrong = "and this password does not open it" if source.password else ""
     return f"{source.name}: encrypted{wrong and ' ' + wrong}; give its password with --password"
 
 
 class _Pages:
-    """The pages of one file. pypdf opens it when the first page needs it."""
+    """The pages of one file. pypdf opens the file only when a page or the form needs it."""
 
     def __init__(self, source: Source, file: pypdfium2.PdfDocument) -> None:
         self._source = source
@@ -119,7 +119,7 @@ class _Pages:
         self._second: pypdf.PdfReader | None = None
 
     def read(self, number: int) -> tuple[str, bool]:
-        """The text of a page (from 0) without garbled lines, and whether much of it is lost with them."""
+        """The text of a page (number from 0) without garbled lines, and whether a tenth of it or more was garbled."""
         self._source.alive()
         try:
             page = self._file[number]
@@ -129,34 +129,34 @@ class _Pages:
             return self._by_pypdf(number) or ("", True)
         if _runs_together(text) or _RIGHT_TO_LEFT.search(text):
             text, lost = self._by_pypdf(number) or (text, lost)
-        if lost or _letters(text) < _SCANNED:
-            text, lost = self._seen(number, page, text, lost)
+        if lost or _letters(text) < _MIN_TEXT_LETTERS:
+            text, lost = self._recognized(number, page, text, lost)
         page.close()
         return text, lost
 
-    def _seen(self, number: int, page: pypdfium2.PdfPage, text: str, lost: bool) -> tuple[str, bool]:
-        """What recognition makes out on a page, if that is more than its text."""
+    def _recognized(self, number: int, page: pypdfium2.PdfPage, text: str, lost: bool) -> tuple[str, bool]:
+        """The OCR text of a page if it has more letters than its text layer, else the given text."""
         try:
-            seen = clean(_looked_at(page))
+            seen = clean(_recognize(page))
         except Exception as damage:  # of PDFium, OpenCV or OpenVINO
-            log.info("page %d cannot be looked at: %s", number + 1, damage)
+            log.info("page %d cannot be recognized: %s", number + 1, damage)
             return text, True
         return (seen, False) if _letters(seen) > _letters(text) else (text, lost)
 
     def form(self) -> Iterator[str]:
-        """What was filled in, a line for each field."""
+        """The filled form fields, one line each."""
         if self._file.get_formtype() == pypdfium2.raw.FORMTYPE_NONE:
             return
         try:
             fields = self._reader().get_fields() or {}
-        except Exception as damage:  # as above; the pages are worth having
+        except Exception as damage:  # pypdf, as above; the pages are still usable
             log.info("the form is unreadable: %s", damage)
             return
         for name, field in fields.items():
             value = field.value
-            said = str(value).removeprefix("/") if isinstance(value, NameObject) else " ".join(clean(str(value or "")).split())
-            if said and said != "Off":
-                yield f"{one_line(clean(name))}: {said}"
+            text = str(value).removeprefix("/") if isinstance(value, NameObject) else " ".join(clean(str(value or "")).split())
+            if text and text != "Off":
+                yield f"{one_line(clean(name))}: {text}"
 
     def _by_pypdf(self, number: int) -> tuple[str, bool] | None:
         try:
@@ -175,7 +175,7 @@ class _Pages:
 
 def _by_pdfium(page: pypdfium2.PdfPage) -> str:
     turned = page.get_rotation()
-    if turned:  # in a page that is shown turned by 90°, PDFium reads lines that were written upright from the last to the first
+    if turned:  # on a page rotated by 90°, PDFium returns upright lines in reverse order
         page.set_rotation(0)
     text_page = page.get_textpage()
     try:
@@ -186,12 +186,12 @@ def _by_pdfium(page: pypdfium2.PdfPage) -> str:
             page.set_rotation(turned)
 
 
-def _looked_at(page: pypdfium2.PdfPage) -> str:
-    """What a person sees on a page."""
+def _recognize(page: pypdfium2.PdfPage) -> str:
+    """The text of the rendered page, by OCR."""
     from ingest.parsers import ocr
 
     side = max(page.get_size())
-    return ocr.read(page.render(scale=min(_OCR_DPI / 72, _OCR_MOST_SIDE / side), rev_byteorder=False).to_numpy()[:, :, :3])
+    return ocr.read(page.render(scale=min(_OCR_DPI / 72, _MAX_OCR_SIDE_PIXELS / side), rev_byteorder=False).to_numpy()[:, :, :3])
 
 
 def _letters(text: str) -> int:
@@ -199,7 +199,7 @@ def _letters(text: str) -> int:
 
 
 def _runs_together(text: str) -> bool:
-    """Whether the spaces between its words are missing: then PDFium has not told the gaps from the letters."""
+    """Whether the spaces between words are missing, because PDFium did not recognize the gaps."""
     run = sum(map(len, _RUN_TOGETHER.findall(text)))
     return run > 0.2 * _letters(text)
 
@@ -210,20 +210,20 @@ def _without_garble(text: str) -> tuple[str, bool]:
 
 
 def _garbled(line: str) -> bool:
-    """Whether a line is glyph names, or characters that mean nothing, for a third of it."""
+    """Whether more than 30 % of a line are glyph names or unassigned characters."""
     signs = [char for char in line if not char.isspace()]
-    unknown = sum(char == "\ufffd" or unicodedata.category(char) in _UNKNOWN for char in signs)
+    unknown = sum(char == "\ufffd" or unicodedata.category(char) in _UNKNOWN_CATEGORIES for char in signs)
     unmapped = sum(map(len, _UNMAPPED.findall(line)))
     return len(signs) > 3 and unknown + unmapped > 0.3 * len(signs)
 
 
 def _dehyphenated(texts: Sequence[str]) -> list[str]:
-    """Words that a line end cut in two are whole again, and the line ends after them.
+    """Join words that are hyphenated at a line end; the line then ends after the word.
 
-    Whether the hyphen is the word's own, the rest of the text may tell, or its form. What tells nothing was cut by the
-    typesetter.
+    The hyphen stays if the text has the compound elsewhere, or if the form of the word asks for it. Otherwise the
+    typesetter added it, and it is removed.
     """
-    if not any(_CUT.search(text) for text in texts):
+    if not any(_CUT_WORD.search(text) for text in texts):
         return list(texts)
     words = {word.lower() for text in texts for word in _WORD.findall(text)}
     compounds = {(left.lower(), right.lower()) for text in texts for left, right in _COMPOUND.findall(text)}
@@ -234,19 +234,19 @@ def _dehyphenated(texts: Sequence[str]) -> list[str]:
             return "-"
         if last + first in words:
             return ""
-        if first in _ALSO:  # "two- and three-dimensional"
+        if first in _CONJUNCTIONS:  # "two- and three-dimensional"
             return "- "
         sides = left[-1] + right[0]
-        alike = (sides.islower() or sides.isupper()) and sides.isalpha()  # scripts without capitals hyphenate nothing
+        alike = (sides.islower() or sides.isupper()) and sides.isalpha()  # only scripts with letter case hyphenate at line ends
         formed = not alike or "-" in left or rest.startswith("-") or 1 in (len(left), len(right))
-        return "-" if formed or len(last) > _LONGEST_PREFIX and {last, first} <= words else ""
+        return "-" if formed or len(last) > _MAX_PREFIX_LETTERS and {last, first} <= words else ""
 
     def joined(match: re.Match[str]) -> str:
         left, right, rest = match.groups()
         end = "\n" if match.end() < len(match.string) else ""
         return f"{left}{hyphen(left, right, rest)}{right}{rest}{end}"
 
-    return [_CUT.sub(joined, text) for text in texts]
+    return [_CUT_WORD.sub(joined, text) for text in texts]
 
 
 def _offsets(texts: Sequence[str]) -> tuple[int, ...]:
@@ -258,9 +258,9 @@ def _offsets(texts: Sequence[str]) -> tuple[int, ...]:
 
 
 def _with_headings(texts: Sequence[str], file: pypdfium2.PdfDocument) -> list[str]:
-    """Marks the lines that the outline of the file calls headings."""
+    """Mark the lines that the outline of the file names as headings."""
     lines = [text.split("\n") for text in texts]
-    plain = [list(page) for page in lines]  # those that are no headings yet
+    plain = [list(page) for page in lines]  # lines that are not headings yet
     try:
         for entry in file.get_toc(max_depth=6):
             at, title = _target(entry), one_line(clean(entry.get_title()))
@@ -281,7 +281,7 @@ def _target(entry: pypdfium2.PdfBookmark) -> int | None:
 
 
 def _same(line: str, title: str) -> bool:
-    """Whether a line is a heading, with or without its number."""
+    """Whether a line equals an outline title, apart from section numbers, punctuation and case."""
     return (
         bool(line)
         and re.sub(r"[\W_]", "", re.sub(r"^[\d.\s]+", "", line)).lower()
@@ -294,15 +294,15 @@ def _attachments(file: pypdfium2.PdfDocument) -> Iterator[str]:
         yield f"Attachment: {one_line(clean(file.get_attachment(number).get_name()))}"
 
 
-def _nothing(name: str, count: int, failed: int) -> BrokenError | EmptyError:
+def _no_text_error(name: str, count: int, failed: int) -> BrokenError | EmptyError:
     pages = "page" if count == 1 else f"{count} pages"
     if failed:
-        return BrokenError(f"{name}: the text of its {pages} cannot be decoded; export it anew, with fonts")
-    return EmptyError(f"{name}: no words can be made out on its {pages}; give a sharper scan, or its text")
+        return BrokenError(f"{name}: the text of its {pages} cannot be decoded; export it again, with fonts")
+    return EmptyError(f"{name}: no text can be recognized on its {pages}; give a sharper scan, or the text")
 
 
 def _properties(file: pypdfium2.PdfDocument) -> tuple[str, str]:
-    """Title and author, as far as they make sense."""
-    said = file.get_metadata_dict(skip_empty=True)
-    author = one_line(clean(said.get("Author", "")))
-    return sensible(clean(said.get("Title", ""))), "" if author.startswith("ARRAY(") else author
+    """Title and author, each "" if missing or implausible."""
+    metadata = file.get_metadata_dict(skip_empty=True)
+    author = one_line(clean(metadata.get("Author", "")))
+    return sensible(clean(metadata.get("Title", ""))), "" if author.startswith("ARRAY(") else author

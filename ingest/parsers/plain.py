@@ -1,4 +1,4 @@
-"""Plain text: characters as they are, line for line. Its title is its name, so none is given here."""
+"""Plain text, kept line by line. No title is returned: the caller takes the name of the file."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from ingest.parsers.formats import Extract, Source
 
 
 def extract(source: Source) -> Extract:
-    """The text, whose lines are the file's own."""
+    """The decoded text; its line numbers are those of the file."""
     return Extract(decode(source.data), lines=True)

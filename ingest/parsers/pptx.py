@@ -1,8 +1,8 @@
-"""PPTX: every slide a page, its title first, then what stands on it in the order of a screen reader, then the notes.
+"""PPTX: each slide is a page: its title, then its shapes in the order of a screen reader, then the notes.
 
-python-pptx opens the file; the XML of the slides is walked here, since python-pptx passes over formulas,
-SmartArt and whatever newer versions wrap in alternatives. Dates, footers and slide numbers stay out, hidden
-slides stay in, so that numbers are those that PowerPoint shows. Element names are those of ECMA-376, part 1.
+python-pptx opens the file; this module walks the XML of the slides itself, since python-pptx skips formulas,
+SmartArt and content that newer versions wrap in alternatives. Dates, footers and slide numbers are left out;
+hidden slides are read, so that page numbers are those that PowerPoint shows. Element names are those of ECMA-376, part 1.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from ragbot.errors import ReadError
 _TITLES = frozenset({"title", "ctrTitle"})
 _FURNITURE = frozenset({"dt", "ftr", "hdr", "sldNum", "sldImg"})
 _LISTS = frozenset({"", "body", "obj"})
-"""The placeholders whose paragraphs are items, if there are several. "" is what a type that is not given means."""
+"""Placeholder types whose paragraphs are list items if there are several. "" stands for a missing type."""
 _CHOICE, _MATH = "Choice", "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"
-_MOST_POINTS = 100
-"""A chart with more points is a curve: its numbers are not read."""
+_MAX_CHART_POINTS = 100
+"""A chart with more points per series is a curve, whose values are not read."""
 
 
 def extract(source: Source) -> Extract:
-    """The slides, in their order."""
+    """The text of the slides, in order."""
     archive = Archive(source)
     archive.refuse_entities()
     archive.refuse_strict("a PowerPoint presentation (.pptx)")
@@ -46,7 +46,7 @@ def extract(source: Source) -> Extract:
         title, author = _properties(show)
     except (ReadError, MemoryError):
         raise
-    except Exception as damage:  # on damaged files python-pptx raises whatever its own code trips over
+    except Exception as damage:  # on damaged files python-pptx raises exceptions of many types
         raise broken(source.name, damage) from damage
     text, starts = blocks.write_pages(pages)
     heading = next(filter(None, map(blocks.first_heading, pages)), "")
@@ -67,7 +67,7 @@ def _slide(slide: Slide, source: Source) -> Iterator[Block]:
 
 
 def _shapes(tree: Element) -> Iterator[Element]:
-    """The shapes, those in groups too; of alternatives the first, which is what newer versions show."""
+    """The shapes, those in groups included; of alternatives the first, as newer versions show it."""
     for child in tree:
         name = markup.local(child)
         if name in {"grpSp", "AlternateContent", _CHOICE}:
@@ -94,7 +94,7 @@ def _shape(shape: Element, slide: Slide, source: Source) -> Iterator[Block]:
 
 
 def _placeholder(shape: Element) -> str | None:
-    """The type of a placeholder, "" if it does not say; None for any other shape."""
+    """The type of a placeholder, "" if it is not given; None for any other shape."""
     found = next(shape.iter(qn("p:ph")), None)
     return None if found is None else found.get("type") or ""
 
@@ -130,13 +130,13 @@ def _graphic(frame: Element, slide: Slide, source: Source) -> Iterator[Block]:
             case "chart":
                 if (chart := _part(slide, child.get(qn("r:id")), source)) is not None:
                     yield from _chart(chart)
-            case "relIds":  # SmartArt: its words are in a part of their own
+            case "relIds":  # SmartArt: its text is in a part of its own
                 if (diagram := _part(slide, child.get(qn("r:dm")), source)) is not None:
                     yield from (Block("item", text) for point in _points(diagram) if (text := _text(point)))
 
 
 def _part(slide: Slide, relation: str | None, source: Source) -> Element | None:
-    """The XML of a part that a slide refers to; None if there is none, as in files cut down by other programs."""
+    """The XML of a part that a slide refers to; None if it is missing, as in files reduced by other programs."""
     if relation is None or relation not in slide.part.rels or slide.part.rels[relation].is_external:
         return None
     return markup.parse(slide.part.related_part(relation).blob, source.name)
@@ -149,7 +149,7 @@ def _points(diagram: Element) -> Iterator[Element]:
 
 
 def _table(table: Element) -> Block | None:
-    """What is merged stands once, in its first cell."""
+    """The table as a block; a merged cell has its text in the first cell only."""
     return blocks.table(
         [
             " ".join(filter(None, map(_text, cell.iter(qn("a:p")))))
@@ -162,7 +162,7 @@ def _table(table: Element) -> Block | None:
 
 
 def _chart(chart: Element) -> Iterator[Block]:
-    """The title, then a row for each category."""
+    """The title of a chart, then a table with one row per category."""
     title = chart.find("{*}chart/{*}title")
     if title is not None and (text := " ".join(filter(None, map(_text, title.iter(qn("a:p")))))):
         yield Block("paragraph", f"Chart: {text}")
@@ -173,19 +173,19 @@ def _chart(chart: Element) -> Iterator[Block]:
     head = ["", *("" if name is None else name.text or "" for name in names)]
     categories = _values(series[0], "cat") or _values(series[0], "xVal")
     columns = [_values(each, "val") or _values(each, "yVal") for each in series]
-    if max(map(len, columns)) > _MOST_POINTS:
+    if max(map(len, columns)) > _MAX_CHART_POINTS:
         columns = []
     yield from filter(None, [blocks.table([head, *map(list, zip_longest(categories, *columns, fillvalue=""))])])
 
 
 def _values(series: Element, name: str) -> list[str]:
-    """The cached values of a series, by their index."""
+    """The cached values of a series, in the order of their index, "" where one is missing."""
     values = {int(point.get("idx") or 0): point.findtext("{*}v") or "" for point in series.iterfind(f"{{*}}{name}//{{*}}pt")}
     return [values.get(at, "") for at in range(max(values) + 1)] if values and max(values) < 100_000 else []
 
 
 def _properties(show: Presentation) -> tuple[str, str]:
-    """Title and author. Looked at only where the file has them: python-pptx would make some up."""
+    """Title and author, "" if the file has no core properties: python-pptx would invent defaults."""
     relations = show.part.package._rels.values()
     if all(relation.reltype != RELATIONSHIP_TYPE.CORE_PROPERTIES for relation in relations):
         return "", ""

@@ -1,6 +1,6 @@
-"""JSON and JSON lines: "key: value" for each value, with the path to it as its key.
+"""JSON and JSON lines: one "path: value" per value, where the path joins the keys.
 
-Numbers stand as they are written, however long. Knows no vocabulary.
+Numbers are kept as written, however long. The parser knows no schema.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from ingest.parsers.formats import Extract, Source
 from ragbot.errors import BrokenError
 
 _GAP = "\n\n"
-_MOST_BAD = 0.5
-_LONGEST_PATH = 120
+_MAX_BAD_SHARE = 0.5
+"""With a larger share of lines that are not JSON, a file is not JSON lines."""
+_MAX_PATH_CHARACTERS = 120
 
 Value: TypeAlias = "dict[str, Value] | list[Value] | str | bool | None"
 
 
 def extract(source: Source) -> Extract:
-    """A JSON document, a paragraph for each record; or records line by line, whose lines are the file's own."""
+    """A JSON document, one paragraph per record; or JSON lines, one record per line of the file."""
     text = decode(source.data)
     try:
         return Extract(clean(_GAP.join(_paragraphs(parsed(text), ""))))
@@ -36,18 +37,18 @@ def extract(source: Source) -> Extract:
 
 
 def parsed(text: str) -> Value:
-    """A JSON document. Numbers come as they are written. Raises JSONDecodeError, or RecursionError if too deep."""
+    """Parse a JSON document, numbers as strings. Raises JSONDecodeError, or RecursionError if it nests too deeply."""
     value: Value = json.loads(text.removeprefix("\ufeff"), parse_int=str, parse_float=str, parse_constant=str, strict=False)
     return value
 
 
 def too_deep(name: str) -> BrokenError:
-    """The refusal of a document that no program writes."""
-    return BrokenError(f"{name}: nests too deeply to be read; export it anew, flatter")
+    """The error for a document that nests too deeply."""
+    return BrokenError(f"{name}: nests too deeply to be read; export it with less nesting")
 
 
 def _lines(lines: Sequence[str]) -> list[str] | None:
-    """Each line as one: a record, or as it stands where it is damaged. None if most are not records."""
+    """Each line as one record, a damaged one unchanged; None if most lines are not JSON."""
     written, bad, full = [], 0, 0
     for line in lines:
         full += bool(line.strip())
@@ -56,11 +57,11 @@ def _lines(lines: Sequence[str]) -> list[str] | None:
         except (json.JSONDecodeError, RecursionError):
             bad += 1
             written.append(line)
-    return written if bad <= _MOST_BAD * full and full > 1 else None
+    return written if bad <= _MAX_BAD_SHARE * full and full > 1 else None
 
 
 def _paragraphs(value: Value, path: str) -> Iterator[str]:
-    """What belongs together: each record of a list, each object in an object, the single values between them."""
+    """The paragraphs of a value: one per record of a list, per nested object, and per run of single values between them."""
     if isinstance(value, list) and any(isinstance(one, dict | list) for one in value):
         for one in value:
             yield from filter(None, ["\n".join(_pairs(one, path))])
@@ -84,7 +85,7 @@ def _paragraphs(value: Value, path: str) -> Iterator[str]:
 
 
 def _pairs(value: Value, path: str) -> Iterator[str]:
-    """A line for each value in it; the members of a list of objects are counted from 1."""
+    """One "path: value" line per value; the members of a list of objects are numbered from 1."""
     if isinstance(value, dict):
         for key, one in value.items():
             yield from _pairs(one, _joined(path, key))
@@ -92,9 +93,9 @@ def _pairs(value: Value, path: str) -> Iterator[str]:
         for number, one in enumerate(value, 1):
             yield from _pairs(one, f"{path}[{number}]")
     else:
-        said = ", ".join(map(_said, value)) if isinstance(value, list) else _said(value)
-        if said:
-            yield f"{path}: {said}" if path else said
+        value_text = ", ".join(map(_value_text, value)) if isinstance(value, list) else _value_text(value)
+        if value_text:
+            yield f"{path}: {value_text}" if path else value_text
 
 
 def _flat(value: Value, path: str) -> Iterator[str]:
@@ -103,10 +104,10 @@ def _flat(value: Value, path: str) -> Iterator[str]:
 
 def _joined(path: str, key: str) -> str:
     name = " ".join(key.split())
-    return (f"{path}.{name}" if path else name)[-_LONGEST_PATH:]
+    return (f"{path}.{name}" if path else name)[-_MAX_PATH_CHARACTERS:]
 
 
-def _said(value: Value) -> str:
+def _value_text(value: Value) -> str:
     match value:
         case True | False:
             return str(value).lower()

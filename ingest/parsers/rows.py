@@ -1,4 +1,4 @@
-"""Tables of cells to lines, each of which can be understood by itself: "Name: Ana; Room: 12". Knows no file format."""
+"""Render table rows as lines that can be understood alone: "Name: Ana; Room: 12". Knows no file format."""
 
 from __future__ import annotations
 
@@ -10,45 +10,46 @@ from itertools import takewhile
 from ingest.parsers.damage import refuse_long
 from ragbot.errors import BrokenError
 
-MOST_CELLS = 1_000_000
-"""What a workbook or a CSV file may hold: more is a database, which is not what passages are made for."""
+MAX_CELLS = 1_000_000
+"""The limit of filled cells in a workbook or CSV file. A larger one is a database, which passages do not suit."""
 
 _VALUE = re.compile(r"[-+−]?[\d\s.,:/%()€$£¥–-]+|true|false|.*(?:@|://).*", re.IGNORECASE | re.DOTALL)
 _YEAR = re.compile(r"(?:1[89]|20|21)\d\d")
-_LONGEST_NAME = 100
-_FIRST = 20
-"""The header, if there is one, is among so many rows."""
-_PREVIEW = 50
+_MAX_COLUMN_NAME_CHARACTERS = 100
+_HEADER_SEARCH_ROWS = 20
+"""The header is looked for in this many rows from the top."""
+_PREVIEW_ROWS = 50
+"""This many rows below a row are examined to decide whether it is a header."""
 
 Row = Sequence[str]
 
 
 @dataclass(slots=True)
 class Tally:
-    """Counts the cells of a file, named for its message."""
+    """Counts the filled cells and characters of the file `name`."""
 
     name: str
     cells: int = 0
-    letters: int = 0
+    characters: int = 0
 
     def add(self, row: Row, times: int = 1) -> None:
-        """Count a row. Raises BrokenError if the file has more than is read."""
+        """Count a row `times` times. Raises BrokenError if the file exceeds a limit."""
         self.cells += sum(map(bool, row)) * times
-        self.letters += sum(map(len, row)) * times
-        refuse_long(self.name, self.letters)
-        if self.cells > MOST_CELLS:
+        self.characters += sum(map(len, row)) * times
+        refuse_long(self.name, self.characters)
+        if self.cells > MAX_CELLS:
             raise too_large(self.name)
 
 
 def too_large(name: str) -> BrokenError:
-    """The refusal of a file with too many cells."""
-    return BrokenError(f"{name}: has more than {MOST_CELLS:,} cells; split it")
+    """The error for a file with too many cells."""
+    return BrokenError(f"{name}: has more than {MAX_CELLS:,} cells; split it")
 
 
 def written(rows: Sequence[Row]) -> Iterator[str]:
-    """One line for each row, "" for an empty one, below which a further table may begin.
+    """Render each row as one line, "" for an empty row, after which another table may begin.
 
-    Below a header a value stands with the name of its column, else cells are joined by " | ".
+    Below a header each value follows the name of its column; without one, cells are joined by " | ".
     """
     header = header_at(rows)
     names = [] if header is None else [_flat(cell) for cell in rows[header]]
@@ -56,9 +57,11 @@ def written(rows: Sequence[Row]) -> Iterator[str]:
     for number, row in enumerate(rows):
         cells = [_flat(cell) for cell in row]
         filled = [cell for cell in cells if cell]
-        if header is None or number <= header or below_gap and len(filled) < 2:  # also the title of a further table
+        if (
+            header is None or number <= header or below_gap and len(filled) < 2
+        ):  # one cell after an empty row: the title of another table
             yield " | ".join(cells).strip(" |")
-        elif below_gap and _names_another(filled, rows[number + 1 : number + 1 + _PREVIEW]):
+        elif below_gap and _names_another(filled, rows[number + 1 : number + 1 + _PREVIEW_ROWS]):
             names = cells
             yield " | ".join(cells).strip(" |")
         else:
@@ -67,31 +70,32 @@ def written(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def header_at(rows: Sequence[Row]) -> int | None:
-    """The number, from 0, of the row that names the columns. Above it there may be titles of one cell each."""
-    for number, row in enumerate(rows[:_FIRST]):
+    """The number, from 0, of the header row; None if there is none. Titles of one cell each may precede it."""
+    for number, row in enumerate(rows[:_HEADER_SEARCH_ROWS]):
         filled = [cell.strip() for cell in row if cell.strip()]
         if len(filled) < 2:
             continue
-        below = rows[number + 1 : number + 1 + _PREVIEW]
+        below = rows[number + 1 : number + 1 + _PREVIEW_ROWS]
         widest = max((sum(bool(cell.strip()) for cell in other) for other in below), default=0)
         return number if widest and widest <= len(filled) + 1 and _are_names(filled) else None
     return None
 
 
 def _names_another(filled: Sequence[str], below: Sequence[Row]) -> bool:
-    """Whether a row below an empty one names the columns of a further table: names, with values under them."""
+    """Whether a row after an empty one is the header of another table: names, with values below them."""
     table = list(takewhile(any, below))
     return _are_names(filled) and any(_VALUE.fullmatch(cell.strip()) for row in table for cell in row if cell.strip())
 
 
 def _are_names(cells: Sequence[str]) -> bool:
-    """Whether cells name columns: short texts, all different; years, if they follow each other."""
+    """Whether cells can be column names: short, all different and not values, except years at equal steps."""
     years = [int(cell) for cell in cells if _YEAR.fullmatch(cell)]
     steps = {later - earlier for earlier, later in zip(years, years[1:], strict=False)}
     series = len(steps) == 1 and steps != {0} and len(years) < len(cells)
     unique = len({cell.casefold() for cell in cells}) == len(cells)
     return unique and all(
-        len(cell) <= _LONGEST_NAME and (not _VALUE.fullmatch(cell) or series and _YEAR.fullmatch(cell)) for cell in cells
+        len(cell) <= _MAX_COLUMN_NAME_CHARACTERS and (not _VALUE.fullmatch(cell) or series and _YEAR.fullmatch(cell))
+        for cell in cells
     )
 
 

@@ -1,7 +1,7 @@
-"""CSV and TSV: one line for each record, below the header with the names of its columns.
+"""CSV and TSV: one line per record, each value with the name of its column.
 
-The delimiter is the one by which the first records come out most alike. csv.Sniffer was not taken: it
-takes a letter or a colon for one where a file has a single column, and fails on quotes.
+The delimiter is the one that gives the first records the most uniform width. csv.Sniffer is not used: in a
+file with a single column it takes a letter or a colon for the delimiter, and it fails on quotes.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from ingest.parsers import rows
 from ingest.parsers.characters import decode
 from ingest.parsers.formats import Extract, Source
 
-_DELIMITERS = "\t;|,"  # among equals the comma is last: it may stand in numbers
+_DELIMITERS = "\t;|,"  # on a tie the comma is last: it may be part of a number
 _SAMPLE_LINES = 200
-_MOST_STRAYS = 20
-"""With more stray quotes than these, quotes are letters in all that follows: each costs a look for its end."""
+_MAX_STRAY_QUOTES = 20
+"""After this many stray quotes, quotes are plain characters in the rest of the file: each costs a search for its end."""
 _END = "\0"
-"""A line that no text holds, since `decode` takes it out."""
+"""A line that no text holds, since `decode` removes NUL."""
 
 
 def extract(source: Source) -> Extract:
-    """The records. Where each is one line of the file, the lines are the file's own."""
+    """The records, one per line. If no record spans lines, the line numbers are those of the file."""
     text = decode(source.data)
     lines = text.split("\n")
     records = _records(lines, _delimiter(lines[:_SAMPLE_LINES]))
-    if records is None:  # quotes that never close: better as it stands than torn
+    if records is None:  # quotes that never close: the text is kept unchanged
         return Extract(text, lines=True)
     tally = rows.Tally(source.name)
     for record in records:
@@ -39,10 +39,10 @@ def extract(source: Source) -> Extract:
 
 
 def _records(lines: Sequence[str], delimiter: str) -> list[list[str]] | None:
-    """The records; None if they cannot be told apart.
+    """Parse the records; None if they cannot be separated.
 
-    A cell in quotes may span lines. Where its quotes are not as programs write them, or never close, the first may be
-    a stray one, which would swallow the records after it: a line that leaves it open is read with quotes as letters.
+    A quoted cell may span lines. Where the quotes are malformed or never close, the opening quote may be a stray
+    one, which would swallow the records after it: such a line is parsed with quotes as plain characters.
     """
     read = partial(csv.reader, delimiter=delimiter, skipinitialspace=True)
     records: list[list[str]] = []
@@ -58,11 +58,11 @@ def _records(lines: Sequence[str], delimiter: str) -> list[list[str]] | None:
                 alone = list(read([f"{lines[at]}\n", _END]))
                 if alone[-1] != [_END]:
                     alone, strays = list(read([f"{lines[at]}\n"], quoting=csv.QUOTE_NONE)), strays + 1
-                if strays == _MOST_STRAYS:
+                if strays == _MAX_STRAY_QUOTES:
                     read = partial(read, quoting=csv.QUOTE_NONE)
                 records.append(alone[0])
                 at += 1
-    except csv.Error:  # a cell longer than csv takes
+    except csv.Error:  # a cell longer than the limit of the csv module
         return None
     return records
 
@@ -72,7 +72,7 @@ def _delimiter(lines: Sequence[str]) -> str:
 
 
 def _likeness(lines: Sequence[str], delimiter: str) -> float:
-    """How many of the first records have as many cells as most of them; 0 if that is one."""
+    """The share of the first records with the most common number of cells; 0 if that number is one."""
     records = [record for record in islice(_records(lines, delimiter) or [], _SAMPLE_LINES) if record]
     widths = [len(record) for record in records]
     usual = max(set(widths), key=widths.count, default=0)

@@ -1,7 +1,7 @@
-"""XLSX, XLSM and XLS: every sheet a page, every row a line. What is hidden as a whole sheet is left out.
+"""XLSX, XLSM and XLS: each sheet is a page, each row a line; hidden sheets are left out.
 
-calamine gives the values, without their number formats; of those the percentages of XLSX are put back here.
-Formulas come as the results that were saved with them, errors as nothing. Hidden rows and columns are read.
+calamine returns the values without their number formats; this module restores the percentages of XLSX.
+A formula is read as its saved result, an error as an empty cell. Hidden rows and columns are read.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from ingest.parsers.formats import Extract, Source
 from ingest.parsers.titles import sensible
 from ragbot.errors import BrokenError, LockedError, ReadError
 
-MOST_AREA = 10_000_000
-"""calamine keeps a sheet as a full rectangle, so that two cells far apart would take all memory."""
+MAX_RECTANGLE_CELLS = 10_000_000
+"""The limit for the bounding rectangle of a sheet, which calamine keeps in memory in full."""
 _BOOK, _RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
 _STYLES, _STRINGS, _CORE = "xl/styles.xml", "xl/sharedstrings.xml", "docprops/core.xml"
 _PACKAGE = "_rels/.rels"
-_MOST_ROWS, _MOST_COLUMNS = 1 << 20, 1 << 14
+_MAX_ROWS, _MAX_COLUMNS = 1 << 20, 1 << 14
 _PLACE = re.compile(r"([A-Za-z]{0,3})([0-9]{1,7})")
-_MOST_EXACT = 2.0**53
-"""Up to here a float holds every whole number."""
+_MAX_EXACT_INTEGER = 2.0**53
+"""A float represents every integer below this exactly."""
 _PERCENT_FORMATS = frozenset({"9", "10"})  # ECMA-376, part 1, 18.8.30
 _QUOTED = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')
 
@@ -42,7 +42,7 @@ _Places = frozenset[tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class _Book:
-    """What calamine gets to read, and what it will not tell: the cells, by sheet, that are percentages."""
+    """The bytes for calamine, the (row, column) of percentages by sheet, from 0, and the properties."""
 
     data: io.BytesIO
     percents: Mapping[str, _Places]
@@ -51,7 +51,7 @@ class _Book:
 
 
 def extract(source: Source) -> Extract:
-    """The sheets that are to be seen, in the order of their tabs."""
+    """The text of the visible sheets, in the order of their tabs."""
     book = _prepared(source) if source.data.startswith(b"PK") else _Book(io.BytesIO(source.data), {})
     try:
         tally = rows.Tally(source.name)
@@ -61,7 +61,7 @@ def extract(source: Source) -> Extract:
         raise LockedError(f"{source.name}: encrypted, which is not read; save it without a password") from cause
     except (ReadError, MemoryError, KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as damage:  # a panic of its Rust code is not an Exception
+    except BaseException as damage:  # a panic in calamine's Rust code is not an Exception
         raise broken(source.name, Exception(*damage.args)) from damage
     text, starts = blocks.write_pages(pages)
     return Extract(text, title=book.title, author=book.author, pages=starts)
@@ -75,7 +75,7 @@ def _visible(workbook: CalamineWorkbook, source: Source) -> Iterator[CalamineShe
 
 
 def _page(sheet: CalamineSheet, book: _Book, tally: rows.Tally) -> list[Block]:
-    if sheet.height * sheet.width > MOST_AREA:
+    if sheet.height * sheet.width > MAX_RECTANGLE_CELLS:
         raise rows.too_large(tally.name)
     top, left = sheet.start or (0, 0)
     percents = book.percents.get(sheet.name, frozenset())
@@ -95,14 +95,14 @@ def sheet_blocks(name: str, lines: Sequence[Sequence[str]]) -> list[Block]:
 
 
 def _text(value: _Value, percent: bool) -> str:
-    """A value as a sheet shows it; dates by ISO 8601, numbers with the 15 digits that Excel keeps."""
+    """A value as text: dates by ISO 8601, numbers with the 15 digits that Excel keeps."""
     match value:
         case bool():
             return "TRUE" if value else "FALSE"
         case int() | float() if percent:
             return f"{value * 100:.12g}%"
-        case int() | float():  # + 0: no minus before a zero; a long whole number is the number of a card or an account
-            return str(int(value)) if 1e15 <= abs(value) < _MOST_EXACT else f"{value + 0:.15g}"
+        case int() | float():  # + 0 removes the sign of -0.0; a long integer is a card or account number
+            return str(int(value)) if 1e15 <= abs(value) < _MAX_EXACT_INTEGER else f"{value + 0:.15g}"
         case datetime.datetime() if not (value.hour or value.minute or value.second):
             return value.date().isoformat()
         case datetime.datetime():
@@ -116,14 +116,14 @@ def _text(value: _Value, percent: bool) -> str:
 
 
 def _prepared(source: Source) -> _Book:
-    """A copy that holds what is read and no more: calamine unpacks without a limit, and takes any place for a cell."""
+    """A checked copy with only the parts that are read: calamine unpacks without a limit and accepts any cell position."""
     opened = Archive(source)
     opened.refuse_entities()
     by_lower = {name.lower(): name for name in sorted(opened.names)}
     wanted = (_PACKAGE, _BOOK, _RELATIONS, _STYLES, _STRINGS)
     members = {by_lower[name]: opened.read(by_lower[name]) for name in wanted if name in by_lower}
     if _BOOK not in by_lower or _RELATIONS not in by_lower:
-        raise BrokenError(f"{source.name}: damaged (its list of sheets is missing); fetch it again or export it anew")
+        raise BrokenError(f"{source.name}: damaged (its list of sheets is missing); fetch it again or export it again")
     book = markup.parse(members[by_lower[_BOOK]], source.name)
     relations = markup.parse(members[by_lower[_RELATIONS]], source.name)
     styles = _percent_styles(members.get(by_lower.get(_STYLES, ""), b""), source.name)
@@ -135,11 +135,11 @@ def _prepared(source: Source) -> _Book:
         members[name] = data = opened.read(name)
         percents[sheet] = _scanned(data, styles, source.name, sheet)
     title, author = properties(opened.read(by_lower[_CORE]), source.name) if _CORE in by_lower else ("", "")
-    return _Book(archive.stored(members), percents, title, author)
+    return _Book(archive.uncompressed(members), percents, title, author)
 
 
 def _sheets(book: Element, relations: Element) -> Iterator[tuple[str, str]]:
-    """The name of each sheet, and the member that holds it."""
+    """(name, archive member) of each sheet."""
     targets = {relation.get("Id"): relation.get("Target") or "" for relation in relations}
     for sheet in book.iterfind("{*}sheets/{*}sheet"):
         ids = [value for key, value in sheet.attrib.items() if key.endswith("}id")]
@@ -149,7 +149,7 @@ def _sheets(book: Element, relations: Element) -> Iterator[tuple[str, str]]:
 
 
 def _percent_styles(data: bytes, name: str) -> frozenset[str]:
-    """The numbers, as written in a cell, of the styles that show percentages."""
+    """The style numbers, as cells refer to them, that display percentages."""
     if not data:
         return frozenset()
     root = markup.parse(data, name)
@@ -163,7 +163,7 @@ def _percent_styles(data: bytes, name: str) -> frozenset[str]:
 
 
 class _Walk:
-    """Goes over the cells of a sheet as calamine does; those that do not say where they are follow the one before."""
+    """Walks the cells of a sheet as calamine does; a cell without a position follows the one before."""
 
     def __init__(self, styles: frozenset[str]) -> None:
         self._styles = styles
@@ -172,10 +172,10 @@ class _Walk:
         self._columns: set[int] = set()
         self.percents: set[tuple[int, int]] = set()
         self.lost = False
-        """Whether a cell says that it is where no sheet reaches."""
+        """Whether a cell has a position outside the limits of a sheet."""
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        """Called by the parser with each element."""
+        """Called by the XML parser for each element."""
         kind = tag.rpartition("}")[2]
         if kind == "row":
             row, _ = self._place(attributes, (self._row + 1, 0))
@@ -183,7 +183,7 @@ class _Walk:
         elif kind == "c":
             row, column = self._place(attributes, (max(self._row, 0), self._column))
             self._column = column + 1
-            if row >= _MOST_ROWS or column >= _MOST_COLUMNS:
+            if row >= _MAX_ROWS or column >= _MAX_COLUMNS:
                 self.lost = True
                 return
             self._rows.add(row)
@@ -192,13 +192,13 @@ class _Walk:
                 self.percents.add((row, column))
 
     def close(self) -> None:
-        """Called by the parser at the end."""
+        """Called by the XML parser at the end."""
 
     def _place(self, attributes: Mapping[str, str], following: tuple[int, int]) -> tuple[int, int]:
-        said = attributes.get("r")
-        if not said:
+        reference = attributes.get("r")
+        if not reference:
             return following
-        place = _PLACE.fullmatch(said)
+        place = _PLACE.fullmatch(reference)
         if not place:
             self.lost = True
             return following
@@ -206,22 +206,24 @@ class _Walk:
 
     @property
     def area(self) -> int:
-        """Of the smallest rectangle that holds all cells."""
+        """Number of cells in the bounding rectangle of the sheet."""
         sides = (max(numbers) - min(numbers) + 1 if numbers else 0 for numbers in (self._rows, self._columns))
         return math.prod(sides)
 
 
 def _scanned(data: bytes, styles: frozenset[str], name: str, sheet: str) -> _Places:
-    """The places of the percentages of a sheet. Raises BrokenError if its places span too large a rectangle."""
+    """The positions of the percentages of a sheet. Raises BrokenError if its bounding rectangle is too large."""
     walk = _Walk(styles)
     markup.walk(data, walk, name)
-    if walk.lost or walk.area > MOST_AREA:
-        raise BrokenError(f"{name}: the cells of its sheet {sheet!r} lie too far apart; delete what is empty between them")
+    if walk.lost or walk.area > MAX_RECTANGLE_CELLS:
+        raise BrokenError(
+            f"{name}: the cells of its sheet {sheet!r} lie too far apart; delete the empty rows and columns between them"
+        )
     return frozenset(walk.percents)
 
 
 def _column(letters: str) -> int:
-    """The number, from 0, of a column: A is 0, Z is 25, AA is 26."""
+    """The number of a column, from 0: A is 0, Z is 25, AA is 26."""
     number = 0
     for letter in letters.upper():
         number = number * 26 + ord(letter) - 64
@@ -229,7 +231,7 @@ def _column(letters: str) -> int:
 
 
 def properties(core: bytes, name: str) -> tuple[str, str]:
-    """Title and author by the core properties of an Office file (ECMA-376, part 2, 11)."""
+    """Title and author in the core properties of an Office file (ECMA-376, part 2, 11)."""
     root = markup.parse(core, name)
     title, author = (root.findtext(f"{{http://purl.org/dc/elements/1.1/}}{key}") or "" for key in ("title", "creator"))
     return sensible(title), "" if author == "openpyxl" else author.strip()

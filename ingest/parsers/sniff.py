@@ -1,7 +1,7 @@
-"""What a file is, told from its content; the suffix only decides between kinds of text.
+"""Detect the format of a file from its content; the suffix only decides between kinds of text.
 
-Knows magic numbers and first lines, not how to read anything. Sources: the formats' own
-specifications and the signatures that `file(1)` uses.
+This module knows magic numbers and first lines, but parses nothing. Sources: the specifications of the
+formats and the signatures of `file(1)`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ HEAD_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a file holds, in words, and the format that reads it (None: no reader covers it)."""
+    """What a file holds, in words, and its format; None if no parser reads it."""
 
     what: str
     format: Format | None = None
@@ -88,8 +88,8 @@ _VARIANTS = {
     **dict.fromkeys((".xltx", ".xltm"), "an Excel template"),
 }
 _BY_MIMETYPE = {ODT.content_type: ODT, ODS.content_type: ODS, EPUB.content_type: EPUB}
-"""What the first member of these archives says (OpenDocument 1.3, part 2, 3.3; EPUB 3.3, 4.2.3)."""
-_BY_SUFFIX = {  # texts with a structure of their own, which as plain text would only confuse
+"""Formats by the content of their first archive member (OpenDocument 1.3, part 2, 3.3; EPUB 3.3, 4.2.3)."""
+_BY_SUFFIX = {  # structured texts that would be misleading as plain text
     ".svg": "an SVG image",
     ".mbox": "a mailbox (MBOX)",
     ".ics": "a calendar (ICS)",
@@ -102,7 +102,7 @@ _MAIL_HEADER = re.compile(r"^(From|To|Subject|Date|Received|Return-Path|Delivere
 
 
 def sniff(file: BinaryIO, suffix: str) -> Found:
-    """Tells what an open file holds; `suffix` is lower case, with its dot."""
+    """Detect the format of an open file; `suffix` is lower case, with its dot."""
     head = file.read(HEAD_BYTES)
     if _is_pdf(head, suffix):
         return Found("a PDF", PDF)
@@ -116,7 +116,7 @@ def sniff(file: BinaryIO, suffix: str) -> Found:
         return Found("rich text (RTF)")
     if head.startswith(b"%!PS"):
         return Found("PostScript")
-    if picture := _in_picture(head):  # before all else: uncompressed white looks like letters
+    if picture := _in_picture(head):  # before the text formats: uncompressed white decodes as letters
         return picture
     text = characters.peek(head)
     return _in_binary(head) if text is None else _in_text(text, suffix)
@@ -128,14 +128,14 @@ def encrypted_office(data: bytes) -> bool:
 
 
 def _is_pdf(head: bytes, suffix: str) -> bool:
-    """A PDF may have junk in front (ISO 32000-1, annex H.3.4.1); a text may speak of PDF."""
+    """Other bytes may precede a PDF header (ISO 32000-1, annex H.3.4.1), but a text may also mention it."""
     early = head[:1024]
     at_start = early.lstrip(b"\xef\xbb\xbf \t\r\n\0").startswith(b"%PDF-")
     return at_start or (suffix == ".pdf" and b"%PDF-" in early)
 
 
 def _in_ole(file: BinaryIO, suffix: str) -> Found:
-    """An old Office file, by the names of its streams, which mostly stand early in its directory ([MS-CFB] 2.6)."""
+    """The kind of an old Office file, by its stream names, which are mostly early in the directory ([MS-CFB] 2.6)."""
     file.seek(0)
     head = file.read(52)
     shift, first = int.from_bytes(head[30:32], "little"), int.from_bytes(head[48:52], "little")
@@ -156,7 +156,7 @@ def _in_zip(file: BinaryIO, suffix: str) -> Found:
             names = archive.namelist()
             kind = _mimetype(archive)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        # Cut short. The reader of the format that it is named for says so better.
+        # Truncated. The parser of the format that the suffix names gives the better message.
         return Found(_called(promised), promised) if promised and promised in _ZIPPED else Found("a damaged zip archive")
     for member, format in _ZIP_MEMBERS:
         if any(member.fullmatch(name) for name in names):
@@ -169,7 +169,7 @@ def _in_zip(file: BinaryIO, suffix: str) -> Found:
 
 
 def _mimetype(archive: zipfile.ZipFile) -> str:
-    """What the archive says it is, "" if nothing that can be read."""
+    """The content of the archive's "mimetype" member; "" if it is missing or unreadable."""
     try:
         with archive.open("mimetype") as member:
             return member.read(100).decode("ascii", "replace").strip()
@@ -182,7 +182,7 @@ def _called(format: Format) -> str:
 
 
 def _in_picture(head: bytes) -> Found | None:
-    """Words may begin as a picture does ("BMW", "GIF89a is"), but only pictures have zeros among their first sizes."""
+    """An image format, or None. A text may begin like one ("BMW", "GIF89a is"), but has no zero bytes in its header."""
     found = _in_binary(head)
     return found if found.format and 0 in head[:20] else None
 
@@ -195,7 +195,7 @@ def _in_binary(head: bytes) -> Found:
 
 
 def _in_text(text: str, suffix: str) -> Found:
-    """HTML by its first tag, whatever the name, save of code; among the rest the suffix decides."""
+    """The kind of a text: HTML by its first tag, unless the suffix names source code; otherwise mostly by the suffix."""
     after = _PREAMBLE.match(text)
     start = after.end() if after else 0
     promised = named(suffix)

@@ -1,12 +1,12 @@
-"""Which of a file's own words can stand as its title. Pure functions."""
+"""Choose a title from the text or properties of a file. Pure functions."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-LONGEST = 200
-_LINE_LONGEST = 120
+MAX_TITLE_CHARACTERS = 200
+_MAX_FIRST_LINE_CHARACTERS = 120
 
 _FILE_NAME = re.compile(r"\.(docx?|dotx?|odt|rtf|indd|qxd|pdf|dvi|ps|tex|pptx?|xlsx?|od[tps]|epub|txt|html?)$", re.IGNORECASE)
 _BY_PROGRAM = re.compile(
@@ -17,13 +17,13 @@ _NOISE = frozenset("*«»\\@#")
 
 
 def one_line(text: str) -> str:
-    """White space becomes single spaces; what is longer than a title is cut."""
+    """Collapse white space to single spaces, and cut to MAX_TITLE_CHARACTERS."""
     line = " ".join(text.split())
-    return line if len(line) <= LONGEST else line[: LONGEST - 1].rstrip() + "…"
+    return line if len(line) <= MAX_TITLE_CHARACTERS else line[: MAX_TITLE_CHARACTERS - 1].rstrip() + "…"
 
 
 def sensible(title: str) -> str:
-    """The title that a file's properties give, or "" where a program put it there or it says nothing."""
+    """The title in the properties of a file; "" if a program generated it or it has hardly any letters."""
     line = one_line(title)
     if _FILE_NAME.search(line) or _BY_PROGRAM.search(line) or not _wordy(line):
         return ""
@@ -31,11 +31,11 @@ def sensible(title: str) -> str:
 
 
 def first_line(text: str) -> str:
-    """The first line that could be a title, of a text without headings."""
+    """The first line that can serve as a title, for a text without headings; "" if there is none."""
     for line in text.split("\n")[:20]:
         short = one_line(line)
         noise = sum(char in _NOISE or unicodedata.category(char).startswith("S") for char in short)
-        if _wordy(short) and len(short) <= _LINE_LONGEST and noise <= 0.1 * len(short):
+        if _wordy(short) and len(short) <= _MAX_FIRST_LINE_CHARACTERS and noise <= 0.1 * len(short):
             return short
     return ""
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ingest import parsers
-from ingest.parsers.damage import MOST_LETTERS
+from ingest.parsers.damage import MAX_TEXT_CHARACTERS
 from ragbot.errors import BrokenError, EmptyError, LockedError, ReadError, UnsupportedError
 from ragbot.types import Document
 
@@ -30,7 +30,7 @@ MOST_SECONDS = 3_600
 """How much processor time a file may take."""
 MOST_SILENCE = 150
 """Seconds without a word after which the process ends itself: longer than whoever asked waits, unless they are gone."""
-LONGEST_ANSWER = 4 * MOST_LETTERS + (16 << 20)
+LONGEST_ANSWER = 4 * MAX_TEXT_CHARACTERS + (16 << 20)
 """Bytes that no answer exceeds: UTF-8 takes four for a letter at most, and what else is said is short."""
 ALIVE = b'"alive"'
 _LONGEST_MESSAGE = 10_000

@@ -1,6 +1,6 @@
-"""XML of any kind: what its elements say, each with the name of its element; running text as paragraphs.
+"""XML of any kind: one "path: text" per element, and mixed content as paragraphs.
 
-Feeds (RSS, Atom) are read as the XML that they are. Knows no vocabulary.
+Feeds (RSS, Atom) are read like any other XML. The parser knows no vocabulary.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from ragbot.errors import BrokenError
 
 _GAP = "\n\n"
 _TAG = re.compile(r"</?(?:p|br|div|span|a|ul|ol|li|b|i|em|strong|img|table|tr|td|h[1-6]|pre|code)\b[^<>]*>", re.IGNORECASE)
-_LONGEST_PATH = 120
+_MAX_PATH_CHARACTERS = 120
 
 
 def extract(source: Source) -> Extract:
-    """A paragraph for each record: an element that repeats, or whose children do not."""
+    """One paragraph per record: an element that repeats, or whose children do not."""
     root = _root(source)
     title = root.findtext("{*}title") or root.findtext("{*}channel/{*}title") or ""
     return Extract(clean(_GAP.join(_paragraphs(root))), title=title)
 
 
 def _root(source: Source) -> Element:
-    """As its declaration says; failing that, as its characters seem to be, without those that XML forbids."""
+    """The root, decoded as declared; if that fails, by the detected encoding without characters that XML forbids."""
     try:
         return markup.parse(source.data, source.name)
     except BrokenError as cause:
@@ -61,14 +61,14 @@ def _paragraphs(element: Element) -> Iterator[str]:
 
 
 def _is_list(element: Element) -> bool:
-    """Whether it holds, at any depth, records that repeat, or running text."""
+    """Whether it holds, at any depth, repeated records or mixed content."""
     inner = [child for child in _children(element) if len(child)]
     repeated = any(times > 1 for times in Counter(child.tag for child in inner).values())
     return repeated or any(_is_mixed(child) or _is_list(child) for child in inner)
 
 
 def _is_mixed(element: Element) -> bool:
-    """Whether it is running text: words with elements between them."""
+    """Whether it has mixed content: text with elements in it."""
     if not len(element):
         return False
     own = (element.text, *(child.tail for child in element))
@@ -80,11 +80,11 @@ def _children(element: Element) -> list[Element]:
 
 
 def _pairs(element: Element, path: str) -> Iterator[str]:
-    """A line for each element with words in it, and for each attribute."""
+    """One line per element with text, and per attribute."""
     children = _children(element) if len(element) else []
     if not children or _is_mixed(element):
-        if said := ", ".join([*filter(None, [_words(element)]), *_attributes(element, "")]):
-            yield f"{path}: {said}" if path else said
+        if value := ", ".join([*filter(None, [_words(element)]), *_attributes(element, "")]):
+            yield f"{path}: {value}" if path else value
         return
     yield from _attributes(element, path)
     for child in children:
@@ -92,18 +92,18 @@ def _pairs(element: Element, path: str) -> Iterator[str]:
 
 
 def _attributes(element: Element, path: str) -> Iterator[str]:
-    """Those of the vocabulary itself: what other namespaces add are mostly hints for programs."""
+    """One line per attribute without a namespace: namespaced ones are mostly hints for programs."""
     for name, value in element.attrib.items():
         if not name.startswith("{") and value.strip():
             yield f"{_joined(path, name)}: {' '.join(value.split())}"
 
 
 def _joined(path: str, name: str) -> str:
-    return (f"{path}.{name}" if path else name)[-_LONGEST_PATH:]
+    return (f"{path}.{name}" if path else name)[-_MAX_PATH_CHARACTERS:]
 
 
 def _words(element: Element) -> str:
-    """The words in an element. Of a web page inside, as feeds have them, the tags are left out."""
+    """The text of an element. Tags of embedded HTML, as in feeds, are removed."""
     words = "".join(element.itertext()) if len(element) else element.text or ""
     if "<" in words and (bare := _TAG.sub(" ", words)) != words:
         words = html.unescape(bare)

@@ -1,1 +1,1 @@
-"""How well the memory finds what judged questions ask for. Reads sets, asks, measures, compares; prints nothing."""
+"""Evaluate retrieval and answers on judged question sets: read a set, run it, measure, compare. Prints nothing."""

@@ -1,4 +1,4 @@
-"""The corpus of a set into a memory of its own, and questions drawn from it."""
+"""Load the corpus of an evaluation set into a memory of its own, and sample its questions."""
 
 from __future__ import annotations
 
@@ -14,29 +14,32 @@ from ragbot.types import EVERYONE, Document
 
 Question = TypeVar("Question")
 Progress = Callable[[str, int, int], None]
-"""Hears what is being done, how much of it is done, and of how much."""
+"""Called with (activity, number done, total)."""
 
 MARK = "evaluation"
 """The key under which the home of an evaluation keeps the name of its set."""
 SCOPE = "evaluation of "
-"""What the scope of a question begins with that has none of its own."""
+"""Prefix of the scope in which a question without a scope of its own is asked."""
 SEED = 20
+"""Seed of the sample of questions."""
 
 
 def fill(memory: Memory, name: str, corpus: Sequence[Entry], progress: Progress) -> int:
-    """Make the memory hold the corpus of the set `name` and nothing else. What is unchanged costs little.
+    """Make the memory hold the corpus of the set `name` and nothing else. Unchanged entries are not embedded again.
 
-    Gives how many entries it refused. Raises InputError if the memory holds something else.
+    Returns the number of entries that were refused. Raises InputError if the memory holds other documents.
     """
     held = memory.kv(MARK)
     if held not in (None, name):
         raise InputError(f"{memory.home}: holds the evaluation of {held}; name another folder for {name}")
     own = {entry.conv or entry.asked for entry in corpus}
     for stored in memory.documents():
-        # A chat of the evaluation remembers what its questions tell, and that goes again; what a person progress stays.
+        # Statements in the questions of an evaluation are remembered, and removed here; those of a person stay.
         asked = held and stored.kind == "turn" and (stored.scope in own or stored.scope.startswith(SCOPE))
         if MARK not in stored.metadata and not asked:
-            raise InputError(f"{memory.home}: holds {stored.uri}, which is no evaluation's; name another folder for it")
+            raise InputError(
+                f"{memory.home}: holds {stored.uri}, which no evaluation has added; name another folder for the evaluation"
+            )
     memory.set_kv(MARK, name)
     taken = set[tuple[str, str]]()
     results = memory.remember_each(document(entry, name) for entry in corpus)
@@ -55,19 +58,19 @@ def fill(memory: Memory, name: str, corpus: Sequence[Entry], progress: Progress)
 
 
 def scope(question: str) -> str:
-    """The scope in which a question is asked that has none of its own."""
+    """The scope in which the question with this id is asked if it has none of its own."""
     return f"{SCOPE}{question}"
 
 
 def document(entry: Entry, name: str) -> Document:
-    """What the memory is given of an entry of the set `name`."""
+    """The document for an entry of the set `name`: a turn if it belongs to a conversation."""
     title = entry.title
     if not entry.conv:
         text, scope = entry.text if entry.text.strip() else title, entry.asked or EVERYONE
         return Document(uri=entry.id, text=text, title=title, scope=scope, metadata={MARK: name})
     if entry.speaker and not entry.text.startswith(entry.speaker):
-        title = " ".join(filter(None, (entry.speaker, title)))  # who said it is what it is found by
-    said = {MARK: name, "speaker": entry.speaker, "session": entry.session}
+        title = " ".join(filter(None, (entry.speaker, title)))  # so that a turn is found by its speaker
+    metadata = {MARK: name, "speaker": entry.speaker, "session": entry.session}
     return Document(
         uri=entry.id,
         text=entry.text,
@@ -75,12 +78,12 @@ def document(entry: Entry, name: str) -> Document:
         kind="turn",
         scope=entry.conv,
         valid_from=moment(entry.date),
-        metadata={key: value for key, value in said.items() if value},
+        metadata={key: value for key, value in metadata.items() if value},
     )
 
 
 def drawn(questions: Sequence[Question], limit: int | None) -> list[Question]:
-    """So many questions, drawn with `SEED`: with a larger limit the same, and more."""
+    """A sample of at most `limit` questions, drawn with `SEED`; a larger limit gives a superset."""
     chosen = list(questions)
     if limit is not None and limit < len(chosen):
         random.Random(SEED).shuffle(chosen)

@@ -1,4 +1,4 @@
-"""Runs and comparisons as tables of text."""
+"""Render runs and comparisons as text tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ragbot.evaluate.retrieval.runs import Estimate, Group, Run, groups
 
 
 def table(run: Run) -> str:
-    """What the run found: all questions, then each category."""
+    """The measures of a run: all questions, then each category."""
     everyone, *categories = groups(run)
     head = [f"{run.set}: {_documents(run)}, {_questions(run)}; {run.model}, ragbot {run.version}"]
     latency = [["p50 ms", "p95 ms"], *([f"{one.latency_ms(50):.1f}", f"{one.latency_ms(95):.1f}"] for one in run.parts)]
@@ -19,7 +19,7 @@ def table(run: Run) -> str:
 
 
 def comparison(compared: Comparison) -> str:
-    """What changed since another run."""
+    """The measures of two runs side by side, with differences and p-values."""
     before = compared.before
     rows = [["part", "measure", "before", "now", "difference", "p"]]
     for one in compared.differences:
@@ -55,23 +55,23 @@ def _rows(group: Group) -> list[list[str]]:
 
 
 def one_line(text: str) -> str:
-    """Without line breaks, whatever a set's names hold."""
+    """Collapse white space to single spaces: names in a set may hold line breaks."""
     return " ".join(text.split())
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """A line for each row, its cells below each other."""
+    """Render rows as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def estimated(one: Estimate) -> str:
-    """A mean with its interval."""
+    """A mean with its confidence interval."""
     return f"{shortened(one.mean)} [{shortened(one.low, 2)}, {shortened(one.high, 2)}]"
 
 
 def shortened(value: float, digits: int = 3) -> str:
-    """Without the 0 before the point."""
+    """A number between 0 and 1 without its leading zero."""
     return f"{value:.{digits}f}".removeprefix("0")
 
 

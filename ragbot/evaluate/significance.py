@@ -1,4 +1,4 @@
-"""How sure a mean is, and whether a difference is more than chance. Arrays in, arrays out."""
+"""Confidence intervals of means, and significance of differences. Works on arrays only."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ SEED = 20
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
 BLOCK = 100
-"""Resamples at a time, which bounds the memory."""
+"""Resamples per step, which bounds the memory."""
 
 Floats = NDArray[np.float64]
 
 
 def interval(values: Floats) -> Floats:
-    """The bootstrap interval of each row's mean: (rows, questions) → (2, rows), low and high.
+    """Bootstrap confidence interval of each row's mean: (rows, questions) → (2, rows), low and high.
 
-    Percentiles of the means of questions drawn with replacement, the same ones for all rows (Efron 1979).
+    Percentiles of the means of resampled questions, the same resamples for all rows (Efron 1979).
     """
     rng, (_, n) = np.random.default_rng(SEED), values.shape
     rows = np.arange(BLOCK)[:, None] * n
@@ -35,13 +35,15 @@ def interval(values: Floats) -> Floats:
 
 
 def p_value(differences: Floats) -> Floats:
-    """How often chance alone gives each row's mean or one further from 0: (rows, questions) → (rows,).
+    """Two-sided p-value of each row's mean difference: (rows, questions) → (rows,).
 
-    The paired randomisation test: were there no difference, each would have either sign (Smucker, Allan and
-    Carterette 2007).
+    Paired randomisation test: under the null hypothesis each difference has either sign with equal probability
+    (Smucker, Allan and Carterette 2007).
     """
     rng, (_, n) = np.random.default_rng(SEED), differences.shape
-    far = np.abs(differences.mean(axis=1)) - 1e-12  # sums in another order differ in the last bits
+    far = (
+        np.abs(differences.mean(axis=1)) - 1e-12
+    )  # sums in another order differ in the last bits, so equal means need a tolerance
     beyond = np.zeros(len(differences))
     for _ in range(RESAMPLES // BLOCK):
         signs = np.where(rng.random((BLOCK, n)) < 0.5, -1.0, 1.0)

@@ -1,1 +1,1 @@
-"""What strangers write, made harmless before a generator or a person sees it."""
+"""Detects instructions in untrusted text, and removes markup that a generator or a page would act on."""

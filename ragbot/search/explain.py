@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from ragbot.search.fuse import FEEDBACK_HITS
 from ragbot.text import chunks as chunking
 from ragbot.text.sentences import sentences
-from ragbot.text.tokens import has_cjk, written
+from ragbot.text.tokens import has_cjk, tokens_with_words
 from ragbot.types import Chunk, Hit, HitFeatures
 
 MAX_WORDS = 6
@@ -53,7 +53,7 @@ def _place(rank: int | None) -> str:
 def matched(text: str, term_weights: Mapping[str, float]) -> list[str]:
     """The words of `text` that were looked for, as it writes them, the weightiest first."""
     found: dict[str, str] = {}
-    for token, word in written(text):
+    for token, word in tokens_with_words(text):
         if term_weights.get(token, 0.0) > 0:
             found.setdefault(token, token if has_cjk(word) else word)
     return [found[token] for token in sorted(found, key=lambda token: -term_weights[token])][:MAX_WORDS]
@@ -64,7 +64,7 @@ def best_sentence(text: str, term_weights: Mapping[str, float]) -> str:
     best, most = "", 0.0
     for span in sentences(text):
         one = text[span.start : span.end]
-        weight = sum(term_weights.get(token, 0.0) for token in {token for token, _ in written(one)})
+        weight = sum(term_weights.get(token, 0.0) for token in {token for token, _ in tokens_with_words(one)})
         if weight > most:
             best, most = one, weight
     words = " ".join(best.split())

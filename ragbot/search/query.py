@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ragbot.text.tokens import content, sought
+from ragbot.text.tokens import content, query_tokens
 
 TURNS = 2
 """How many messages of each side are looked back."""
@@ -50,6 +50,6 @@ def term_weights(said: Sequence[WeightedMessage]) -> dict[str, float]:
     """The tokens to look for, each with the most that it counts in any message."""
     found: dict[str, float] = {}
     for one in said:
-        for token in sought(one.text):
+        for token in query_tokens(one.text):
             found[token] = max(found.get(token, 0.0), one.words)
     return found

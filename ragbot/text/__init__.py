@@ -1,4 +1,4 @@
-"""Pure functions over text: passages, sentences, tokens, questions."""
+"""Pure functions over text: chunking, sentence splitting, tokenizing, analysis of messages."""
 
 import re
 
@@ -6,5 +6,5 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def storable(text: str) -> str:
-    """The text with each half of a broken character replaced by U+FFFD: no file and no database takes those."""
+    """Replace each lone surrogate by U+FFFD: UTF-8, and so every file and database, cannot hold one."""
     return _LONE_SURROGATE.sub("\ufffd", text)

@@ -1,4 +1,4 @@
-"""A document checked, made storable, and cut into new chunks, each with the text that its vector stands for."""
+"""Prepare a document for the store: check it, replace what cannot be stored, split it into new chunks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ragbot.text.tokens import has_words
 from ragbot.types import Document, NewChunk, SourceState
 
 RECORDS = re.compile("csv|tab-separated|jsonl|spreadsheet|ms-excel")
-"""Content types of which a line is a record."""
+"""Matches content types in which each line is a record."""
 GROUP_DOCUMENTS, GROUP_PASSAGES = 256, 256
 """How many documents, or passages, share a pass through the embedder and a transaction."""
 
@@ -39,7 +39,7 @@ _One = TypeVar("_One", bound="Prepared | tuple[Document, InputError]")
 
 
 def new_chunks_of(document: Document) -> list[NewChunk]:
-    """The passages of a document as the store takes them."""
+    """Split a document into chunks, each with its span, page, line, heading, embedded text and its SHA-256."""
     new_chunks, line, counted = list[NewChunk](), 1, 0
     kind = document.metadata.get("content_type", "")
     code, rows = kind.startswith("text/x-"), bool(RECORDS.search(kind))
@@ -63,7 +63,7 @@ def new_chunks_of(document: Document) -> list[NewChunk]:
 
 
 def storable_document(document: Document) -> Document:
-    """A document as it can be stored."""
+    """A copy of the document with lone surrogates replaced in every text field (see `storable`)."""
     return replace(
         document,
         uri=storable(document.uri),
@@ -75,11 +75,11 @@ def storable_document(document: Document) -> Document:
 
 
 def need_words(document: Document) -> None:
-    """Raise InputError for a document that has no address, no scope, or nothing to be found by."""
+    """Raise InputError if the document has no uri, an empty scope, or no word to search for."""
     if not document.uri.strip():
         raise InputError("a document needs a uri: the address that its citations name")
     if not document.scope.strip():
-        raise InputError(f"{document.uri}: its scope is empty; name one, or leave it out for everyone")
+        raise InputError(f"{document.uri}: its scope is empty; name one, or leave it out to show the document to everyone")
     if not has_words(document.text):
         raise InputError(f"{document.uri}: holds no words; nothing was remembered of it")
 

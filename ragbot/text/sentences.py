@@ -1,7 +1,7 @@
-"""Sentences with their spans: the units that are quoted, and that carry an answer.
+"""Split text into sentences with their spans: the units that are quoted as answers.
 
-A line break ends a sentence only where the original meant it (list items, headings, table rows,
-a blank line), since hard-wrapped files break lines in the middle of one.
+A line break ends a sentence only after list items, headings and table rows and at blank lines,
+since hard-wrapped files break lines in the middle of a sentence.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import NamedTuple
 from ragbot.text.tokens import CJK
 
 ITEM = r"[-*+•·–][ \t]|\d{1,3}(?:[.)][ \t]|、)|[（(]\d{1,3}[)）]|[（(]?[一二三四五六七八九十]{1,3}[、)）]"
-"""What an item of a list begins with, as a pattern."""
+"""Pattern of the marker that begins a list item: a bullet or a number, Latin or Chinese."""
 CJK_STOPS = "。！？"
 CLOSERS = "\"'”’」』)）》〉】"
-"""What may stand between a stop and the end of its sentence."""
+"""Quotes and brackets that may follow the full stop within its sentence."""
 
 
 class Span(NamedTuple):
@@ -29,12 +29,12 @@ class Span(NamedTuple):
 _STARTS_ITEM = re.compile(rf"[ \t\u3000]*(?:{ITEM}|#{{1,6}}[ \t]|\||>|```)")
 _ENDS_LINE = re.compile(r"[.!?:;。！？：；…|]['\"”’)\]]*[ \t]*$")
 _RULE = re.compile(r"[ \t]*([=~^\"*+_-])\1{2,}\s*$")
-"""A line that is drawn under a heading, or between two parts."""
+"""A line of repeated signs: the underline of a heading, or a separator."""
 _RECORD = re.compile(r"\s*([^:;\n]{1,40}): ")
-"""How a row of a table begins that is written as "name: value; name: value"."""
-_GOES_ON = re.compile(rf"[{CJK}，、》〉】）」』,-]$")
+"""The beginning of a table row that is written as "name: value; name: value"."""
+_CONTINUES = re.compile(rf"[{CJK}，、》〉】）」』,-]$")
 _STOP = re.compile(
-    r"[《〈][^《》〈〉]{0,60}(?:[》〉]|\Z)"  # a title: what it ends with ends no sentence
+    r"[《〈][^《》〈〉]{0,60}(?:[》〉]|\Z)"  # a Chinese title in brackets: a stop inside it does not end the sentence
     r"|(?P<stop>(?<![.!?…])[.!?…]+['\"”’)\]*_]*(?=\s)"
     rf"|(?<![{CJK_STOPS}])[{CJK_STOPS}]++[{CLOSERS}]*+(?![，、；：—,;:]))"
 )
@@ -44,31 +44,31 @@ _ABBREVIATION = re.compile(
 )
 _ITEM_NUMBER = re.compile(r"\s*\d{1,3}\.")
 _TRIM = " \t\n\r\f\v\u3000"
-_SHORT_LINE = 60
-"""A line this short that does not end like prose is a heading or a row, not a wrapped line."""
+_MAX_SHORT_LINE_CHARACTERS = 60
+"""A shorter line without end punctuation is a heading or a row, not a wrapped line of prose."""
 
 
 def sentences(text: str) -> list[Span]:
-    """The sentences of `text` in order, without the white space around them."""
+    """Spans of the sentences of `text` in order, without surrounding white space."""
     return [span for block in _blocks(text) for span in _split(text, block)]
 
 
 def _blocks(text: str) -> Iterator[Span]:
-    """Runs of lines that may hold one sentence over several lines."""
+    """Spans of lines within which a sentence may continue over line breaks."""
     start = 0
     lines = text.splitlines(keepends=True)
     offset = 0
     for number, line in enumerate(lines):
         offset += len(line)
         following = lines[number + 1] if number + 1 < len(lines) else ""
-        if _breaks(line, following):
+        if _ends_block(line, following):
             yield Span(start, offset)
             start = offset
     if start < len(text):
         yield Span(start, len(text))
 
 
-def _breaks(line: str, following: str) -> bool:
+def _ends_block(line: str, following: str) -> bool:
     bare = line.strip()
     if not bare or not following.strip() or bare.startswith(("#", "|")):
         return True
@@ -80,7 +80,7 @@ def _breaks(line: str, following: str) -> bool:
         return True
     if (first := _RECORD.match(line)) and (second := _RECORD.match(following)) and first[1] == second[1]:
         return True
-    return len(bare) < _SHORT_LINE and following.lstrip()[:1].isupper() and not _GOES_ON.search(bare)
+    return len(bare) < _MAX_SHORT_LINE_CHARACTERS and following.lstrip()[:1].isupper() and not _CONTINUES.search(bare)
 
 
 def _split(text: str, block: Span) -> Iterator[Span]:

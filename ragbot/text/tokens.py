@@ -1,8 +1,8 @@
-"""Tokens for matching words: English stems, and pairs of characters for Chinese, Japanese, Korean.
+"""Tokenize text for lexical matching: English stems, and character bigrams for Chinese, Japanese and Korean (CJK).
 
-The stemmer is Porter's second (snowballstem.org). Scripts that write no spaces are cut into
-overlapping pairs, the usual dictionary-free unit for them (Nie, Gao, Zhang and Zhou 2000), and
-single characters beside these: some words are no longer.
+The stemmer is Porter2 (snowballstem.org). Scripts without spaces are split into overlapping
+bigrams, the usual unit without a dictionary (Nie, Gao, Zhang and Zhou 2000), and into
+single characters as well, since some words have only one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STOP_WORDS = frozenset(
     now actually currently
     many long there's what's it's i'm know give anything something someone anyone somebody everyone""".split()
 )
-"""Words that say nothing about the subject of a question."""
+"""Words that carry no topic: they are left out of content and query tokens."""
 
 _CJK_PHRASES = "|".join(
     """什么时候 为什么 什么 怎么样 怎么 怎样 如何 哪里 哪儿 哪些 哪个 哪 多少 多久
@@ -39,7 +39,7 @@ _CJK_PHRASES = "|".join(
 _CJK_PARTICLES = "的了吗呢吧啊嘛呀是在和与有我你他她它这那谁几请能会也都"
 _CJK_PHRASE = re.compile(_CJK_PHRASES)
 _CJK_STOP = re.compile(f"{_CJK_PHRASES}|[{_CJK_PARTICLES}]")
-"""Question words and particles: what stands between them is what a question is about."""
+"""Chinese question words and particles: the stop words between the content words."""
 
 
 def has_cjk(text: str) -> bool:
@@ -49,30 +49,30 @@ def has_cjk(text: str) -> bool:
 
 def has_words(text: str) -> bool:
     """Whether `text` has a token."""
-    return _WORD.search(_folded(text)) is not None
+    return _WORD.search(_normalized(text)) is not None
 
 
 def tokens(text: str) -> list[str]:
-    """Every token of `text`, stop words too: those by which it is found."""
-    return [token for word in _WORD.findall(_folded(text)) for token in _tokens(word)]
+    """Every token of `text`, stop words included, as the index stores them."""
+    return [token for word in _WORD.findall(_normalized(text)) for token in _tokens(word)]
 
 
-def written(text: str) -> list[tuple[str, str]]:
-    """Every token of `text` with the word that it stands for, in order."""
-    return [(token, word) for word in _WORD.findall(_folded(text)) for token in _tokens(word)]
+def tokens_with_words(text: str) -> list[tuple[str, str]]:
+    """Every (token, word as it stands in the text) of `text`, in order."""
+    return [(token, word) for word in _WORD.findall(_normalized(text)) for token in _tokens(word)]
 
 
 def content(text: str) -> list[str]:
-    """The tokens of `text` that say what it is about, in order."""
-    return _telling(text, lambda run: [token for part in _CJK_STOP.split(run) if part for token in _token(part)])
+    """The content tokens of `text` in order: those that are not stop words."""
+    return _content_tokens(text, lambda run: [token for part in _CJK_STOP.split(run) if part for token in _token(part)])
 
 
-def sought(text: str) -> list[str]:
-    """The tokens to look for when `text` is asked for.
+def query_tokens(text: str) -> list[str]:
+    """The tokens to search for when `text` is the query.
 
-    A particle may be part of a word (会 of 会议, meeting), so pairs with one in them are looked for too.
+    Unlike in `content`, bigrams that contain one particle stay, since a particle may be part of a word (会 in 会议, meeting).
     """
-    return _telling(text, _pairs)
+    return _content_tokens(text, _pairs)
 
 
 def _pairs(run: str) -> list[str]:
@@ -80,20 +80,20 @@ def _pairs(run: str) -> list[str]:
     return [pair for pair in pairs if not set(pair) <= set(_CJK_PARTICLES)]
 
 
-def _telling(text: str, of_run: Callable[[str], list[str]]) -> list[str]:
-    """Tokens of words that are no stop words; those of a run of Chinese, Japanese or Korean are given by `of_run`."""
+def _content_tokens(text: str, tokens_of_run: Callable[[str], list[str]]) -> list[str]:
+    """Tokens of all words except stop words; `tokens_of_run` tokenizes each run of CJK characters."""
     found: list[str] = []
-    for match in _WORD.finditer(_folded(text)):
+    for match in _WORD.finditer(_normalized(text)):
         word = match.group().replace("’", "'").lower()
         if _CJK_CHAR.match(word):
-            found += of_run(word)
+            found += tokens_of_run(word)
         elif word not in STOP_WORDS and _POSSESSIVE.sub("", word) not in STOP_WORDS:
             found.extend(_token(word))
     return found
 
 
-def _folded(text: str) -> str:
-    """Ligatures, full-width letters and the like as plain ones (NFKC), as people type them."""
+def _normalized(text: str) -> str:
+    """Normalize by NFKC: ligatures, full-width letters and the like become the characters that people type."""
     return text if text.isascii() else unicodedata.normalize("NFKC", text)
 
 

@@ -1,1 +1,1 @@
-"""Answers measured on questions with known answers."""
+"""Evaluate answers on questions with reference answers."""

@@ -1,4 +1,4 @@
-"""What replies are worth: figures of all questions and of each category, how refusing pays, and how the run is kept as JSON."""
+"""Measures of answers by category, the risk-coverage curve, calibration error, and the run as JSON."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ragbot.evaluate.answers.runner import AnswerRun, Reply, System, right
 from ragbot.evaluate.retrieval.runs import Estimate, estimates
 
 BINS = 10
-"""Into how many groups of like confidence replies are put, to compare it with how often they are right."""
+"""Number of confidence bins for the calibration error."""
 
 Pair = tuple[AnswerQuestion, Reply]
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A value of each pair to which it applies."""
+    """A measure: its value for a question and reply, and whether it applies to them."""
 
     of: Callable[[AnswerQuestion, Reply], float]
     where: Callable[[AnswerQuestion, Reply], bool]
@@ -63,60 +63,60 @@ MEASURES: Mapping[str, Measure] = {
     ),
     "words": Measure(lambda _, r: len(overlap.words(r.text)), lambda _, r: r.answered),
 }
-"""By the name that tables show. Means of 0 to 1, but for the last."""
+"""Measures by the name that tables show. All values lie between 0 and 1, except the number of words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The figures of some pairs: all of them (without a name), or those of a category."""
+    """The measures of all questions (name ""), or of one category."""
 
     name: str
     questions: int
     values: Mapping[str, tuple[int, Estimate]]
-    """Each measure that applies to any of them: to how many, and its mean."""
+    """(number of questions to which it applies, mean) of each measure that applies to any."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusing:
-    """What comes of answering only what one is surest of."""
+    """Selective answering: the risk when only the most confident answers are given."""
 
     coverage: tuple[float, ...]
-    """The share of all questions that would be answered, from the surest down."""
+    """The share of all questions that is answered, as answers of lower confidence are added one by one."""
     risk: tuple[float, ...]
-    """The share of those that would be answered wrongly."""
+    """The share of wrong ones among the answers given, at each coverage."""
     area: float
-    """The mean risk over the coverage that was reached."""
+    """The mean risk over all these coverages."""
     calibration_error: float
-    """By how much confidence and the share of right answers differ, on average over `BINS` groups (Guo and others 2017)."""
+    """Expected calibration error over `BINS` equal-width bins (Guo and others 2017)."""
 
 
 def pairs(run: AnswerRun, system: System) -> list[Pair]:
-    """Each question with its reply."""
+    """Each question with its reply by `system`."""
     return list(zip(run.questions, run.replies[system], strict=True))
 
 
 def figures(run: AnswerRun, system: System) -> list[Figures]:
-    """The figures of all questions, then of each category."""
-    every = pairs(run, system)
-    names = dict.fromkeys(asked.category for asked, _ in every if asked.category)
-    members = [("", every), *((name, [pair for pair in every if pair[0].category == name]) for name in names)]
-    return [_figures(name, some) for name, some in members]
+    """The measures of all questions, then of each category."""
+    all_pairs = pairs(run, system)
+    names = dict.fromkeys(asked.category for asked, _ in all_pairs if asked.category)
+    members = [("", all_pairs), *((name, [pair for pair in all_pairs if pair[0].category == name]) for name in names)]
+    return [_figures(name, chosen) for name, chosen in members]
 
 
-def _figures(name: str, some: Sequence[Pair]) -> Figures:
+def _figures(name: str, chosen: Sequence[Pair]) -> Figures:
     values = dict[str, tuple[int, Estimate]]()
     for measure, by in MEASURES.items():
-        found = [float(by.of(asked, reply)) for asked, reply in some if by.where(asked, reply)]
+        found = [float(by.of(asked, reply)) for asked, reply in chosen if by.where(asked, reply)]
         if found:
             values[measure] = len(found), estimates(np.array([found]))[0]
-    return Figures(name, len(some), values)
+    return Figures(name, len(chosen), values)
 
 
 def refusing(run: AnswerRun, system: System) -> Refusing | None:
-    """How risk grows with coverage (El-Yaniv and Wiener 2010); None where nothing was answered with any confidence."""
-    every = pairs(run, system)
+    """The risk-coverage curve (El-Yaniv and Wiener 2010); None if no answer has a confidence above 0."""
+    all_pairs = pairs(run, system)
     answered = sorted(
-        ((reply.confidence, right(asked, reply)) for asked, reply in every if reply.answered), key=lambda one: -one[0]
+        ((reply.confidence, right(asked, reply)) for asked, reply in all_pairs if reply.answered), key=lambda one: -one[0]
     )
     if not answered or not answered[0][0]:
         return None
@@ -125,18 +125,18 @@ def refusing(run: AnswerRun, system: System) -> Refusing | None:
     risk = np.cumsum(1 - good) / many
     bins = np.minimum((sure * BINS).astype(int), BINS - 1)
     apart = sum(abs(float((sure - good)[bins == one].sum())) for one in range(BINS))
-    return Refusing(tuple((many / len(every)).tolist()), tuple(risk.tolist()), float(risk.mean()), apart / len(answered))
+    return Refusing(tuple((many / len(all_pairs)).tolist()), tuple(risk.tolist()), float(risk.mean()), apart / len(answered))
 
 
 def latency(run: AnswerRun, system: System) -> dict[str, float]:
-    """Medians and 95th percentiles, in milliseconds: to the first words, and to the last."""
-    said = run.replies[system]
-    taken = {"first": [one.first_ms for one in said], "all": [one.took_ms for one in said]}
+    """Median and 95th percentile, in milliseconds, to the first words and to the last."""
+    replies = run.replies[system]
+    taken = {"first": [one.first_ms for one in replies], "all": [one.took_ms for one in replies]}
     return {f"{name}_p{percent}_ms": float(np.percentile(of, percent)) for name, of in taken.items() for percent in (50, 95)}
 
 
 def as_json(run: AnswerRun) -> dict[str, Any]:
-    """The document that `--json` prints and `--out` keeps."""
+    """The JSON document that `--json` prints and `--out` writes."""
     settings = {"limit": run.limit, "seed": run.seed, "resamples": significance.RESAMPLES, "confidence": significance.CONFIDENCE}
     facts = {
         name: getattr(run, name)
@@ -153,7 +153,7 @@ def as_json(run: AnswerRun) -> dict[str, Any]:
                 "id": asked.id,
                 "category": asked.category,
                 "answerable": asked.answerable,
-                "systems": {system: _reply(asked, said[at]) for system, said in run.replies.items()},
+                "systems": {system: _reply(asked, replies[at]) for system, replies in run.replies.items()},
             }
             for at, asked in enumerate(run.questions)
         ],

@@ -1,4 +1,4 @@
-"""How near a reply is to the answers that are due: the measures of SQuAD (Rajpurkar and others 2016)."""
+"""Overlap of a reply with the reference answers: the measures of SQuAD (Rajpurkar and others 2016)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from ragbot.text.tokens import CJK
 
-LONG = 12
-"""An answer of more words was written by a judge: no reply repeats it word by word, and its passage tells whether it is right."""
+MAX_REPEATABLE_WORDS = 12
+"""A longer reference answer is free text: no reply repeats it word for word, so its citations decide instead."""
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _PUNCTUATION = str.maketrans(dict.fromkeys(string.punctuation, " ") | dict.fromkeys("，。！？；：、“”‘’（）《》【】·—…", " "))
@@ -19,33 +19,33 @@ _CJK = re.compile(f"([{CJK}])")
 
 
 def exact(reply: str, answers: Sequence[str]) -> float:
-    """1 if the reply is one of the answers but for case, articles and punctuation."""
-    said = words(reply)
-    return float(any(words(answer) == said for answer in answers))
+    """1 if the reply equals one of the answers, apart from case, articles and punctuation; else 0."""
+    reply_words = words(reply)
+    return float(any(words(answer) == reply_words for answer in answers))
 
 
 def f1(reply: str, answers: Sequence[str]) -> float:
-    """The harmonic mean of precision and recall of words, for the answer where it is highest."""
+    """F1 of the words of the reply, for the answer where it is highest."""
     return max((_f1(words(reply), words(answer)) for answer in answers), default=0.0)
 
 
 def holds(reply: str, answers: Sequence[str]) -> float:
-    """1 if one of the answers stands in the reply, word by word."""
-    said = f" {' '.join(words(reply))} "
-    return float(any(f" {' '.join(due)} " in said for answer in answers if (due := words(answer))))
+    """1 if the reply contains one of the answers word for word; else 0."""
+    reply_words = f" {' '.join(words(reply))} "
+    return float(any(f" {' '.join(answer_words)} " in reply_words for answer in answers if (answer_words := words(answer))))
 
 
 def is_long(answers: Sequence[str]) -> bool:
-    """Whether all answers are longer than a reply could repeat."""
-    return bool(answers) and all(len(words(answer)) > LONG for answer in answers)
+    """Whether all answers have more than MAX_REPEATABLE_WORDS words."""
+    return bool(answers) and all(len(words(answer)) > MAX_REPEATABLE_WORDS for answer in answers)
 
 
 def words(text: str) -> list[str]:
-    """Words in small letters, without articles and punctuation; what is written without spaces is split by character."""
+    """The words in lower case, without articles and punctuation; CJK text is split into characters."""
     plain = unicodedata.normalize("NFKC", text).lower().translate(_PUNCTUATION)
     return _CJK.sub(r" \1 ", _ARTICLES.sub(" ", plain)).split()
 
 
-def _f1(said: Sequence[str], due: Sequence[str]) -> float:
-    common = (Counter(said) & Counter(due)).total()
-    return 2 * common / (len(said) + len(due)) if common else 0.0
+def _f1(reply_words: Sequence[str], answer_words: Sequence[str]) -> float:
+    common = (Counter(reply_words) & Counter(answer_words)).total()
+    return 2 * common / (len(reply_words) + len(answer_words)) if common else 0.0

@@ -1,6 +1,6 @@
-"""Sets of questions with the answers that are due, read from the files of a folder. Knows nothing of a memory.
+"""Read question sets with reference answers from the files of a folder. Does not use the memory.
 
-Three layouts: a corpus with qa, a corpus with tasks (MTRAG), and questions that bring their own passages (RAMDocs, RGB).
+Three layouts: a corpus with qa, a corpus with tasks (MTRAG), and questions with their own passages (RAMDocs, RGB).
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from ragbot.evaluate.records import Record, records
 from ragbot.evaluate.retrieval.sets import CORPUS, Entry, beside, choose, entries, evidence, history
 
 ANSWERABILITY = {"ANSWERABLE": True, "PARTIAL": True, "UNANSWERABLE": False}
-"""What MTRAG calls it. Its other kind, CONVERSATIONAL, asks nothing and is left out."""
+"""The labels of MTRAG. Its label CONVERSATIONAL marks messages without a question, which are left out."""
 RIGHT, OTHER = ("positive",), ("positive_wrong", "negative")
-"""The fields in which RGB has passages: those that hold the answer, and those that hold another one, or none."""
+"""The passage fields of RGB: those with the right answer, and those with a wrong one or none."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerQuestion:
-    """A question, and what is due: one of `answers`, or none if it is not `answerable`.
+    """A question with its reference answers; if it is not `answerable`, the right reply is a refusal.
 
-    `scope` is the conversation that it is about, or the question's own passages; "" for the whole corpus.
+    `scope` is that of its conversation or of its own passages; "" for the whole corpus. `history` is (role, text),
+    oldest first.
     """
 
     id: str
@@ -34,9 +35,9 @@ class AnswerQuestion:
     answers: tuple[str, ...]
     answerable: bool
     relevant: frozenset[str]
-    """Ids of the entries that hold the answer, where that is known."""
+    """Ids of the entries that hold the answer, if known."""
     wrong: tuple[str, ...] = ()
-    """What some passages say instead."""
+    """Wrong answers that some passages give."""
     scope: str = ""
     category: str = ""
     history: tuple[tuple[str, str], ...] = ()
@@ -44,23 +45,23 @@ class AnswerQuestion:
 
 @dataclass(frozen=True, slots=True)
 class AnswerSet:
-    """A corpus, and questions about it."""
+    """A corpus and the questions about it."""
 
     name: str
     digest: str
-    """Of the corpus and the questions: runs over equal ones can be compared."""
+    """Digest of corpus and questions: only runs with equal digests can be compared."""
     entries: tuple[Entry, ...]
     questions: tuple[AnswerQuestion, ...]
     left_out: int
-    """Questions that ask nothing."""
+    """Number of messages left out because they ask nothing."""
 
 
 def read_answer_set(folder: Path, name: str | None = None) -> AnswerSet:
     """The set in `folder`, or the one called `name` of several.
 
-    Raises InputError, which names the file and the line, if there is none, or if it is not in order.
+    Raises InputError, which names the file and the line, if there is no such set or a record is invalid.
     """
-    holds = "corpus.jsonl with qa.jsonl or tasks.jsonl, or questions that bring their passages"
+    holds = "corpus.jsonl with qa.jsonl or tasks.jsonl, or questions with their own passages"
     title, files = choose(folder, name, _sets_in, holds)
     if files.corpus is None:
         own, questions = _with_passages(files.questions)
@@ -78,7 +79,7 @@ class _Files:
     corpus: Path | None
     questions: Path
     domain: str = ""
-    """Only the questions of this domain, where one file holds those of several corpora."""
+    """Take only questions of this domain, if the file holds those of several corpora; "" for all."""
 
 
 def _sets_in(folder: Path) -> dict[str, _Files]:
@@ -109,7 +110,7 @@ def _brings_passages(file: Path) -> bool:
 
 
 def _about(file: Path, corpus: Sequence[Entry], domain: str) -> tuple[list[AnswerQuestion], int]:
-    """The questions about a corpus, and how many there are with those that ask nothing."""
+    """The questions about a corpus, and the number of messages, those that ask nothing included."""
     conv_of = {entry.id: entry.conv for entry in corpus}
     questions, given = list[AnswerQuestion](), 0
     for id, record in records(file):
@@ -124,18 +125,18 @@ def _about(file: Path, corpus: Sequence[Entry], domain: str) -> tuple[list[Answe
             continue
         scope = record.word("conv", default="")
         if scope and scope not in conv_of.values():
-            raise record.line.wrong(f"is about the conversation {scope!r}, of which the corpus has no turn; mend 'conv'")
-        said, text = tuple(history(record)), record.filled("text", "question")
+            raise record.line.wrong(f"is about the conversation {scope!r}, of which the corpus has no turn; correct 'conv'")
+        turns, text = tuple(history(record)), record.filled("text", "question")
         questions.append(
             AnswerQuestion(
-                id, text, answers, due, relevant if due else frozenset(), scope=scope, category=_category(record), history=said
+                id, text, answers, due, relevant if due else frozenset(), scope=scope, category=_category(record), history=turns
             )
         )
     return questions, given
 
 
 def _due(record: Record) -> bool | None:
-    """Whether an answer is due; None if nothing was asked."""
+    """Whether the question is answerable; None if the message asks nothing."""
     if "answerability" in record.fields:
         return ANSWERABILITY.get(record.word("answerability"))
     due = record.fields.get("answerable", bool(record.list("answers")))
@@ -149,7 +150,7 @@ def _category(record: Record) -> str:
 
 
 def _answers(record: Record, *names: str) -> tuple[str, ...]:
-    """The texts of these fields, each one text or a list of them, or of lists of ways to write them."""
+    """The texts in these fields; each field is a text or a list, nested to any depth, of texts."""
     found = list[str]()
     for name in names:
         waiting = [record.fields.get(name)]
@@ -165,7 +166,7 @@ def _answers(record: Record, *names: str) -> tuple[str, ...]:
 
 
 def _with_passages(file: Path) -> tuple[list[Entry], list[AnswerQuestion]]:
-    """The passages that questions bring, each question with a scope of its own, and the questions."""
+    """The passages of all questions, each question in a scope of its own, and the questions."""
     passages, questions = list[Entry](), list[AnswerQuestion]()
     for id, record in records(file):
         relevant = set[str]()
@@ -181,7 +182,7 @@ def _with_passages(file: Path) -> tuple[list[Entry], list[AnswerQuestion]]:
 
 
 def _passages(record: Record) -> Iterator[tuple[str, bool]]:
-    """Each passage, and whether it holds the answer."""
+    """(text, holds the right answer) of each passage of a question."""
     for one in record.list("passages"):
         passage = Record(record.line, one if isinstance(one, dict) else {"text": one})
         yield passage.filled("text"), passage.word("type", default="") == "correct"

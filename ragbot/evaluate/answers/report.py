@@ -1,4 +1,4 @@
-"""Replies as a table of text, and as a figure."""
+"""Render a run of answers as a text table and as a figure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ragbot.evaluate.retrieval.plot import PALETTE, need_drawable
 
 
 def table(run: AnswerRun) -> str:
-    """What came of it: all questions, then each category."""
+    """The measures of a run: all questions, then each category."""
     left_out = f" ({run.left_out:,} left out: they ask nothing)" if run.left_out else ""
     refused = f" ({run.refused:,} refused: without words)" if run.refused else ""
     drawn = f", drawn with seed {run.seed}" if run.limit is not None else ""
@@ -35,7 +35,7 @@ def table(run: AnswerRun) -> str:
 
 
 def _more(run: AnswerRun) -> list[list[str]]:
-    """Rows beside the measures: latency, and what refusing is worth."""
+    """Further rows: latency, mean risk over coverage, and calibration error."""
     rows = list[list[str]]()
     taken = {system: figures.latency(run, system) for system in run.replies}
     for name in next(iter(taken.values())):
@@ -47,7 +47,7 @@ def _more(run: AnswerRun) -> list[list[str]]:
 
 
 def draw(run: AnswerRun, file: Path) -> None:
-    """Write bars for each measure with its interval, and the curve of risk over coverage, to a PNG, SVG or PDF file."""
+    """Draw bars for each measure with its interval, and the risk-coverage curve, to a PNG, SVG or PDF file."""
     need_drawable(file)
     from matplotlib.figure import Figure  # not pyplot: no window, no global state
 
@@ -66,8 +66,8 @@ def draw(run: AnswerRun, file: Path) -> None:
             curve.plot(refused.coverage, refused.risk, color=PALETTE[number], label=system)
     bars.set_xticks(range(len(names)), names, rotation=30, ha="right")
     bars.set_ylabel("mean, with 95% interval")
-    curve.set_xlabel("share of questions answered, the surest first")
-    curve.set_ylabel("share of these answered wrongly")
+    curve.set_xlabel("coverage: share of questions answered, by confidence")
+    curve.set_ylabel("risk: share of these that is wrong")
     curve.set_xlim(0, 1)
     for axes in (bars, curve):
         axes.set_ylim(0, 1.05)

@@ -1,1 +1,1 @@
-"""Retrieval measured on judged questions."""
+"""Evaluate retrieval on judged questions."""

@@ -1,4 +1,4 @@
-"""Two runs over one set, question by question."""
+"""Compare two runs over one set, question by question."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ragbot.types import Part
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How one measure of one part changed, and how often chance alone would change it as much (`p`)."""
+    """The change of one measure of one part, and its p-value."""
 
     part: Part
     measure: str
@@ -27,7 +27,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What changed since another run, on the questions that both asked."""
+    """The differences between two runs on the questions that both asked."""
 
     before: Run
     now: Run
@@ -36,18 +36,18 @@ class Comparison:
 
 
 def need_comparable(before: Run, set: str, digest: str, parts: Collection[str]) -> None:
-    """Raise InputError if a run over this set, of these parts, could not be compared with `before`."""
+    """Raise InputError if a run over this set with these parts cannot be compared with `before`."""
     if before.set != set:
         raise InputError(f"the run to compare with is of {before.set}, not of {set}; compare runs of one set")
     if before.digest != digest:
-        raise InputError(f"the run to compare with is of {set} as it was: its files have changed since; run it anew")
+        raise InputError(f"the run to compare with used other files: those of {set} have changed since; run it again")
     if not any(one.part in parts for one in before.parts):
         had = ", ".join(one.part for one in before.parts)
-        raise InputError(f"the run to compare with has {had}, and none of {', '.join(parts)}; ask one part of both")
+        raise InputError(f"the run to compare with has {had}, but not {', '.join(parts)}; choose a part that both have")
 
 
 def compare(before: Run, now: Run) -> Comparison:
-    """The paired differences of each part and measure that both have. Raises InputError if there is nothing to compare."""
+    """The paired differences of each part and measure in both runs. Raises InputError if there is nothing to compare."""
     need_comparable(before, now.set, now.digest, [one.part for one in now.parts])
     place = {id: at for at, id in enumerate(before.questions)}
     both = [id for id in now.questions if id in place]

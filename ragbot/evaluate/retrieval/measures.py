@@ -1,4 +1,4 @@
-"""How good each answer is, by the measures of information retrieval."""
+"""Measures of retrieval, computed by ir-measures."""
 
 from __future__ import annotations
 
@@ -12,31 +12,32 @@ if TYPE_CHECKING:
     from ir_measures.measures import Measure
 
 MRR_AT = 10
+"""Cutoff of the reciprocal rank."""
 
 
 def depth(cutoffs: Sequence[int]) -> int:
-    """How many documents have to be found for all measures."""
+    """The number of documents that the measures need per question."""
     return max(MRR_AT, *cutoffs)
 
 
 def need_library() -> None:
-    """Raise RagbotError if ir-measures is not installed: before hours of work, not after."""
+    """Raise RagbotError if ir-measures is not installed; called before a run, which may take hours."""
     _measures(())
 
 
 def measured(
     questions: Sequence[Question], answers: Sequence[Sequence[str]], cutoffs: Sequence[int]
 ) -> dict[str, tuple[float, ...]]:
-    """Each measure (0 to 1) of each question, whose answer is ids of documents, best first, in the order of `questions`.
+    """The values (0 to 1) of each measure, in the order of `questions`.
 
-    Recall and nDCG at each cutoff, and the reciprocal rank of the first relevant of ten; as trec_eval computes them.
-    nDCG takes the grade as the gain.
+    `answers` holds the ids of the documents found for each question, best first. The measures are recall and nDCG at
+    each cutoff, and the reciprocal rank at MRR_AT, as in trec_eval. nDCG uses the grade as the gain.
     """
     by_name = _measures(cutoffs)
     from ir_measures import iter_calc
 
     qrels = {question.id: dict(question.relevant) for question in questions}
-    # Ranks as scores: what scored the same stays in the order in which a user sees it.
+    # Ranks serve as scores, so that ties keep the order that a user sees.
     run = {
         question.id: {id: float(-place) for place, id in enumerate(found)}
         for question, found in zip(questions, answers, strict=True)

@@ -1,4 +1,4 @@
-"""A run as a figure."""
+"""Draw a run as a figure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ragbot.types import Part
 
 FORMATS = (".png", ".svg", ".pdf")
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
-"""Progress apart by the colour-blind too (Okabe and Ito 2008)."""
+"""Distinguishable for the colour-blind (Okabe and Ito 2008)."""
 COLOURS: Mapping[Part, str] = dict(zip(get_args(Part), PALETTE, strict=True))
 
 
 def need_drawable(file: Path) -> None:
-    """Raise InputError for a name of no picture, RagbotError if matplotlib is not installed."""
+    """Raise InputError if the suffix is not in FORMATS, RagbotError if matplotlib is not installed."""
     if file.suffix.lower() not in FORMATS:
-        raise InputError(f"{file}: is the name of no picture that can be drawn; end it in {', '.join(FORMATS)}")
+        raise InputError(f"{file}: is not an image format that can be written; use a name that ends in {', '.join(FORMATS)}")
     try:
         import matplotlib  # noqa: F401
     except ImportError as cause:
@@ -27,7 +27,7 @@ def need_drawable(file: Path) -> None:
 
 
 def draw(run: Run, file: Path) -> None:
-    """Write a bar for each part in each measure, with its interval, to a PNG, SVG or PDF file."""
+    """Draw a bar for each measure and part, with its interval, to a PNG, SVG or PDF file."""
     need_drawable(file)
     from matplotlib.figure import Figure  # not pyplot: no window, no global state
 

@@ -1,4 +1,4 @@
-"""What a run found, its figures, and how it is kept as JSON."""
+"""A retrieval run, its means with intervals, and its JSON format."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from ragbot.types import Part
 
 @dataclass(frozen=True, slots=True)
 class PartRun:
-    """What one part of the memory reached."""
+    """The results of one part of recall: "dense", "lexical", "fused" or "reranked"."""
 
     part: Part
     values: Mapping[str, tuple[float, ...]]
-    """Each measure of each question, in the order of `Run.questions`."""
+    """Values by measure, in the order of `Run.questions`."""
     took_ms: tuple[float, ...]
+    """Milliseconds per question."""
 
     def latency_ms(self, percent: float) -> float:
-        """In so many of a hundred questions it was no slower."""
+        """The percentile of the latency, in milliseconds."""
         return float(np.percentile(self.took_ms, percent))
 
 
@@ -39,9 +40,9 @@ class Run:
     digest: str
     documents: int
     refused: int
-    """Entries that the memory did not take."""
+    """Number of entries that the memory refused."""
     left_out: int
-    """Questions of which nothing is judged relevant."""
+    """Number of questions left out because nothing is judged relevant."""
     model: str
     revision: str
     version: str
@@ -50,16 +51,16 @@ class Run:
     limit: int | None
     seed: int
     recall: Mapping[str, object]
-    """The settings of recall: its mode, and what reranks for how long."""
+    """The settings of recall: its mode, the reranker and its time limit."""
     questions: tuple[str, ...]
     categories: tuple[str, ...]
-    """Of each question; "" where it has none."""
+    """The category of each question, or ""."""
     parts: tuple[PartRun, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean, and between which values it would lie 95 times in 100 were the questions drawn again."""
+    """A mean and its 95 % bootstrap confidence interval."""
 
     mean: float
     low: float
@@ -68,7 +69,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The figures of some questions: all of them (without a name), or those of a category."""
+    """The measures of all questions (name ""), or of one category."""
 
     name: str
     questions: int
@@ -76,7 +77,7 @@ class Group:
 
 
 def groups(run: Run) -> list[Group]:
-    """The figures of all questions, then of each category."""
+    """The measures of all questions, then of each category."""
     names = dict.fromkeys(filter(None, run.categories))
     everyone = [True] * len(run.questions)
     members = {"": everyone} | {name: [one == name for one in run.categories] for name in names}
@@ -93,13 +94,13 @@ def _group(run: Run, name: str, chosen: np.typing.NDArray[np.intp]) -> Group:
 
 
 def estimates(table: significance.Floats) -> list[Estimate]:
-    """Of each row of (rows, questions)."""
+    """The mean and interval of each row of a (rows, questions) array."""
     low, high = significance.interval(table)
     return [Estimate(*map(float, one)) for one in zip(table.mean(axis=1), low, high, strict=True)]
 
 
 def as_json(run: Run) -> dict[str, Any]:
-    """The document that `--json` prints and `--out` keeps."""
+    """The JSON document that `--json` prints and `--out` writes."""
     everyone, *categories = groups(run)
     return {
         "set": run.set,
@@ -150,14 +151,16 @@ def _figures(group: Group, part: Part) -> dict[str, dict[str, float]]:
 
 
 def load(file: Path) -> Run:
-    """A run that `as_json` made. Raises InputError if the file holds none."""
+    """Read a run that `as_json` wrote. Raises InputError if the file is not one."""
     try:
         run = _run(json.loads(file.read_text(encoding="utf-8")))
         _need_whole(run)
     except OSError as cause:
         raise InputError(f"{file}: cannot be read ({cause.strerror}); name a run that --out has written") from cause
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
-        raise InputError(f"{file}: is no run that --out has written ({type(cause).__name__}: {cause}); name one") from cause
+        raise InputError(
+            f"{file}: is not a run that --out has written ({type(cause).__name__}: {cause}); name one that is"
+        ) from cause
     return run
 
 
@@ -167,7 +170,7 @@ def _need_whole(run: Run) -> None:
     if not run.parts or not all(part.values for part in run.parts):
         raise ValueError("it measured nothing")
     if not all(math.isfinite(value) for part in run.parts for values in part.values.values() for value in values):
-        raise ValueError("a value is no number")
+        raise ValueError("a value is not a finite number")
 
 
 def _run(found: Mapping[str, Any]) -> Run:

@@ -1,4 +1,4 @@
-"""Sets of judged questions over a corpus, read from the files of a folder. Knows nothing of a memory.
+"""Read sets of judged questions over a corpus from the files of a folder. Does not use the memory.
 
 Two layouts: that of BEIR (corpus, queries, qrels), and that of question sets (corpus or turns, qa).
 """
@@ -21,16 +21,19 @@ from ragbot.evaluate.records import Line, Record, lines, records
 from ragbot.text import storable
 
 Files = TypeVar("Files")
-"""The files of a set, whatever its layout is."""
+"""The type for the files of a set; each layout has its own."""
 DATES = ("%I:%M %p on %d %B, %Y", "%B-%d-%Y")
-"""Beside ISO 8601, how conversation sets write them (LoCoMo, BEAM)."""
+"""Date formats of conversation sets (LoCoMo, BEAM), tried after ISO 8601."""
 CORPUS = re.compile(r"(.+_)?(?:corpus|turns)(_.+)?\.jsonl(?:\.gz)?")
-"""The name of a corpus; what stands before and behind names the set, and stands in the names of its other files too."""
+"""The file name of a corpus. Its prefix or suffix is the name of the set, and is the same in the set's other files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A document of a corpus; with `conv`, a turn of that conversation; with `asked`, what that question alone brings along."""
+    """A document of a corpus.
+
+    With `conv` it is a turn of that conversation; with `asked` it belongs to the question of that id alone.
+    """
 
     id: str
     text: str
@@ -44,9 +47,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question, and the ids of the entries that answer it, with their grades (from 1 up).
+    """A question and its relevant entries: grade, from 1 up, by id.
 
-    With `conv` it is about that conversation alone. `history` is (role, text), oldest first.
+    With `conv` it is asked in that conversation alone. `history` is (role, text), oldest first.
     """
 
     id: str
@@ -59,21 +62,21 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationSet:
-    """A corpus and the questions about it that have something to find."""
+    """A corpus and the questions about it that have relevant entries."""
 
     name: str
     digest: str
-    """Of the corpus and the questions: runs over equal ones can be compared."""
+    """Digest of corpus and questions: only runs with equal digests can be compared."""
     entries: tuple[Entry, ...]
     questions: tuple[Question, ...]
     left_out: int
-    """Questions of which nothing is judged relevant."""
+    """Number of questions left out because nothing is judged relevant."""
 
 
 def read_set(folder: Path, name: str | None = None) -> EvaluationSet:
     """The set in `folder`, or the one called `name` of several.
 
-    Raises InputError, which names the file and the line, if there is none, or if it is not in order.
+    Raises InputError, which names the file and the line, if there is no such set or a record is invalid.
     """
     title, files = choose(folder, name, _sets_in, "corpus.jsonl with queries.jsonl and qrels.tsv, or with qa.jsonl")
     found = tuple(entries(files.corpus))
@@ -82,11 +85,13 @@ def read_set(folder: Path, name: str | None = None) -> EvaluationSet:
     judged = _with_qrels(asked, files.qrels, conv_of) if files.qrels else asked
     questions = tuple(question for question in judged if question.relevant)
     if not questions:
-        raise InputError(f"{files.qrels or files.questions}: names nothing that answers any of {len(asked)} questions; add some")
+        raise InputError(
+            f"{files.qrels or files.questions}: names no relevant document for any of the {len(asked)} questions; add some"
+        )
     return EvaluationSet(title, _digest(found, questions), found, questions, len(asked) - len(questions))
 
 
-# Which files
+# Find the files of a set
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +99,16 @@ class _Files:
     corpus: Path
     questions: Path
     qrels: Path | None
-    """None: the questions name their evidence themselves."""
+    """None if the questions name their evidence themselves."""
 
 
 def choose(folder: Path, name: str | None, sets_in: Callable[[Path], dict[str, Files]], holds: str) -> tuple[str, Files]:
-    """The title and the files of the set called `name`, or of the only one. Raises InputError, which says what is there.
+    """The title and the files of the set called `name`, or of the only one. Raises InputError if there is no such set.
 
-    `holds` says what a set is made of, for whoever has none.
+    `holds` describes the files of a set, for the message if the folder has none.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: is no folder; name one that holds a set")
+        raise InputError(f"{folder}: is not a folder; name one that holds a set")
     title, sets = folder.resolve().name, sets_in(folder)
     if not sets:
         corpora = [file.name for file in sorted(folder.iterdir()) if CORPUS.fullmatch(file.name)]
@@ -118,7 +123,7 @@ def choose(folder: Path, name: str | None, sets_in: Callable[[Path], dict[str, F
 
 
 def _sets_in(folder: Path) -> dict[str, _Files]:
-    """The sets of a folder by name; one whose files have plain names is called like the folder."""
+    """The sets of a folder by name; a set without prefix or suffix takes the name of the folder."""
     sets = dict[str, _Files]()
     for corpus in sorted(folder.iterdir()):
         named = CORPUS.fullmatch(corpus.name)
@@ -129,7 +134,7 @@ def _sets_in(folder: Path) -> dict[str, _Files]:
 
 
 def _files(corpus: Path, before: str, after: str) -> _Files | None:
-    """What belongs to a corpus; None if its questions are not there. With both layouts, that of BEIR counts."""
+    """The files of a corpus; None if its questions are missing. If both layouts are present, BEIR's is used."""
     queries, qa = (beside(corpus, f"{before}{word}{after}.jsonl") for word in ("queries", "qa"))
     qrels = beside(corpus, f"{before}qrels{after}.tsv") or (None if before or after else beside(corpus, "qrels/test.tsv"))
     if queries and qrels:
@@ -142,11 +147,11 @@ def beside(corpus: Path, name: str) -> Path | None:
     return next((file for file in (corpus.parent / name, corpus.parent / f"{name}.gz") if file.is_file()), None)
 
 
-# What is in them
+# Read them
 
 
 def entries(file: Path) -> Iterator[Entry]:
-    """What a corpus holds."""
+    """The entries of a corpus file. Raises InputError for an invalid record."""
     names = ("title", "conv", "session", "date", "speaker")
     for id, record in records(file):
         entry = Entry(id, record.word("text"), *(record.word(name, default="") for name in names))
@@ -156,7 +161,7 @@ def entries(file: Path) -> Iterator[Entry]:
 
 
 def moment(date: str) -> datetime | None:
-    """A date as it is written, in UTC unless it says otherwise; None if it is none."""
+    """Parse a date to UTC, which is also the default time zone; None if it is not a date."""
     with contextlib.suppress(ValueError, OverflowError):
         at = datetime.fromisoformat(date)
         return at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
@@ -178,7 +183,9 @@ def _questions(file: Path, conv_of: Mapping[str, str]) -> list[Question]:
             tuple(history(record)),
         )
         if question.conv and question.conv not in convs:
-            raise record.line.wrong(f"is about the conversation {question.conv!r}, of which the corpus has no turn; mend 'conv'")
+            raise record.line.wrong(
+                f"is about the conversation {question.conv!r}, of which the corpus has no turn; correct 'conv'"
+            )
         for id in question.relevant:
             _need_found(id, question, conv_of, record.line)
         questions.append(question)
@@ -186,7 +193,7 @@ def _questions(file: Path, conv_of: Mapping[str, str]) -> list[Question]:
 
 
 def evidence(record: Record) -> Iterator[str]:
-    """The ids of what answers a question."""
+    """The ids of the entries that answer a question."""
     for id in record.list("evidence"):
         if not isinstance(id, str):
             raise record.line.wrong(f"'evidence' holds {json.dumps(id)[:40]}; it takes ids of the corpus, in quotes")
@@ -194,23 +201,23 @@ def evidence(record: Record) -> Iterator[str]:
 
 
 def history(record: Record) -> Iterator[tuple[str, str]]:
-    """(role, text) of what was said before, oldest first."""
-    for said in record.list("history"):
-        if not isinstance(said, dict):
-            raise record.line.wrong(f"'history' holds {json.dumps(said)[:40]}; it takes objects with role and text")
-        if "text" not in said:
-            raise record.line.wrong(f"'history' holds {json.dumps(said)[:40]}, which has no 'text'; add it")
-        message = Record(record.line, said)
+    """(role, text) of the earlier messages, oldest first."""
+    for turn in record.list("history"):
+        if not isinstance(turn, dict):
+            raise record.line.wrong(f"'history' holds {json.dumps(turn)[:40]}; it takes objects with role and text")
+        if "text" not in turn:
+            raise record.line.wrong(f"'history' holds {json.dumps(turn)[:40]}, which has no 'text'; add it")
+        message = Record(record.line, turn)
         yield "user" if message.word("role") == "user" else "assistant", message.word("text")
 
 
 def _with_qrels(questions: Sequence[Question], file: Path, conv_of: Mapping[str, str]) -> list[Question]:
-    """The questions with what the file judges relevant: a grade of 0 or less is as good as none."""
+    """The questions with the relevance judgements of a qrels file; a grade of 0 or less means not relevant."""
     asked = {question.id: question for question in questions}
     relevant, judged = defaultdict[str, dict[str, int]](dict), set[tuple[str, str]]()
     for at, line in enumerate(lines(file)):
         fields = [storable(field.strip()) for field in (line.text.split("\t") if "\t" in line.text else line.text.split())]
-        if len(fields) == 4:  # as TREC writes it
+        if len(fields) == 4:  # the format of TREC
             del fields[1]
         if len(fields) != 3:
             raise line.wrong(f"has {len(fields)} columns; it takes query, document and grade, with tabs between")
@@ -218,12 +225,12 @@ def _with_qrels(questions: Sequence[Question], file: Path, conv_of: Mapping[str,
         if not re.fullmatch(r"-?\d{1,6}", grade):
             if at == 0 and not re.search(r"\d", grade):  # a header
                 continue
-            raise line.wrong(f"grade {grade[:20]!r} is no whole number of up to six digits; mend it")
+            raise line.wrong(f"grade {grade[:20]!r} is not an integer of at most six digits; correct it")
         if query not in asked:
             raise line.wrong(f"judges the query {query!r}, which is not among the queries; take it out, or add the query")
         _need_found(document, asked[query], conv_of, line)
         if (query, document) in judged:
-            raise line.wrong(f"judges {document!r} for {query!r} a second time; leave one of them")
+            raise line.wrong(f"judges {document!r} for {query!r} a second time; remove one of them")
         judged.add((query, document))
         if int(grade) > 0:
             relevant[query][document] = int(grade)
@@ -234,7 +241,7 @@ def _need_found(id: str, question: Question, conv_of: Mapping[str, str], line: L
     if id not in conv_of:
         raise line.wrong(f"names {id!r}, which is not in the corpus; take it out, or add the document")
     if question.conv and conv_of[id] != question.conv:
-        raise line.wrong(f"names {id!r}, which is not of the conversation {question.conv!r} that is asked about; mend it")
+        raise line.wrong(f"names {id!r}, which is not in the conversation {question.conv!r} of the question; correct it")
 
 
 def _digest(entries: Iterable[Entry], questions: Iterable[Question]) -> str:
