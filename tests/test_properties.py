@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ragbot.answer.lexical import lexically_entailed
 from ragbot.search.fold import folded
-from ragbot.search.fuse import Measured, fuse
+from ragbot.search.fuse import Measured, RankWeights, fuse
 from ragbot.text import chunks
 from ragbot.text.chunks import passages
 from ragbot.text.sentences import sentences
@@ -67,6 +67,9 @@ def test_a_claim_without_the_condition_of_its_evidence_is_broken(text, condition
 
 # Fusion
 
+WORDS = 0.5
+"""What the best match of words adds to a cosine."""
+
 
 @st.composite
 def rankings(draw):
@@ -75,11 +78,11 @@ def rankings(draw):
     quarters = st.lists(st.integers(0, 4), min_size=len(ids), max_size=len(ids))
     cosines, bm25 = (np.array(draw(quarters), np.float32) / 4 * by for by in (1, 8))
     beside = draw(st.lists(st.sampled_from([-1, *ids.tolist()]), min_size=4 * len(ids), max_size=4 * len(ids)))
-    return ids, np.array(beside, np.int64).reshape(-1, 4), Measured(ids, cosines, bm25)
+    return ids, np.array(beside, np.int64).reshape(-1, 4), Measured(ids, cosines, cosines, bm25)
 
 
 def scored(ids, beside, measured):
-    return [(one.id, one.score) for one in fuse([], [], ids, beside, measured)]
+    return [(one.id, one.score) for one in fuse([], [], ids, beside, measured, RankWeights(), WORDS)]
 
 
 @given(rankings(), st.randoms(use_true_random=False))
@@ -97,9 +100,11 @@ def test_candidates_have_one_order_however_they_come_and_the_newer_of_equals_is_
 def test_a_worse_candidate_moves_none_of_the_others(ranking):
     ids, beside, measured = ranking
     found = scored(ids, beside, measured)
+    lower = np.append(measured.cosines, measured.cosines.min() - np.float32(0.25))
     worse = Measured(
         np.append(measured.ids, 99),
-        np.append(measured.cosines, measured.cosines.min() - np.float32(0.25)),
+        lower,
+        lower,
         np.append(measured.bm25, np.float32(0)),
     )
     others = scored(np.append(ids, 99), np.vstack([beside, np.full((1, 4), -1)]), worse)
@@ -137,8 +142,9 @@ def test_every_way_of_cutting_keeps_every_word_once(text, code, rows):
     assert all(a.end <= b.start for a, b in zip(found, found[1:], strict=False))
     assert "".join("".join(text[p.start : p.end].split()) for p in found) == "".join(text.split())
     for p in found:
-        longest = chunks.MOST_WHOLE if not code and (rows or "|" in text or "字" in text) else chunks.MAX_LENGTH
-        assert chunks._length(text, p.start, p.end) <= longest
+        may_be_whole = not code and (rows or "|" in text or "字" in text)
+        longest = chunks.MAX_WHOLE_CHARACTERS if may_be_whole else chunks.MAX_PASSAGE_CHARACTERS
+        assert chunks._weighted_length(text, p.start, p.end) <= longest
 
 
 # Copies
