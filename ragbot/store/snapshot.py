@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, text, tuple_
 
-from ragbot.store import rows
+from ragbot.store import derived, rows
 from ragbot.store import schema as s
 from ragbot.store import statements as q
 from ragbot.store.sources import SourceReads
@@ -277,7 +277,7 @@ class Snapshot(TurnReads, SourceReads):
         }
         for problem, query in checks.items():
             found += [problem.format(id) for id in self._connection.execute(text(query)).scalars()]
-        return found
+        return found + derived.check(self._connection)
 
 
 def _pairs(found: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

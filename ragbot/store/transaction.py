@@ -16,17 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Insert, Update, bindparam, delete, insert, select, update
 
-from ragbot.store import rows
+from ragbot.store import derived, rows
 from ragbot.store import schema as s
 from ragbot.store import statements as q
+from ragbot.store.derived import ErasedDocument
 from ragbot.store.snapshot import KV, MANY, Snapshot
 from ragbot.store.sources import SourceWrites
 from ragbot.store.turns import Raced, TurnWrites
 from ragbot.types import Citation, Document, NewChunk, Remembered, SourceState, Space
-
-FORGOTTEN = "[forgotten]"
-"""What stands in place of an answer that quoted a forgotten document."""
-
 
 _compiled: dict[tuple[str, ...], Any] = {}
 """Statements for many values, by table and keys."""
@@ -290,53 +287,17 @@ class Transaction(Snapshot, TurnWrites, SourceWrites):
         return len(gone)
 
     def erase_document(self, scope: str, uri: str) -> list[int]:
-        """Erase a document: every version, vector, word, and every answer that quoted it.
+        """Erase a document, every version of it, and all that is derived from it (`derived.REGISTER`).
 
         Gives the ids of the chunks that are gone; empty if there was no such document.
         """
         stored = self.document(scope, uri)
         if stored is None:
             return []
-        ids = list(self._connection.execute(select(s.chunks.c.id).where(s.chunks.c.document_id == stored.id)).scalars())
-        for at in range(0, len(ids), MANY):
-            self._erase_chunks(ids[at : at + MANY])
-        self._connection.execute(delete(s.disputes).where(s.disputes.c.document_id == stored.id))
-        self._connection.execute(delete(s.documents).where(s.documents.c.id == stored.id))
+        ids = derived.erase_document(self._connection, ErasedDocument(stored.id, scope, uri, stored.kind))
         if ids:
             self._connection.execute(insert(s.erasures), [{"chunk_id": id, "txn": self.txn} for id in ids])
-        self._erase_words_of(stored.kind, scope, uri)
-        self._replace_sources_of(scope, uri, ())
         return ids
-
-    def _erase_words_of(self, kind: str, scope: str, uri: str) -> None:
-        """A turn or a correction stands a second time, where it was said."""
-        turn_id = uri.partition(":")[2]
-        if kind == "turn":
-            said_it = (s.turns.c.id == turn_id) & (s.turns.c.scope == scope)
-            self._connection.execute(update(s.turns).where(said_it).values(question=FORGOTTEN))
-        elif kind == "correction":
-            own = select(s.turns.c.id).where(s.turns.c.id == turn_id, s.turns.c.scope == scope)
-            said = s.feedback.c.turn_id.in_(own) & (s.feedback.c.kind == "correction")
-            self._connection.execute(update(s.feedback).where(said).values(text=FORGOTTEN))
-
-    def _erase_chunks(self, ids: Sequence[int]) -> None:
-        cited = select(s.citations.c.turn_id).where(s.citations.c.chunk_id.in_(ids))
-        quoting = list(self._connection.execute(cited.distinct()).scalars())
-        for at in range(0, len(quoting), MANY):
-            self._erase_answers(quoting[at : at + MANY])
-        self._connection.execute(delete(s.disputes).where(s.disputes.c.chunk_id.in_(ids)))
-        self._connection.execute(delete(s.turn_hits).where(s.turn_hits.c.chunk_id.in_(ids)))
-        superseded = update(s.chunks).where(s.chunks.c.superseded_by.in_(ids))
-        self._connection.execute(superseded.values(superseded_by=None))
-        self._connection.execute(delete(s.vectors).where(s.vectors.c.chunk_id.in_(ids)))
-        self._connection.execute(delete(s.chunks).where(s.chunks.c.id.in_(ids)))
-
-    def _erase_answers(self, turn_ids: Sequence[str]) -> None:
-        """Every claim of such an answer goes: one may repeat in other words what another one quotes."""
-        forgotten = {"answer": FORGOTTEN, "grounded": False, "confidence": 0.0}
-        self._connection.execute(update(s.turns).where(s.turns.c.id.in_(turn_ids)).values(forgotten))
-        self._connection.execute(delete(s.citations).where(s.citations.c.turn_id.in_(turn_ids)))
-        self._connection.execute(delete(s.claims).where(s.claims.c.turn_id.in_(turn_ids)))
 
 
 def _occurrences(words: str, text: str) -> Iterator[int]:
