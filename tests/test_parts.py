@@ -17,7 +17,8 @@ from ragbot.answer.verify import supporting_evidence
 from ragbot.errors import ConfigError, HomeError
 from ragbot.search import fuse
 from ragbot.search.calibration import Calibration
-from ragbot.store import Store, engine, statements
+from ragbot.store import Store, statements
+from ragbot.store.dialects.sqlite import FILE, SQLite
 from ragbot.store.rows import moment
 from ragbot.types import Chunk, Citation, Dispute, Hit, Remembered
 
@@ -129,20 +130,20 @@ def test_ctrl_c_in_the_middle_of_a_statement_stays_ctrl_c(tmp_path, at):
         if statement.startswith(at):
             raise KeyboardInterrupt
 
-    event.listen(store._engine, "do_execute", interrupted)
+    event.listen(store._database.engine, "do_execute", interrupted)
     try:
         for transaction in (store.writing, *((store.reading,) if at == "BEGIN" else ())):
             with pytest.raises(KeyboardInterrupt), transaction():
                 pass
     finally:
-        event.remove(store._engine, "do_execute", interrupted)
+        event.remove(store._database.engine, "do_execute", interrupted)
     with store.writing() as writer:
         assert writer.counts()[0] == 0
     store.close()
 
 
 def test_a_home_that_another_process_is_just_making_is_waited_for(tmp_path):
-    other = sqlite3.connect(tmp_path / engine.FILE, isolation_level=None, check_same_thread=False)
+    other = sqlite3.connect(tmp_path / FILE, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
     other.execute("CREATE TABLE passing (id)")
     done = threading.Timer(0.5, lambda: other.execute("ROLLBACK"))
@@ -157,12 +158,12 @@ def test_the_migration_and_the_schema_say_the_same(tmp_path):
 
     from ragbot.store import schema
 
-    opened = engine.open_engine(tmp_path, create=True)
-    found = inspect(opened)
+    opened = SQLite.open(tmp_path, create=True)
+    found = inspect(opened.engine)
     for table in schema.metadata.sorted_tables:
         assert [c["name"] for c in found.get_columns(table.name)] == [c.name for c in table.columns], table.name
         assert {i["name"] for i in found.get_indexes(table.name)} == {i.name for i in table.indexes}, table.name
-    opened.dispose()
+    opened.close()
 
 
 @pytest.mark.parametrize(
@@ -175,14 +176,14 @@ def test_the_migration_and_the_schema_say_the_same(tmp_path):
     ],
 )
 def test_what_runs_all_the_time_goes_by_its_index(tmp_path, statement, index):
-    opened = engine.open_engine(tmp_path, create=True)
-    with engine.reading(opened) as connection:
+    opened = SQLite.open(tmp_path, create=True)
+    with opened.reading() as connection:
         asked = []
         connection.connection.driver_connection.set_trace_callback(asked.append)
         asked_for = {"of": 1, "digests": ["0a1b2c3d"], "space": 1, "retired_at": None, "of_scope": "ana", "of_uri": "a.md"}
         connection.execute(statement, asked_for).all()
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked[-1]}").all()
-    opened.dispose()
+    opened.close()
     assert any(f"INDEX {index} " in row[-1] for row in plan), plan
 
 

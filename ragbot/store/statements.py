@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import and_, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import and_, bindparam, delete, func, insert, select, update
 
 from ragbot.store import schema as s
 
@@ -22,7 +22,10 @@ INSERT_DOCUMENT = insert(s.documents)
 UPDATE_DOCUMENT = update(s.documents).where(_d.id == bindparam("of"))
 DROP_DISPUTES = delete(s.disputes).where(s.disputes.c.document_id == bindparam("of"))
 
-LAST_CHUNK_ID = text("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'")
+INSERT_CHUNK = insert(s.chunks)
+UPDATE_CHUNK = update(s.chunks).where(_c.id == bindparam("chunk"))
+INSERT_VECTOR = insert(s.vectors)
+INSERT_DISPUTE = insert(s.disputes)
 CURRENT_CHUNKS = (
     select(_c.id, _c.sha256, _c.valid_from).where(_c.document_id == bindparam("of"), _c.retired_at.is_(None)).order_by(_c.ord)
 )

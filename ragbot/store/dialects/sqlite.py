@@ -1,4 +1,4 @@
-"""Opens the database of a home: folder, pragmas, transactions, migrations.
+"""SQLite: the database file of a home, its pragmas, transactions, migrations, bulk writes, copies and checks.
 
 Every connection is in autocommit mode and every transaction is begun by hand, since the driver's
 own guessing begins a write late. Readers see one snapshot from their first read to the end of
@@ -8,19 +8,22 @@ their block; a transaction takes the one write lock at its start (BEGIN IMMEDIAT
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Boolean, ColumnElement, Connection, Engine, Insert, Update, create_engine, event, text
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from ragbot.errors import BusyError, HomeError
+from ragbot.store import migrations
 from ragbot.store.schema import REVISION
 
 FILE = "ragbot.db"
@@ -28,64 +31,111 @@ WAIT_S = 30.0
 """How long a transaction waits for another process before it gives up."""
 
 
-def open_engine(home: Path, *, create: bool) -> Engine:
-    """The database of `home`, migrated to REVISION.
+class SQLite:
+    """The database file of one home (`dialects.Database` says what must hold).
 
-    Raises HomeError where there is none (and `create` is false), it is damaged, may not be
-    opened, or was made by a newer version.
+    The write lock is SQLite's own: there is one a file, so that commits have the order of the ids that they give.
     """
-    _need_folder(home, create)
-    writable = os.access(home, os.W_OK) and (not (home / FILE).exists() or os.access(home / FILE, os.W_OK))
-    engine = _writable(home) if writable else _readable(home)
-    event.listen(engine, "connect", _prepare)
-    with ExitStack() as undo:
-        undo.callback(engine.dispose)
-        _migrate(engine, home, create) if writable else _need_newest(engine, home)
-        undo.pop_all()
-    return engine
 
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.file = path_of(engine)
+        self._identity = _identity(self.file)
+        self._compiled: dict[tuple[Any, ...], tuple[str, itemgetter[Any]]] = {}
+        """SQL by statement and keys, with what puts the values in its order. Here, since it is this database's SQL."""
 
-def _writable(home: Path) -> Engine:
-    # Last in, first out: who writes goes on with the connection whose cache knows what was written.
-    # A connection for each thread: those that wait to write must not keep others from reading.
-    return create_engine(_url(home), connect_args={"timeout": WAIT_S}, pool_use_lifo=True, max_overflow=-1)
+    @classmethod
+    def open(cls, home: Path, *, create: bool) -> SQLite:
+        """The database of `home`, migrated to REVISION.
 
+        Raises HomeError where there is none (and `create` is false), it is damaged, may not be
+        opened, or was made by a newer version.
+        """
+        _need_folder(home, create)
+        writable = os.access(home, os.W_OK) and (not (home / FILE).exists() or os.access(home / FILE, os.W_OK))
+        engine = _writable(home) if writable else _readable(home)
+        event.listen(engine, "connect", _prepare)
+        with ExitStack() as undo:
+            undo.callback(engine.dispose)
+            _migrate(engine, home, create) if writable else _need_newest(engine, home)
+            undo.pop_all()
+        return cls(engine)
 
-def _readable(home: Path) -> Engine:
-    file = (home / FILE).absolute()
-    log = file.with_name(f"{FILE}-wal")
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.engine.dispose()
 
-    def connect() -> sqlite3.Connection:
-        # Where nobody writes, SQLite has to be told so: it cannot make the file in which it would look for writers.
-        still = not log.exists() or not log.stat().st_size
-        uri = f"file:{quote(os.fsencode(file))}?mode=ro{'&immutable=1' if still else ''}"
-        return sqlite3.connect(uri, uri=True, timeout=WAIT_S, check_same_thread=False)
+    def need_there(self) -> None:
+        """Raise HomeError if the file is gone or is another one."""
+        if _identity(self.file) != self._identity:
+            raise HomeError(f"{self.file}: was removed or replaced while it was open; open the memory again")
 
-    # Each time anew: somebody who may write it may have begun to.
-    return create_engine(_url(home), creator=connect, poolclass=NullPool)
+    def reading(self) -> AbstractContextManager[Connection]:
+        """One snapshot, from its first read on."""
+        return _reading(self.engine)
 
+    def writing(self) -> AbstractContextManager[Connection]:
+        """One transaction that holds the write lock from its start. Raises BusyError if it is not to be had in WAIT_S."""
+        return _writing(self.engine)
 
-def _url(home: Path) -> URL:
-    return URL.create("sqlite", database=str((home / FILE).absolute()))
+    def next_chunk_id(self, connection: Connection) -> int:
+        """AUTOINCREMENT keeps the highest id that ever was; asking for each inserted id would cost a statement a row."""
+        last = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'").scalar()
+        return int(last or 0) + 1
 
+    def execute_many(self, connection: Connection, statement: Insert | Update, values: Sequence[Mapping[str, Any]]) -> None:
+        """As SQLAlchemy does, without its work on every single value: that costs more than SQLite's own."""
+        if not values:
+            return
+        key = (statement, *values[0])
+        if key not in self._compiled:
+            columns = [name for name in values[0] if name in statement.table.c]
+            compiled: Any = statement.compile(self.engine, column_keys=columns)
+            self._compiled[key] = str(compiled), itemgetter(*(compiled.positiontup or ()))
+        sql, in_order = self._compiled[key]
+        connection.exec_driver_sql(sql, [in_order(value) for value in values])
 
-def _need_newest(engine: Engine, home: Path) -> None:
-    try:
-        found = _revision(engine)
-    except OperationalError as cause:
-        raise HomeError(
-            f"{home / FILE}: cannot be opened for reading ({cause.orig}); open it once where it may be written"
-        ) from cause
-    except DatabaseError as cause:
-        raise HomeError(f"{home / FILE}: is damaged or no ragbot database ({cause.orig}); restore a backup") from cause
-    _need_known(found, home)
-    if found != REVISION:
-        raise HomeError(f"{home}: was made by an older ragbot and may not be written; open it once where it may")
+    def insert_new(self, connection: Connection, statement: Insert, values: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows whose key is not there."""
+        if values:
+            connection.execute(statement.prefix_with("OR IGNORE"), values)
+
+    def matches(self, column: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
+        """By GLOB, where ? and [ have a meaning too. Stars that follow each other are one, which is quick."""
+        return column.op("GLOB", return_type=Boolean())(re.sub(r"[?\[]", r"[\g<0>]", re.sub(r"\*+", "*", pattern)))
+
+    def problems(self, connection: Connection) -> list[str]:
+        """What a quick check of the pages and tables finds."""
+        return [str(line) for line in connection.exec_driver_sql("PRAGMA quick_check").scalars() if line != "ok"]
+
+    def copy_to(self, target: Path) -> None:
+        """Copy by SQLite's own backup."""
+        with self.engine.connect() as connection, closing(sqlite3.connect(target, timeout=WAIT_S)) as there:
+            here = connection.connection.driver_connection
+            assert isinstance(here, sqlite3.Connection)
+            try:
+                there.execute("PRAGMA synchronous=FULL")
+                here.backup(there)
+            except sqlite3.Error as cause:
+                raise HomeError(f"{target}: cannot be written ({cause})") from cause
+
+    def scrub(self) -> bool:
+        """Clear the write-ahead log; rows themselves are overwritten as they go (secure_delete).
+
+        False if a snapshot is on it, or the disk is full.
+        """
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA busy_timeout = 1000")  # a reader that takes longer may take very long
+            try:
+                busy, _, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+            except OperationalError:  # a full disk: what it is for is done, and stays in the log for now
+                busy = 1
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {WAIT_S * 1000:.0f}")
+            return not busy
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """One snapshot of the database."""
+def _reading(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as connection:
         connection.exec_driver_sql("BEGIN")
         try:
@@ -97,11 +147,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """One transaction that holds the write lock from its start; rolled back on any error.
-
-    Raises BusyError if the lock is not to be had in WAIT_S.
-    """
+def _writing(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as connection:
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -123,16 +169,50 @@ def path_of(engine: Engine) -> Path:
     return Path(str(engine.url.database))
 
 
-def copy(engine: Engine, target: Path) -> None:
-    """Make the database `target` the same as that of `engine`, by SQLite's own backup: in one transaction where it was there."""
-    with engine.connect() as connection, closing(sqlite3.connect(target, timeout=WAIT_S)) as there:
-        here = connection.connection.driver_connection
-        assert isinstance(here, sqlite3.Connection)
-        try:
-            there.execute("PRAGMA synchronous=FULL")
-            here.backup(there)
-        except sqlite3.Error as cause:
-            raise HomeError(f"{target}: cannot be written ({cause})") from cause
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _writable(home: Path) -> Engine:
+    # Last in, first out: who writes goes on with the connection whose cache knows what was written.
+    # A connection for each thread: those that wait to write must not keep others from reading.
+    return create_engine(_url(home), connect_args={"timeout": WAIT_S}, pool_use_lifo=True, max_overflow=-1)
+
+
+def _readable(home: Path) -> Engine:
+    file = (home / FILE).absolute()
+    log = file.with_name(f"{FILE}-wal")
+
+    def connect() -> sqlite3.Connection:
+        # Where nobody writes, SQLite has to be told so: it cannot make the file in which it would look for writers.
+        still = not log.exists() or not log.stat().st_size
+        uri = f"file:{quote(os.fsencode(file))}?mode=ro{'&immutable=1' if still else ''}"
+        return sqlite3.connect(uri, uri=True, timeout=WAIT_S, check_same_thread=False)
+
+    # A connection each time: somebody who may write the file may have begun to.
+    return create_engine(_url(home), creator=connect, poolclass=NullPool)
+
+
+def _url(home: Path) -> URL:
+    return URL.create("sqlite", database=str((home / FILE).absolute()))
+
+
+def _need_newest(engine: Engine, home: Path) -> None:
+    try:
+        found = _revision(engine)
+    except OperationalError as cause:
+        raise HomeError(
+            f"{home / FILE}: cannot be opened for reading ({cause.orig}); open it once where it may be written"
+        ) from cause
+    except DatabaseError as cause:
+        raise HomeError(f"{home / FILE}: is damaged or no ragbot database ({cause.orig}); restore a backup") from cause
+    _need_known(found, home)
+    if found != REVISION:
+        raise HomeError(f"{home}: was made by an older ragbot and may not be written; open it once where it may")
 
 
 def _read_error(cause: DatabaseError, engine: Engine) -> Exception:
@@ -196,7 +276,7 @@ def _migrate(engine: Engine, home: Path, create: bool) -> None:
             raise _nothing_in(home)
         _need_known(found, home)
         _keep_log(engine)
-        with writing(engine) as connection:
+        with _writing(engine) as connection:
             _upgrade(connection)
     except OperationalError as cause:
         raise HomeError(f"{home / FILE}: cannot be opened ({cause.orig}); check its permissions") from cause
@@ -219,7 +299,7 @@ def _keep_log(engine: Engine) -> None:
 
 
 def _revision(engine: Engine) -> str | None:
-    with reading(engine) as connection:
+    with _reading(engine) as connection:
         tables = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars().all()
         if "alembic_version" not in tables:
             if tables:
@@ -239,7 +319,7 @@ def _upgrade(connection: Connection) -> None:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
