@@ -199,39 +199,43 @@ def fused(dense, lexical, beside=None):
     return fuse.fuse(dense, lexical, ids, rows, fuse.Measured(ids, cosines, cosines, bm25), fuse.RankWeights(), 0.5)
 
 
+def ranks(found):
+    return [(one.dense_rank, one.lexical_rank) for one in map(found.features, range(len(found)))]
+
+
 def test_fusing_keeps_what_only_one_part_found():
     found = fused([(1, 0.9), (2, 0.5)], [(3, 8.0), (2, 4.0)])
-    assert [r.id for r in found] == [1, 2, 3]
-    assert [(r.features.dense_rank, r.features.lexical_rank) for r in found] == [(1, None), (2, 2), (None, 1)]
-    assert [r.score for r in found] == pytest.approx([0.9, 0.5 + 0.5 * 4 / 8, 0.5])
+    assert found.ids.tolist() == [1, 2, 3]
+    assert ranks(found) == [(1, None), (2, 2), (None, 1)]
+    assert found.scores == pytest.approx([0.9, 0.5 + 0.5 * 4 / 8, 0.5])
 
 
 def test_ties_go_to_the_newer_chunk():
-    assert [r.id for r in fused([(1, 0.5), (2, 0.5)], [])] == [2, 1]
+    assert fused([(1, 0.5), (2, 0.5)], []).ids.tolist() == [2, 1]
 
 
 def test_weak_words_add_little():
-    strong, weak = fused([(1, 0.5)], [(1, 5.0)])[0], fused([(1, 0.5)], [(1, 0.001)])[0]
-    assert strong.score == pytest.approx(1.0)
-    assert weak.score == pytest.approx(0.5, abs=0.001)
+    strong, weak = fused([(1, 0.5)], [(1, 5.0)]).scores[0], fused([(1, 0.5)], [(1, 0.001)]).scores[0]
+    assert strong == pytest.approx(1.0)
+    assert weak == pytest.approx(0.5, abs=0.001)
 
 
 def test_a_turn_takes_part_of_its_score_from_the_turns_beside_it():
     dense, lexical = [(1, 0.2), (2, 0.2), (3, 0.2)], [(1, 6.0)]
     alone, near = fused(dense, lexical), fused(dense, lexical, {2: [-1, 1, 3, -1]})
-    assert [r.id for r in alone] == [1, 3, 2]
-    assert [r.id for r in near] == [1, 2, 3]
-    assert next(r for r in near if r.id == 2).features.neighbours == pytest.approx(0.5 * 0.4)
-    assert {r.features.neighbours for r in near if r.id != 2} == {0.0}
+    assert alone.ids.tolist() == [1, 3, 2]
+    assert near.ids.tolist() == [1, 2, 3]
+    assert near.features(1).neighbours == pytest.approx(0.5 * 0.4)
+    assert near.features(0).neighbours == near.features(2).neighbours == 0.0
 
 
 def test_what_is_like_the_best_comes_nearer_to_them():
-    ranked = fused([(1, 0.6), (2, 0.5), (3, 0.49)], [])
+    ranking = fused([(1, 0.6), (2, 0.5), (3, 0.49)], [])
     like = np.array([0.9, 0.2, 0.8], np.float32)
-    found = fuse.fed_back(ranked, like, like, 0.4)
-    assert [r.id for r in found] == [1, 3, 2]
-    assert found[1].score == pytest.approx(0.49 + 0.4 * 0.8)
-    assert fuse.fed_back([], like[:0], like[:0], 0.4) == []
+    found = fuse.fed_back(ranking, like, like, 0.4)
+    assert found.ids.tolist() == [1, 3, 2]
+    assert found.scores[1] == pytest.approx(0.49 + 0.4 * 0.8)
+    assert found.features(1).feedback == pytest.approx(0.8) and found.features(1).dense_rank == 3
 
 
 # Prompts

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ragbot.answer.lexical import lexically_entailed
 from ragbot.search.fold import folded
-from ragbot.search.fuse import Measured, fuse
+from ragbot.search.fuse import Measured, RankWeights, fuse
 from ragbot.text import chunks
 from ragbot.text.chunks import passages
 from ragbot.text.sentences import sentences
@@ -75,11 +75,12 @@ def rankings(draw):
     quarters = st.lists(st.integers(0, 4), min_size=len(ids), max_size=len(ids))
     cosines, bm25 = (np.array(draw(quarters), np.float32) / 4 * by for by in (1, 8))
     beside = draw(st.lists(st.sampled_from([-1, *ids.tolist()]), min_size=4 * len(ids), max_size=4 * len(ids)))
-    return ids, np.array(beside, np.int64).reshape(-1, 4), Measured(ids, cosines, bm25)
+    return ids, np.array(beside, np.int64).reshape(-1, 4), Measured(ids, cosines, cosines, bm25)
 
 
 def scored(ids, beside, measured):
-    return [(one.id, one.score) for one in fuse([], [], ids, beside, measured)]
+    ranking = fuse([], [], ids, beside, measured, RankWeights(), 0.5)
+    return list(zip(ranking.ids.tolist(), ranking.scores.tolist(), strict=True))
 
 
 @given(rankings(), st.randoms(use_true_random=False))
@@ -100,6 +101,7 @@ def test_a_worse_candidate_moves_none_of_the_others(ranking):
     worse = Measured(
         np.append(measured.ids, 99),
         np.append(measured.cosines, measured.cosines.min() - np.float32(0.25)),
+        np.append(measured.aligned, measured.aligned.min() - np.float32(0.25)),
         np.append(measured.bm25, np.float32(0)),
     )
     others = scored(np.append(ids, 99), np.vstack([beside, np.full((1, 4), -1)]), worse)

@@ -152,10 +152,10 @@ class Snapshot(TurnReads, SourceReads):
     def chunks(self, ids: Collection[int], scopes: Collection[str], as_of: int | None = None) -> dict[int, Chunk]:
         """Those of the chunks that a snapshot of `scopes` may see now, or could at `as_of`."""
         found: dict[int, Chunk] = {}
-        wanted = list(ids)
+        wanted, statement = list(ids), q.CHUNKS_NOW if as_of is None else q.CHUNKS_AS_OF
         for at in range(0, len(wanted), MANY):
-            which = and_(s.chunks.c.id.in_(wanted[at : at + MANY]), _visible(scopes, as_of))
-            found |= {row.id: rows.chunk(row) for row in self._connection.execute(select(s.chunks).where(which))}
+            some = {"ids": wanted[at : at + MANY], "scopes": list(scopes), "at": as_of}
+            found |= {row.id: rows.chunk(row) for row in self._connection.execute(statement, some)}
         return found
 
     def chunks_of(self, scope: str, uri: str) -> list[Chunk]:
@@ -288,10 +288,3 @@ def _pairs(found: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def _current(scopes: Collection[str] | None) -> ColumnElement[bool]:
     current = s.documents.c.retired_at.is_(None)
     return current if scopes is None else and_(current, s.documents.c.scope.in_(scopes))
-
-
-def _visible(scopes: Collection[str], as_of: int | None) -> ColumnElement[bool]:
-    c = s.chunks.c
-    if as_of is None:
-        return and_(c.scope.in_(scopes), c.retired_at.is_(None))
-    return and_(c.scope.in_(scopes), c.valid_from <= as_of, or_(c.retired_at.is_(None), c.retired_at > as_of))

@@ -27,6 +27,8 @@ from ragbot.store import migrations
 from ragbot.store.schema import REVISION
 
 FILE = "ragbot.db"
+KEPT_CONNECTIONS = 32
+"""So many connections stay open for the next threads that read: opening one costs more than most reads."""
 WAIT_S = 30.0
 """How long a transaction waits for another process before it gives up."""
 
@@ -180,7 +182,9 @@ def _identity(file: Path) -> tuple[int, int] | None:
 def _writable(home: Path) -> Engine:
     # Last in, first out: who writes goes on with the connection whose cache knows what was written.
     # A connection for each thread: those that wait to write must not keep others from reading.
-    return create_engine(_url(home), connect_args={"timeout": WAIT_S}, pool_use_lifo=True, max_overflow=-1)
+    return create_engine(
+        _url(home), connect_args={"timeout": WAIT_S}, pool_size=KEPT_CONNECTIONS, pool_use_lifo=True, max_overflow=-1
+    )
 
 
 def _readable(home: Path) -> Engine:
