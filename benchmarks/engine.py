@@ -271,17 +271,15 @@ def in_threads(memory, corpus, threads, seconds, rounds=3):
     for _ in range(rounds):
         for count, seen in rates.items():
             seen.append(len(recalls(memory, questions, count, seconds)) / seconds)
-    alone, beside, written = [], [], 0
-    for _ in range(rounds):
-        alone += recalls(memory, questions, 1, seconds)
-        over = threading.Event()
-        with ThreadPoolExecutor(1) as pool:
-            writer = pool.submit(write, memory, corpus, over)
-            try:
-                beside += recalls(memory, questions, 1, seconds)
-            finally:
-                over.set()
-            written += writer.result()
+    # All of it before the first is written: afterwards a builder may be at work in the background.
+    alone, over = recalls(memory, questions, 1, seconds * rounds), threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(write, memory, corpus, over)
+        try:
+            beside = recalls(memory, questions, 1, seconds * rounds)
+        finally:
+            over.set()
+        written = writer.result()
     one, many = (statistics.median(seen) for seen in rates.values())
     return {
         "threads": threads,

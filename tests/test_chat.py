@@ -7,7 +7,7 @@ import pytest
 from ragbot import Document
 from ragbot.answer import persona
 from ragbot.errors import InputError, NotFoundError
-from ragbot.store.transaction import FORGOTTEN
+from ragbot.store.derived import FORGOTTEN
 
 PLAIN = persona.load("plain", Path())
 UNKNOWN, GREETING, NOTED = PLAIN.en.unknown, PLAIN.en.greeting, PLAIN.en.noted

@@ -1,5 +1,7 @@
 """Copies of a passage are one hit, at a cost that grows with their number only; what says something else never is one."""
 
+import functools
+
 import pytest
 
 import ragbot.search.candidates
@@ -149,7 +151,7 @@ def counted(monkeypatch):
         read.append(list(ids))
         return chunks(self, ids, *args)
 
-    monkeypatch.setattr(fold, "wording", wording_)
+    monkeypatch.setattr(ragbot.search.candidates, "_wording", functools.cache(wording_))
     monkeypatch.setattr(Snapshot, "chunks", chunks_)
     return worded, read
 

@@ -17,7 +17,8 @@ from ragbot.answer.verify import supporting_evidence
 from ragbot.errors import ConfigError, HomeError
 from ragbot.search import fuse
 from ragbot.search.calibration import Calibration
-from ragbot.store import Store, engine, statements
+from ragbot.store import Store, statements
+from ragbot.store.dialects.sqlite import FILE, SQLite
 from ragbot.store.rows import moment
 from ragbot.types import Chunk, Citation, Dispute, Hit, Remembered
 
@@ -129,20 +130,20 @@ def test_ctrl_c_in_the_middle_of_a_statement_stays_ctrl_c(tmp_path, at):
         if statement.startswith(at):
             raise KeyboardInterrupt
 
-    event.listen(store._engine, "do_execute", interrupted)
+    event.listen(store._database.engine, "do_execute", interrupted)
     try:
         for transaction in (store.writing, *((store.reading,) if at == "BEGIN" else ())):
             with pytest.raises(KeyboardInterrupt), transaction():
                 pass
     finally:
-        event.remove(store._engine, "do_execute", interrupted)
+        event.remove(store._database.engine, "do_execute", interrupted)
     with store.writing() as writer:
         assert writer.counts()[0] == 0
     store.close()
 
 
 def test_a_home_that_another_process_is_just_making_is_waited_for(tmp_path):
-    other = sqlite3.connect(tmp_path / engine.FILE, isolation_level=None, check_same_thread=False)
+    other = sqlite3.connect(tmp_path / FILE, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
     other.execute("CREATE TABLE passing (id)")
     done = threading.Timer(0.5, lambda: other.execute("ROLLBACK"))
@@ -157,12 +158,12 @@ def test_the_migration_and_the_schema_say_the_same(tmp_path):
 
     from ragbot.store import schema
 
-    opened = engine.open_engine(tmp_path, create=True)
-    found = inspect(opened)
+    opened = SQLite.open(tmp_path, create=True)
+    found = inspect(opened.engine)
     for table in schema.metadata.sorted_tables:
         assert [c["name"] for c in found.get_columns(table.name)] == [c.name for c in table.columns], table.name
         assert {i["name"] for i in found.get_indexes(table.name)} == {i.name for i in table.indexes}, table.name
-    opened.dispose()
+    opened.close()
 
 
 @pytest.mark.parametrize(
@@ -175,14 +176,14 @@ def test_the_migration_and_the_schema_say_the_same(tmp_path):
     ],
 )
 def test_what_runs_all_the_time_goes_by_its_index(tmp_path, statement, index):
-    opened = engine.open_engine(tmp_path, create=True)
-    with engine.reading(opened) as connection:
+    opened = SQLite.open(tmp_path, create=True)
+    with opened.reading() as connection:
         asked = []
         connection.connection.driver_connection.set_trace_callback(asked.append)
         asked_for = {"of": 1, "digests": ["0a1b2c3d"], "space": 1, "retired_at": None, "of_scope": "ana", "of_uri": "a.md"}
         connection.execute(statement, asked_for).all()
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked[-1]}").all()
-    opened.dispose()
+    opened.close()
     assert any(f"INDEX {index} " in row[-1] for row in plan), plan
 
 
@@ -198,39 +199,43 @@ def fused(dense, lexical, beside=None):
     return fuse.fuse(dense, lexical, ids, rows, fuse.Measured(ids, cosines, cosines, bm25), fuse.RankWeights(), 0.5)
 
 
+def ranks(found):
+    return [(one.dense_rank, one.lexical_rank) for one in map(found.features, range(len(found)))]
+
+
 def test_fusing_keeps_what_only_one_part_found():
     found = fused([(1, 0.9), (2, 0.5)], [(3, 8.0), (2, 4.0)])
-    assert [r.id for r in found] == [1, 2, 3]
-    assert [(r.features.dense_rank, r.features.lexical_rank) for r in found] == [(1, None), (2, 2), (None, 1)]
-    assert [r.score for r in found] == pytest.approx([0.9, 0.5 + 0.5 * 4 / 8, 0.5])
+    assert found.ids.tolist() == [1, 2, 3]
+    assert ranks(found) == [(1, None), (2, 2), (None, 1)]
+    assert found.scores == pytest.approx([0.9, 0.5 + 0.5 * 4 / 8, 0.5])
 
 
 def test_ties_go_to_the_newer_chunk():
-    assert [r.id for r in fused([(1, 0.5), (2, 0.5)], [])] == [2, 1]
+    assert fused([(1, 0.5), (2, 0.5)], []).ids.tolist() == [2, 1]
 
 
 def test_weak_words_add_little():
-    strong, weak = fused([(1, 0.5)], [(1, 5.0)])[0], fused([(1, 0.5)], [(1, 0.001)])[0]
-    assert strong.score == pytest.approx(1.0)
-    assert weak.score == pytest.approx(0.5, abs=0.001)
+    strong, weak = fused([(1, 0.5)], [(1, 5.0)]).scores[0], fused([(1, 0.5)], [(1, 0.001)]).scores[0]
+    assert strong == pytest.approx(1.0)
+    assert weak == pytest.approx(0.5, abs=0.001)
 
 
 def test_a_turn_takes_part_of_its_score_from_the_turns_beside_it():
     dense, lexical = [(1, 0.2), (2, 0.2), (3, 0.2)], [(1, 6.0)]
     alone, near = fused(dense, lexical), fused(dense, lexical, {2: [-1, 1, 3, -1]})
-    assert [r.id for r in alone] == [1, 3, 2]
-    assert [r.id for r in near] == [1, 2, 3]
-    assert next(r for r in near if r.id == 2).features.neighbours == pytest.approx(0.5 * 0.4)
-    assert {r.features.neighbours for r in near if r.id != 2} == {0.0}
+    assert alone.ids.tolist() == [1, 3, 2]
+    assert near.ids.tolist() == [1, 2, 3]
+    assert near.features(1).neighbours == pytest.approx(0.5 * 0.4)
+    assert near.features(0).neighbours == near.features(2).neighbours == 0.0
 
 
 def test_what_is_like_the_best_comes_nearer_to_them():
-    ranked = fused([(1, 0.6), (2, 0.5), (3, 0.49)], [])
+    ranking = fused([(1, 0.6), (2, 0.5), (3, 0.49)], [])
     like = np.array([0.9, 0.2, 0.8], np.float32)
-    found = fuse.fed_back(ranked, like, like, 0.4)
-    assert [r.id for r in found] == [1, 3, 2]
-    assert found[1].score == pytest.approx(0.49 + 0.4 * 0.8)
-    assert fuse.fed_back([], like[:0], like[:0], 0.4) == []
+    found = fuse.fed_back(ranking, like, like, 0.4)
+    assert found.ids.tolist() == [1, 3, 2]
+    assert found.scores[1] == pytest.approx(0.49 + 0.4 * 0.8)
+    assert found.features(1).feedback == pytest.approx(0.8) and found.features(1).dense_rank == 3
 
 
 # Prompts
@@ -392,3 +397,17 @@ def test_a_claim_that_says_something_else(claim, evidence):
 )
 def test_a_claim_that_says_less(claim, evidence):
     assert lexically_entailed(claim, evidence)
+
+
+@pytest.mark.parametrize("article", ["the", "a", "an"])
+def test_an_article_before_a_name_hides_no_preposition(article):
+    evidence = f"Relief ships were stopped in a battle while armies marched on {article} Eastvale."
+    assert not lexically_entailed(f"Relief ships were stopped in {article} Eastvale.", evidence)
+    assert lexically_entailed(f"Armies marched on {article} Eastvale.", evidence)
+
+
+def test_a_fact_that_just_fits_is_kept_whole_and_facts_are_counted_from_one():
+    rest = "word " * (prompt.FACTS_TOKENS - 101) + "end"
+    (_, user) = prompt.build("Why?", ["first " * 100, rest, "more"], lambda text: len(text.split()))
+    assert user.content.startswith("Facts:\n1. first ")
+    assert "\n2. word " in user.content and user.content.endswith("end\n\nQuestion: Why?")

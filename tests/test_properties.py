@@ -67,9 +67,6 @@ def test_a_claim_without_the_condition_of_its_evidence_is_broken(text, condition
 
 # Fusion
 
-WORDS = 0.5
-"""What the best match of words adds to a cosine."""
-
 
 @st.composite
 def rankings(draw):
@@ -82,7 +79,8 @@ def rankings(draw):
 
 
 def scored(ids, beside, measured):
-    return [(one.id, one.score) for one in fuse([], [], ids, beside, measured, RankWeights(), WORDS)]
+    ranking = fuse([], [], ids, beside, measured, RankWeights(), 0.5)
+    return list(zip(ranking.ids.tolist(), ranking.scores.tolist(), strict=True))
 
 
 @given(rankings(), st.randoms(use_true_random=False))
@@ -100,11 +98,10 @@ def test_candidates_have_one_order_however_they_come_and_the_newer_of_equals_is_
 def test_a_worse_candidate_moves_none_of_the_others(ranking):
     ids, beside, measured = ranking
     found = scored(ids, beside, measured)
-    lower = np.append(measured.cosines, measured.cosines.min() - np.float32(0.25))
     worse = Measured(
         np.append(measured.ids, 99),
-        lower,
-        lower,
+        np.append(measured.cosines, measured.cosines.min() - np.float32(0.25)),
+        np.append(measured.aligned, measured.aligned.min() - np.float32(0.25)),
         np.append(measured.bm25, np.float32(0)),
     )
     others = scored(np.append(ids, 99), np.vstack([beside, np.full((1, 4), -1)]), worse)

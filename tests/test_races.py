@@ -26,7 +26,8 @@ from ragbot.index import passages as passages_in_memory
 from ragbot.index.columns import Filter
 from ragbot.maintenance.builder import command
 from ragbot.maintenance.refresh import Maintenance
-from ragbot.store import Snapshot, engine
+from ragbot.store import Snapshot
+from ragbot.store.dialects import sqlite
 from ragbot.text.chunks import tokens_of
 
 EVERYONE = Filter(frozenset(["everyone"]))
@@ -183,7 +184,7 @@ def test_a_home_that_may_not_be_written_follows_who_may(embedders, reachable):
 
 
 def test_writers_that_wait_keep_nobody_of_their_process_from_reading(embedders, home, monkeypatch):
-    monkeypatch.setattr(engine, "WAIT_S", 1.5)
+    monkeypatch.setattr(sqlite, "WAIT_S", 1.5)
     with Memory.open(home) as memory:
         memory.remember(room(0))
         memory.recall("room")
@@ -430,12 +431,12 @@ def test_a_backup_takes_the_settings_along(memory, home, tmp_path):
 def test_a_backup_that_was_cut_off_is_none(memory, open_memory, home, tmp_path, monkeypatch):
     memory.remember(room(3 * n) for n in range(20))
 
-    def cut(_engine, target):
+    def cut(_database, target):
         target.write_bytes((home / "ragbot.db").read_bytes()[:8192])
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(engine, "copy", cut)
+        patched.setattr(sqlite.SQLite, "copy_to", cut)
         with pytest.raises(KeyboardInterrupt):
             memory.backup(tmp_path / "cut")
     (tmp_path / "empty").mkdir()

@@ -1,9 +1,13 @@
 """What the store promises of documents, corrections and pages."""
 
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import bindparam, insert, select, update
 
+from ragbot.store import schema
+from ragbot.store.dialects.sqlite import SQLite
 from ragbot.types import Citation, Document, Turn
 
 
@@ -87,3 +91,16 @@ def test_turns_come_by_pages_from_the_newest_back(memory):
         first = snapshot.turns_page("ana", "s", middle.before_seq, 2)
     assert [[turn.id for turn in page.turns] for page in (last, middle, first)] == [["s3", "s4"], ["s1", "s2"], ["s0"]]
     assert first.before_seq is None
+
+
+def test_statements_for_many_values_are_kept_apart_by_what_they_do(tmp_path):
+    """Two updates of the same columns of the same table once shared one compiled statement."""
+    settings = schema.settings
+    to_key = update(settings).where(settings.c.key == bindparam("of"))
+    to_value = update(settings).where(settings.c.value == bindparam("of"))
+    with closing(SQLite.open(tmp_path, create=True)) as database, database.writing() as connection:
+        database.execute_many(connection, insert(settings), [{"key": "a", "value": "1"}, {"key": "b", "value": "2"}])
+        database.execute_many(connection, to_key, [{"of": "a", "value": "3"}])
+        database.execute_many(connection, to_value, [{"of": "2", "value": "4"}])
+        found = connection.execute(select(settings.c.key, settings.c.value)).all()
+    assert sorted(map(tuple, found)) == [("a", "3"), ("b", "4")]

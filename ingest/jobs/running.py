@@ -21,7 +21,7 @@ from ingest.jobs import child, local
 from ingest.jobs.child import Answer, Inbox
 from ingest.jobs.definitions import Job
 from ragbot.store import Run, Store
-from ragbot.store.engine import FILE
+from ragbot.store.dialects.sqlite import FILE
 
 LONGEST_WAIT_S = 3600.0
 SPREAD = 0.2

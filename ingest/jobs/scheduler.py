@@ -33,7 +33,7 @@ from ingest.jobs.running import AGAIN
 from ragbot import settings
 from ragbot.errors import ConfigError, RagbotError
 from ragbot.store import Run, Store
-from ragbot.store.engine import FILE
+from ragbot.store.dialects.sqlite import FILE
 
 LOOK_S = 30.0
 """So often it is looked whether the settings have changed, and what is due."""

@@ -59,11 +59,11 @@ def extract(source: Source) -> Extract:
         raise BrokenError(f"{source.name}: has {count:,} pages, more than the {MAX_PAGES:,} that are read; split it")
     pages = _Pages(source, file)
     found: list[tuple[str, bool]] = []
-    letters = 0
+    characters = 0
     for number in range(count):
         found.append(pages.read(number))
-        letters += len(found[-1][0])
-        refuse_long(source.name, letters)  # a small file may refer to one long page many times
+        characters += len(found[-1][0])
+        refuse_long(source.name, characters)  # a small file may refer to one long page many times
     failed = tuple(number for number, (_, lost) in enumerate(found, 1) if lost)
     texts = _with_headings(_dehyphenated([text for text, _ in found]), file)
     if extras := "\n".join([*pages.form(), *_attachments(file)]):

@@ -29,6 +29,7 @@ POOL = 100
 """How many candidates each part of a recall puts forward."""
 MAX_HITS = 10_000
 """How many passages one recall may give, and how many candidates each part of it may put forward where copies fill the pool."""
+REMEMBERED_WORDINGS = 4096
 MAX_READ = 500
 """How many passages are read at a time in search of one that is no copy."""
 
@@ -54,19 +55,20 @@ class Search:
 
     def hits(self, k: int, read: Read) -> list[Hit]:
         """The k best, best first; those that say the same in the same words are one."""
-        pool, found, worded = max(k, POOL), dict[int, Chunk](), functools.cache(fold.wording)
+        pool, found = max(k, POOL), dict[int, Chunk]()
         while True:
-            ranked = self._ranked(pool)
-            kept = fold.folded(_read_in_turn(ranked, 2 * k, read, found), k, worded)
-            if len(kept) == k or len(ranked) < pool or pool >= MAX_HITS:
-                prose = functools.partial(explain, self._words.weights)
-                return [
-                    Hit(found[one.id], one.score, one.features, tuple(found[copy.id] for copy in also), explain=prose)
-                    for one, also in kept
-                ]
+            ranking = self._ranking(pool)
+            kept = fold.folded(_read_in_turn(ranking, 2 * k, read, found), k, _wording)
+            if len(kept) == k or len(ranking) < pool or pool >= MAX_HITS:
+                return [self._hit(ranking, at, [found[int(ranking.ids[copy])] for copy in also], found) for at, also in kept]
             pool = min(10 * pool, MAX_HITS)  # the same passage, over and over: there is more behind it
 
-    def _ranked(self, pool: int) -> list[fuse.Ranked]:
+    def _hit(self, ranking: fuse.Ranking, at: int, also: Sequence[Chunk], found: Mapping[int, Chunk]) -> Hit:
+        prose = functools.partial(explain, self._words.weights)
+        score = round(float(ranking.scores[at]), 5)
+        return Hit(found[int(ranking.ids[at])], score, ranking.features(at), tuple(also), explain=prose)
+
+    def _ranking(self, pool: int) -> fuse.Ranking:
         dense = [] if self._part == "lexical" else self._view.nearest(self._query.vector, pool, self._only)
         if self._part == "dense":
             return fuse.by_meaning(dense)
@@ -84,26 +86,28 @@ class Search:
         measured = fuse.Measured(ids, cosines, self._aligned(cosines), self._words.scores(ids))
         weights = self._query.weights
         words, feedback = (weights.words_cjk, weights.feedback_cjk) if self._cjk else (weights.words, weights.feedback)
-        ranked = fuse.fuse(dense, lexical, candidates, around, measured, weights, words)
-        return self._fed_back(ranked, feedback) if feedback else ranked
+        ranking = fuse.fuse(dense, lexical, candidates, around, measured, weights, words)
+        return self._fed_back(ranking, feedback) if feedback else ranking
 
     def _aligned(self, cosines: fuse.Floats) -> fuse.Floats:
         return self._query.calibration.aligned(cosines, self._cjk)
 
-    def _fed_back(self, ranked: list[fuse.Ranked], weight: float) -> list[fuse.Ranked]:
-        if not ranked or any(one.features.neighbours for one in ranked[:FEEDBACK_HITS]):
-            return ranked  # in a conversation much is like the best that does not answer: LoCoMo loses .013 of recall@10
-        best = self._view.vectors(np.array([one.id for one in ranked[:FEEDBACK_HITS]], np.int64)).sum(0)
-        cosines = self._view.cosines(best / (np.linalg.norm(best) or 1), np.array([one.id for one in ranked], np.int64))
-        return fuse.fed_back(ranked, cosines, self._aligned(cosines), weight)
+    def _fed_back(self, ranking: fuse.Ranking, weight: float) -> fuse.Ranking:
+        if not len(ranking) or (ranking.neighbours is not None and ranking.neighbours[:FEEDBACK_HITS].any()):
+            return ranking  # in a conversation much is like the best that does not answer: LoCoMo loses .013 of recall@10
+        best = self._view.vectors(ranking.ids[:FEEDBACK_HITS]).sum(0)
+        cosines = self._view.cosines(best / (np.linalg.norm(best) or 1), ranking.ids)
+        return fuse.fed_back(ranking, cosines, self._aligned(cosines), weight)
 
 
-def _read_in_turn(
-    ranked: Sequence[fuse.Ranked], few: int, read: Read, found: dict[int, Chunk]
-) -> Iterator[tuple[fuse.Ranked, str, str]]:
-    """What was ranked, with heading and text, as far as it may be seen; more at a time as more is asked for, none twice."""
-    at = 0
-    while some := ranked[at : at + few]:
-        found |= read([one.id for one in some if one.id not in found])
-        yield from ((one, found[one.id].heading, found[one.id].text) for one in some if one.id in found)
+_wording = functools.lru_cache(maxsize=REMEMBERED_WORDINGS)(fold.wording)
+"""A passage never changes its text, and the same ones are found again and again."""
+
+
+def _read_in_turn(ranking: fuse.Ranking, few: int, read: Read, found: dict[int, Chunk]) -> Iterator[tuple[int, str, str]]:
+    """Places of the ranking, with heading and text, as far as they may be seen; more at a time as more is asked for."""
+    at, ids = 0, ranking.ids.tolist()
+    while some := ids[at : at + few]:
+        found |= read([id for id in some if id not in found])
+        yield from ((at + n, found[id].heading, found[id].text) for n, id in enumerate(some) if id in found)
         at, few = at + few, min(2 * few, MAX_READ)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ragbot.types import HitFeatures
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 Ints = NDArray[np.int64]
 Found = Sequence[tuple[int, float]]
 """Ids with scores, best first."""
@@ -69,22 +69,57 @@ FEEDBACK_HITS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
-    """A chunk id in its place, with the features that put it there."""
+class Ranking:
+    """n passages in their order, best first, each with its features: one array a feature, of n each; NaN where there is none."""
 
-    id: int
-    score: float
-    features: HitFeatures
+    ids: Ints
+    scores: Floats
+    cosines: Floats | None = None
+    bm25: Floats | None = None
+    dense_rank: Mapping[int, int] = field(default_factory=dict)
+    lexical_rank: Mapping[int, int] = field(default_factory=dict)
+    neighbours: Floats | None = None
+    feedback: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def features(self, at: int) -> HitFeatures:
+        """The features of the passage at a place, which counts from 0."""
+        id = int(self.ids[at])
+        return HitFeatures(
+            cosine=_at(self.cosines, at),
+            dense_rank=self.dense_rank.get(id),
+            bm25=_at(self.bm25, at),
+            lexical_rank=self.lexical_rank.get(id),
+            neighbours=_at(self.neighbours, at) or 0.0,
+            feedback=_at(self.feedback, at),
+        )
 
 
-def by_meaning(dense: Found) -> list[Ranked]:
+def _at(values: Floats | None, at: int) -> float | None:
+    return None if values is None else float(values[at])
+
+
+def _ranks(found: Found) -> dict[int, int]:
+    return {id: rank for rank, (id, _) in enumerate(found, 1)}
+
+
+def _columns(found: Found) -> tuple[Ints, Floats]:
+    ids, scores = zip(*found, strict=True) if found else ((), ())
+    return np.array(ids, np.int64), np.array(scores, np.float64)
+
+
+def by_meaning(dense: Found) -> Ranking:
     """The nearest by meaning, in their order."""
-    return [Ranked(id, cosine, HitFeatures(cosine=cosine, dense_rank=rank)) for rank, (id, cosine) in enumerate(dense, 1)]
+    ids, cosines = _columns(dense)
+    return Ranking(ids, cosines, cosines=cosines, dense_rank=_ranks(dense))
 
 
-def by_words(lexical: Found) -> list[Ranked]:
+def by_words(lexical: Found) -> Ranking:
     """The best by words, in their order."""
-    return [Ranked(id, bm25, HitFeatures(bm25=bm25, lexical_rank=rank)) for rank, (id, bm25) in enumerate(lexical, 1)]
+    ids, bm25 = _columns(lexical)
+    return Ranking(ids, bm25, bm25=bm25, lexical_rank=_ranks(lexical))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +145,7 @@ def fuse(
     measured: Measured,
     weights: RankWeights,
     words: float,
-) -> list[Ranked]:
+) -> Ranking:
     """Order the candidates by aligned cosine plus `words` times BM25, best first; ties go to the newer chunk.
 
     BM25 counts relative to its best here. A convex sum keeps the distances that reciprocal ranks
@@ -128,23 +163,35 @@ def fuse(
     top = max(float(matches.max(initial=0.0)), 1.0)
     scores = np.round(meaning + words * matches / top, 5)
     added = np.where(there.any(1), scores - (cosines + words * bm25 / top), 0.0)
-    dense_rank = {id: rank for rank, (id, _) in enumerate(dense, 1)}
-    lexical_rank = {id: rank for rank, (id, _) in enumerate(lexical, 1)}
     order = np.lexsort((-candidates, -scores))
-    columns = (column[order].tolist() for column in (candidates, scores, measured.cosines[own], bm25, added))
-    return [
-        Ranked(id, score, HitFeatures(cosine, dense_rank.get(id), match, lexical_rank.get(id), extra))
-        for id, score, cosine, match, extra in zip(*columns, strict=True)
-    ]
+    return Ranking(
+        ids=candidates[order],
+        scores=scores[order],
+        cosines=measured.cosines[own][order],
+        bm25=matches[order],
+        dense_rank=_ranks(dense),
+        lexical_rank=_ranks(lexical),
+        neighbours=added[order],
+    )
 
 
-def fed_back(ranked: Sequence[Ranked], cosines: Floats, aligned: Floats, weight: float) -> list[Ranked]:
+def fed_back(ranking: Ranking, cosines: Floats, aligned: Floats, weight: float) -> Ranking:
     """The same ordered again by likeness to the best: pseudo-relevance feedback (Rocchio 1971, Li et al. 2021).
 
     `cosines` (n,) are those to the best together, `aligned` the same on the reference scale.
     """
-    found = [
-        Ranked(one.id, round(one.score + weight * like, 5), replace(one.features, feedback=cosine))
-        for one, cosine, like in zip(ranked, cosines.tolist(), aligned.tolist(), strict=True)
-    ]
-    return sorted(found, key=lambda one: (-one.score, -one.id))
+    scores = np.round(ranking.scores.astype(np.float64) + weight * aligned.astype(np.float64), 5)
+    order = np.lexsort((-ranking.ids, -scores))
+    return replace(
+        ranking,
+        ids=ranking.ids[order],
+        scores=scores[order],
+        cosines=_ordered(ranking.cosines, order),
+        bm25=_ordered(ranking.bm25, order),
+        neighbours=_ordered(ranking.neighbours, order),
+        feedback=cosines[order],
+    )
+
+
+def _ordered(values: Floats | None, order: Ints) -> Floats | None:
+    return None if values is None else values[order]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, text, tuple_
 
-from ragbot.store import rows
+from ragbot.store import derived, rows
 from ragbot.store import schema as s
 from ragbot.store import statements as q
+from ragbot.store.dialects import Database
 from ragbot.store.sources import SourceReads
 from ragbot.store.turns import TurnReads
 from ragbot.types import Chunk, Space
@@ -47,8 +47,8 @@ class Stored:
 class Snapshot(TurnReads, SourceReads):
     """One snapshot of the database."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, database: Database) -> None:
+        self._connection, self._database = connection, database
 
     def last_transaction(self) -> tuple[int, str]:
         """Number and token of the newest transaction; (0, "") before the first."""
@@ -152,10 +152,10 @@ class Snapshot(TurnReads, SourceReads):
     def chunks(self, ids: Collection[int], scopes: Collection[str], as_of: int | None = None) -> dict[int, Chunk]:
         """Those of the chunks that a snapshot of `scopes` may see now, or could at `as_of`."""
         found: dict[int, Chunk] = {}
-        wanted = list(ids)
+        wanted, statement = list(ids), q.CHUNKS_NOW if as_of is None else q.CHUNKS_AS_OF
         for at in range(0, len(wanted), MANY):
-            which = and_(s.chunks.c.id.in_(wanted[at : at + MANY]), _visible(scopes, as_of))
-            found |= {row.id: rows.chunk(row) for row in self._connection.execute(select(s.chunks).where(which))}
+            some = {"ids": wanted[at : at + MANY], "scopes": list(scopes), "at": as_of}
+            found |= {row.id: rows.chunk(row) for row in self._connection.execute(statement, some)}
         return found
 
     def chunks_of(self, scope: str, uri: str) -> list[Chunk]:
@@ -176,7 +176,7 @@ class Snapshot(TurnReads, SourceReads):
         for at in range(0, len(wanted), MANY):
             some = wanted[at : at + MANY]
             exact = uri.in_([pattern for pattern in some if "*" not in pattern])
-            wild = [uri.op("GLOB")(_glob(pattern)) for pattern in some if "*" in pattern]
+            wild = [self._database.matches(uri, pattern) for pattern in some if "*" in pattern]
             found.update(self._connection.execute(select(s.documents.c.id).where(or_(exact, *wild))).scalars())
         return found
 
@@ -270,14 +270,14 @@ class Snapshot(TurnReads, SourceReads):
 
     def integrity(self) -> list[str]:
         """What the database itself finds wrong, in words; empty if nothing."""
-        found = [str(line) for line in self._connection.execute(text("PRAGMA quick_check")).scalars() if line != "ok"]
+        found = self._database.problems(self._connection)
         checks = {
             "chunk {} is current, but its document is not": "SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document_id "
             "WHERE c.retired_at IS NULL AND d.retired_at IS NOT NULL",
         }
         for problem, query in checks.items():
             found += [problem.format(id) for id in self._connection.execute(text(query)).scalars()]
-        return found
+        return found + derived.check(self._connection)
 
 
 def _pairs(found: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -288,15 +288,3 @@ def _pairs(found: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def _current(scopes: Collection[str] | None) -> ColumnElement[bool]:
     current = s.documents.c.retired_at.is_(None)
     return current if scopes is None else and_(current, s.documents.c.scope.in_(scopes))
-
-
-def _glob(pattern: str) -> str:
-    """The same for SQLite's GLOB, where ? and [ have a meaning too. Stars that follow each other are one, which is quick."""
-    return re.sub(r"[?\[]", r"[\g<0>]", re.sub(r"\*+", "*", pattern))
-
-
-def _visible(scopes: Collection[str], as_of: int | None) -> ColumnElement[bool]:
-    c = s.chunks.c
-    if as_of is None:
-        return and_(c.scope.in_(scopes), c.retired_at.is_(None))
-    return and_(c.scope.in_(scopes), c.valid_from <= as_of, or_(c.retired_at.is_(None), c.retired_at > as_of))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import and_, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 
 from ragbot.store import schema as s
 
@@ -22,7 +22,10 @@ INSERT_DOCUMENT = insert(s.documents)
 UPDATE_DOCUMENT = update(s.documents).where(_d.id == bindparam("of"))
 DROP_DISPUTES = delete(s.disputes).where(s.disputes.c.document_id == bindparam("of"))
 
-LAST_CHUNK_ID = text("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'")
+INSERT_CHUNK = insert(s.chunks)
+UPDATE_CHUNK = update(s.chunks).where(_c.id == bindparam("chunk"))
+INSERT_VECTOR = insert(s.vectors)
+INSERT_DISPUTE = insert(s.disputes)
 CURRENT_CHUNKS = (
     select(_c.id, _c.sha256, _c.valid_from).where(_c.document_id == bindparam("of"), _c.retired_at.is_(None)).order_by(_c.ord)
 )
@@ -53,4 +56,10 @@ PASSAGES = (
     select(_c.id, _c.document_id, _c.scope, _c.kind, _c.valid_from, _c.retired_at, _c.title, _c.heading, _c.text, _v.vector)
     .join(s.vectors, and_(_v.chunk_id == _c.id, _v.space_id == bindparam("of")))
     .where(_c.id.in_(bindparam("ids", expanding=True)))
+)
+
+_SEEN = and_(_c.id.in_(bindparam("ids", expanding=True)), _c.scope.in_(bindparam("scopes", expanding=True)))
+CHUNKS_NOW = select(s.chunks).where(_SEEN, _c.retired_at.is_(None))
+CHUNKS_AS_OF = select(s.chunks).where(
+    _SEEN, _c.valid_from <= bindparam("at"), or_(_c.retired_at.is_(None), _c.retired_at > bindparam("at"))
 )

@@ -9,34 +9,28 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Insert, Update, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
-from ragbot.store import rows
+from ragbot.store import derived, rows
 from ragbot.store import schema as s
 from ragbot.store import statements as q
+from ragbot.store.derived import ErasedDocument
+from ragbot.store.dialects import Database
 from ragbot.store.snapshot import KV, MANY, Snapshot
 from ragbot.store.sources import SourceWrites
 from ragbot.store.turns import Raced, TurnWrites
 from ragbot.types import Citation, Document, NewChunk, Remembered, SourceState, Space
 
-FORGOTTEN = "[forgotten]"
-"""What stands in place of an answer that quoted a forgotten document."""
-
-
-_compiled: dict[tuple[str, ...], Any] = {}
-"""Statements for many values, by table and keys."""
-
 
 class Transaction(Snapshot, TurnWrites, SourceWrites):
     """One transaction. Reads within it see its own writes."""
 
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: Connection, database: Database) -> None:
+        super().__init__(connection, database)
         self.at = rows.now()
         insertion = insert(s.transactions).values(token=secrets.token_hex(8), at=self.at)
         self.txn = int(connection.execute(insertion).inserted_primary_key[0])  # type: ignore[index]
@@ -106,8 +100,7 @@ class Transaction(Snapshot, TurnWrites, SourceWrites):
         there = select(s.chunks.c.id).where(s.chunks.c.id.in_(list(vectors)))
         alive = self._connection.execute(there).scalars()
         values = [{"chunk_id": id, "space_id": space.id, "vector": _bytes(vectors[id])} for id in alive]
-        if values:
-            self._connection.execute(insert(s.vectors).prefix_with("OR IGNORE"), values)
+        self._database.insert_new(self._connection, q.INSERT_VECTOR, values)
 
     # Documents
 
@@ -155,7 +148,7 @@ class Transaction(Snapshot, TurnWrites, SourceWrites):
             {"document_id": document_id, "chunk_id": chunk_id, "start": start, "end": end}
             for (chunk_id, start), end in ends.items()
         ]
-        self._many(insert(s.disputes), values)
+        self._database.execute_many(self._connection, q.INSERT_DISPUTE, values)
 
     def _put_document(self, document: Document) -> tuple[int, bool]:
         """Its id, and whether it was there."""
@@ -193,7 +186,6 @@ class Transaction(Snapshot, TurnWrites, SourceWrites):
         return kept, new, [one for left in waiting.values() for one in left]
 
     def _move(self, new_chunks: Mapping[int, NewChunk], places: Mapping[int, int]) -> None:
-        c = s.chunks.c
         moves = [
             {
                 "chunk": id,
@@ -205,12 +197,12 @@ class Transaction(Snapshot, TurnWrites, SourceWrites):
             }
             for id, new_chunk in new_chunks.items()
         ]
-        self._many(update(s.chunks).where(c.id == bindparam("chunk")), moves)
+        self._database.execute_many(self._connection, q.UPDATE_CHUNK, moves)
 
     def _retire(self, gone: Sequence[tuple[int, int]], at: int, by: str) -> None:
         # Never before it began: a version may arrive late and be older than the one it replaces.
         values = [{"chunk": id, "retired_at": max(at, began), "retired_by": by, "retired_txn": self.txn} for id, began in gone]
-        self._many(update(s.chunks).where(s.chunks.c.id == bindparam("chunk")), values)
+        self._database.execute_many(self._connection, q.UPDATE_CHUNK, values)
 
     def _add(
         self,
@@ -252,32 +244,14 @@ class Transaction(Snapshot, TurnWrites, SourceWrites):
         ]
         if not values:
             return
-        first = self._next_chunk_id()
-        self._many(insert(s.chunks), [{"id": first + n, **value} for n, value in enumerate(values)])
+        first = self._database.next_chunk_id(self._connection)
+        chunks = [{"id": first + n, **value} for n, value in enumerate(values)]
+        self._database.execute_many(self._connection, q.INSERT_CHUNK, chunks)
         given = [
             {"chunk_id": first + n, "space_id": space.id, "vector": _bytes(known[new_chunk.sha256])}
             for n, new_chunk in enumerate(new_chunks.values())
         ]
-        self._many(insert(s.vectors), given)
-
-    def _many(self, statement: Insert | Update, values: Sequence[Mapping[str, Any]]) -> None:
-        """Execute a statement for each of the values, which all have the same keys.
-
-        As SQLAlchemy does, without its work on every single value: that costs more than SQLite's own.
-        """
-        if not values:
-            return
-        key = (str(statement.table), *values[0])
-        compiled = _compiled.get(key)
-        if compiled is None:
-            columns = [name for name in values[0] if name in statement.table.c]
-            compiled = _compiled[key] = statement.compile(self._connection.engine, column_keys=columns)
-        in_order = itemgetter(*(compiled.positiontup or ()))
-        self._connection.exec_driver_sql(str(compiled), [in_order(value) for value in values])
-
-    def _next_chunk_id(self) -> int:
-        """Given by hand, since asking for each inserted id costs a statement a row. Never one that was there before."""
-        return int(self._connection.execute(q.LAST_CHUNK_ID).scalar() or 0) + 1
+        self._database.execute_many(self._connection, q.INSERT_VECTOR, given)
 
     def retire_document(self, scope: str, uri: str) -> int:
         """Retire a document and its current chunks; `as_of` still reads them. How many chunks."""
@@ -290,53 +264,17 @@ class Transaction(Snapshot, TurnWrites, SourceWrites):
         return len(gone)
 
     def erase_document(self, scope: str, uri: str) -> list[int]:
-        """Erase a document: every version, vector, word, and every answer that quoted it.
+        """Erase a document, every version of it, and all that is derived from it (`derived.REGISTER`).
 
         Gives the ids of the chunks that are gone; empty if there was no such document.
         """
         stored = self.document(scope, uri)
         if stored is None:
             return []
-        ids = list(self._connection.execute(select(s.chunks.c.id).where(s.chunks.c.document_id == stored.id)).scalars())
-        for at in range(0, len(ids), MANY):
-            self._erase_chunks(ids[at : at + MANY])
-        self._connection.execute(delete(s.disputes).where(s.disputes.c.document_id == stored.id))
-        self._connection.execute(delete(s.documents).where(s.documents.c.id == stored.id))
+        ids = derived.erase_document(self._connection, ErasedDocument(stored.id, scope, uri, stored.kind))
         if ids:
             self._connection.execute(insert(s.erasures), [{"chunk_id": id, "txn": self.txn} for id in ids])
-        self._erase_words_of(stored.kind, scope, uri)
-        self._replace_sources_of(scope, uri, ())
         return ids
-
-    def _erase_words_of(self, kind: str, scope: str, uri: str) -> None:
-        """A turn or a correction stands a second time, where it was said."""
-        turn_id = uri.partition(":")[2]
-        if kind == "turn":
-            said_it = (s.turns.c.id == turn_id) & (s.turns.c.scope == scope)
-            self._connection.execute(update(s.turns).where(said_it).values(question=FORGOTTEN))
-        elif kind == "correction":
-            own = select(s.turns.c.id).where(s.turns.c.id == turn_id, s.turns.c.scope == scope)
-            said = s.feedback.c.turn_id.in_(own) & (s.feedback.c.kind == "correction")
-            self._connection.execute(update(s.feedback).where(said).values(text=FORGOTTEN))
-
-    def _erase_chunks(self, ids: Sequence[int]) -> None:
-        cited = select(s.citations.c.turn_id).where(s.citations.c.chunk_id.in_(ids))
-        quoting = list(self._connection.execute(cited.distinct()).scalars())
-        for at in range(0, len(quoting), MANY):
-            self._erase_answers(quoting[at : at + MANY])
-        self._connection.execute(delete(s.disputes).where(s.disputes.c.chunk_id.in_(ids)))
-        self._connection.execute(delete(s.turn_hits).where(s.turn_hits.c.chunk_id.in_(ids)))
-        superseded = update(s.chunks).where(s.chunks.c.superseded_by.in_(ids))
-        self._connection.execute(superseded.values(superseded_by=None))
-        self._connection.execute(delete(s.vectors).where(s.vectors.c.chunk_id.in_(ids)))
-        self._connection.execute(delete(s.chunks).where(s.chunks.c.id.in_(ids)))
-
-    def _erase_answers(self, turn_ids: Sequence[str]) -> None:
-        """Every claim of such an answer goes: one may repeat in other words what another one quotes."""
-        forgotten = {"answer": FORGOTTEN, "grounded": False, "confidence": 0.0}
-        self._connection.execute(update(s.turns).where(s.turns.c.id.in_(turn_ids)).values(forgotten))
-        self._connection.execute(delete(s.citations).where(s.citations.c.turn_id.in_(turn_ids)))
-        self._connection.execute(delete(s.claims).where(s.claims.c.turn_id.in_(turn_ids)))
 
 
 def _occurrences(words: str, text: str) -> Iterator[int]:

@@ -28,38 +28,40 @@ class Measure:
     where: Callable[[AnswerQuestion, Reply], bool]
 
 
-def _due(asked: AnswerQuestion, _: Reply) -> bool:
+def _is_answerable(asked: AnswerQuestion, _: Reply) -> bool:
     return asked.answerable
 
 
-def _repeatable(asked: AnswerQuestion, _: Reply) -> bool:
+def _has_short_answer(asked: AnswerQuestion, _: Reply) -> bool:
     return asked.answerable and bool(asked.answers) and not overlap.is_long(asked.answers)
 
 
-def _judged(asked: AnswerQuestion, _: Reply) -> bool:
+def _has_relevant(asked: AnswerQuestion, _: Reply) -> bool:
     return asked.answerable and bool(asked.relevant)
 
 
-def _hits(asked: AnswerQuestion, reply: Reply) -> list[bool]:
+def _cited_relevant(asked: AnswerQuestion, reply: Reply) -> list[bool]:
     return [id in asked.relevant for id in reply.cited]
 
 
 MEASURES: Mapping[str, Measure] = {
-    "answered": Measure(lambda _, r: r.answered, _due),
+    "answered": Measure(lambda _, r: r.answered, _is_answerable),
     "refused": Measure(lambda _, r: not r.answered, lambda a, _: not a.answerable),
     "refusal precision": Measure(lambda a, _: not a.answerable, lambda _, r: not r.answered),
-    "gold in reply": Measure(lambda a, r: overlap.holds(r.text, a.answers) if r.answered else 0.0, _repeatable),
-    "exact": Measure(lambda a, r: overlap.exact(r.text, a.answers), _repeatable),
+    "gold in reply": Measure(lambda a, r: overlap.holds(r.text, a.answers) if r.answered else 0.0, _has_short_answer),
+    "exact": Measure(lambda a, r: overlap.exact(r.text, a.answers), _has_short_answer),
     "F1": Measure(
         lambda a, r: overlap.f1(r.text, a.answers) if r.answered else 0.0, lambda a, _: a.answerable and bool(a.answers)
     ),
-    "gold cited": Measure(lambda a, r: any(_hits(a, r)), _judged),
-    "citation precision": Measure(lambda a, r: sum(_hits(a, r)) / len(r.cited), lambda a, r: _judged(a, r) and bool(r.cited)),
-    "citation recall": Measure(lambda a, r: len(a.relevant & set(r.cited)) / len(a.relevant), _judged),
+    "gold cited": Measure(lambda a, r: any(_cited_relevant(a, r)), _has_relevant),
+    "citation precision": Measure(
+        lambda a, r: sum(_cited_relevant(a, r)) / len(r.cited), lambda a, r: _has_relevant(a, r) and bool(r.cited)
+    ),
+    "citation recall": Measure(lambda a, r: len(a.relevant & set(r.cited)) / len(a.relevant), _has_relevant),
     "wrong in reply": Measure(lambda a, r: overlap.holds(r.text, a.wrong), lambda a, _: bool(a.wrong)),
     "conflict named": Measure(
         lambda a, r: bool(overlap.holds(r.text, a.answers)) and bool(overlap.holds(r.text, a.wrong)),
-        lambda a, r: bool(a.wrong) and _repeatable(a, r),
+        lambda a, r: bool(a.wrong) and _has_short_answer(a, r),
     ),
     "words": Measure(lambda _, r: len(overlap.words(r.text)), lambda _, r: r.answered),
 }

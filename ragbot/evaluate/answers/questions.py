@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ragbot.errors import InputError
 from ragbot.evaluate.records import Record, records
-from ragbot.evaluate.retrieval.sets import CORPUS, Entry, beside, choose, entries, evidence, history
+from ragbot.evaluate.retrieval.sets import CORPUS, Entry, choose, entries, evidence, history, sibling
 
 ANSWERABILITY = {"ANSWERABLE": True, "PARTIAL": True, "UNANSWERABLE": False}
 """The labels of MTRAG. Its label CONVERSATIONAL marks messages without a question, which are left out."""
@@ -68,7 +68,7 @@ def read_answer_set(folder: Path, name: str | None = None) -> AnswerSet:
         found, given = tuple(own), len(questions)
     else:
         found = tuple(entries(files.corpus))
-        questions, given = _about(files.questions, found, files.domain)
+        questions, given = _corpus_questions(files.questions, found, files.domain)
     if not questions:
         raise InputError(f"{files.questions}: holds no question that can be asked; add some")
     return AnswerSet(title, _digest(found, questions), found, tuple(questions), given - len(questions))
@@ -88,17 +88,17 @@ def _sets_in(folder: Path) -> dict[str, _Files]:
         if named := CORPUS.fullmatch(corpus.name):
             before, after = named.groups("")
             plain = "".join((before, after)).strip("_")
-            qa, tasks = beside(corpus, f"{before}qa{after}.jsonl"), beside(corpus, "tasks.jsonl")
+            qa, tasks = sibling(corpus, f"{before}qa{after}.jsonl"), sibling(corpus, "tasks.jsonl")
             if qa or tasks:
                 sets.setdefault(plain or folder.resolve().name, _Files(corpus, qa or tasks or corpus, "" if qa else plain))
-    return sets or {_stem(file): _Files(None, file) for file in sorted(folder.iterdir()) if _brings_passages(file)}
+    return sets or {_stem(file): _Files(None, file) for file in sorted(folder.iterdir()) if _has_passages(file)}
 
 
 def _stem(file: Path) -> str:
     return file.name.partition(".jsonl")[0]
 
 
-def _brings_passages(file: Path) -> bool:
+def _has_passages(file: Path) -> bool:
     if not file.name.endswith((".jsonl", ".jsonl.gz")):
         return False
     try:
@@ -109,7 +109,7 @@ def _brings_passages(file: Path) -> bool:
     return isinstance(first, dict) and "question" in first and any(name in first for name in ("passages", *RIGHT))
 
 
-def _about(file: Path, corpus: Sequence[Entry], domain: str) -> tuple[list[AnswerQuestion], int]:
+def _corpus_questions(file: Path, corpus: Sequence[Entry], domain: str) -> tuple[list[AnswerQuestion], int]:
     """The questions about a corpus, and the number of messages, those that ask nothing included."""
     conv_of = {entry.id: entry.conv for entry in corpus}
     questions, given = list[AnswerQuestion](), 0
@@ -120,7 +120,7 @@ def _about(file: Path, corpus: Sequence[Entry], domain: str) -> tuple[list[Answe
         relevant = frozenset(evidence(record))
         if missing := sorted(relevant - conv_of.keys()):
             raise record.line.wrong(f"names {missing[0]!r}, which is not in the corpus; take it out, or add the document")
-        answers, due = _answers(record, "answers"), _due(record)
+        answers, due = _answers(record, "answers"), _answerable(record)
         if due is None:
             continue
         scope = record.word("conv", default="")
@@ -135,7 +135,7 @@ def _about(file: Path, corpus: Sequence[Entry], domain: str) -> tuple[list[Answe
     return questions, given
 
 
-def _due(record: Record) -> bool | None:
+def _answerable(record: Record) -> bool | None:
     """Whether the question is answerable; None if the message asks nothing."""
     if "answerability" in record.fields:
         return ANSWERABILITY.get(record.word("answerability"))

@@ -135,14 +135,14 @@ def _sets_in(folder: Path) -> dict[str, _Files]:
 
 def _files(corpus: Path, before: str, after: str) -> _Files | None:
     """The files of a corpus; None if its questions are missing. If both layouts are present, BEIR's is used."""
-    queries, qa = (beside(corpus, f"{before}{word}{after}.jsonl") for word in ("queries", "qa"))
-    qrels = beside(corpus, f"{before}qrels{after}.tsv") or (None if before or after else beside(corpus, "qrels/test.tsv"))
+    queries, qa = (sibling(corpus, f"{before}{word}{after}.jsonl") for word in ("queries", "qa"))
+    qrels = sibling(corpus, f"{before}qrels{after}.tsv") or (None if before or after else sibling(corpus, "qrels/test.tsv"))
     if queries and qrels:
         return _Files(corpus, queries, qrels)
     return _Files(corpus, qa, None) if qa else None
 
 
-def beside(corpus: Path, name: str) -> Path | None:
+def sibling(corpus: Path, name: str) -> Path | None:
     """The file of this name, or its gzipped form, in the folder of `corpus`."""
     return next((file for file in (corpus.parent / name, corpus.parent / f"{name}.gz") if file.is_file()), None)
 
