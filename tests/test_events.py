@@ -124,7 +124,7 @@ def test_prose_is_made_when_somebody_asks(chat, monkeypatch):
 def test_an_answer_costs_few_reads_and_writes_and_embeds_nothing_twice(chat, embedders):
     chat.ask("hello")  # opens what is opened once
     begun = []
-    engine = chat.memory.store._engine
+    engine = chat.memory.store._database.engine
     sql_event.listen(engine, "before_cursor_execute", lambda *given: begun.append(given[2]) if "BEGIN" in given[2] else None)
     (embedder,) = embedders.values()
     del embedder.embedded[:]

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import ragbot.runtime
 from ingest import pipeline, sources
 from ingest.cli.main import cli as ingest_cli
-from ragbot import Document
+from ragbot import Document, Memory
 from ragbot.cli.main import cli as ragbot_cli
 from ragbot.errors import ReadError
 
@@ -303,11 +303,14 @@ def test_sync_leaves_what_another_process_ingested_meanwhile(memory, open_memory
     assert memory.document(came[0].uri) is not None
 
 
-def test_sync_of_a_folder_above_the_home(memory, tmp_path):
-    (tmp_path / "a.txt").write_text("Apples here.")
-    pipeline.sync(memory, tmp_path.parent)
-    (tmp_path / "a.txt").unlink()
-    assert statuses(pipeline.sync(memory, tmp_path.parent, allow_empty=True)).get("a.txt") == "retired"
+@pytest.mark.usefixtures("embedders")
+def test_sync_of_a_folder_above_the_home(tmp_path):
+    room = tmp_path / "above" / "room"
+    with Memory.open(room / "indexes") as memory:
+        (room / "a.txt").write_text("Apples here.")
+        assert statuses(pipeline.sync(memory, room.parent)) == {"a.txt": "added"}
+        (room / "a.txt").unlink()
+        assert statuses(pipeline.sync(memory, room.parent, allow_empty=True)) == {"a.txt": "retired"}
 
 
 def test_a_folder_that_cannot_be_listed_retires_nothing_even_if_empty_is_allowed(memory, files, monkeypatch):

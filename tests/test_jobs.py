@@ -12,7 +12,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 import types
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,6 +23,8 @@ import jobs_program
 import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
+from waiting import DEADLINE_S as WAIT_S
+from waiting import until
 
 from ingest.cli.main import cli
 from ingest.jobs import child, definitions, running, scheduler, times
@@ -36,7 +37,6 @@ from ragbot.store import runs as log
 
 PROGRAM = jobs_program.__file__
 ROOT = Path(__file__).parent.parent
-WAIT_S = 45
 SETTINGS = """
 passages = 3
 [jobs.handbook]
@@ -114,14 +114,6 @@ def add_run(home, job, **values):
     with store.runs(write=True) as runs:
         runs.replace(Run(**{"id": 0, "job": job, "attempt": 1, "status": "done", "finished_at": datetime.now(UTC)} | values))
     store.close()
-
-
-def until(true, what):
-    end = time.monotonic() + WAIT_S
-    while not (found := true()):
-        assert time.monotonic() < end, f"not in {WAIT_S} s: {what}"
-        time.sleep(0.05)
-    return found
 
 
 class Program:
@@ -728,7 +720,7 @@ def test_a_backup_that_cannot_be_removed_is_named(home, tmp_path, monkeypatch):
     job, copies = Job("copy", "backup", folder=tmp_path / "copies", keep=1), tmp_path / "copies"
     assert run_once(home, job)[0].status == "done"
     (made,) = copies.iterdir()
-    time.sleep(1)  # it bears the second
+    until(lambda: f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}" not in made.name, "the next second, whose name it may bear")
     ended, _ = run_once(home, job)
     assert ended.status == "failed"
     assert f"{made}: is an older backup that cannot be removed (Permission denied)" in ended.reason
@@ -787,10 +779,12 @@ def test_where_all_was_killed_the_next_start_runs_what_was_cut_off(home, start):
     second = start("run")
     until(lambda: second.events("done"), "it runs again")
     assert "was cut off (killed)" in second.events("missed")[0]["reason"]
-    time.sleep(1)
+    set_up(home, '[jobs.a]\ndo = "check"\ncron = "0 0 1 1 *"\n[jobs.b]\ndo = "check"\nevery = "1h"')
+    os.kill(second.pid, signal.SIGHUP)
+    until(lambda: len(second.events("done")) == 2, "another job has run after it")
     os.kill(second.pid, signal.SIGTERM)
     second.wait(0)
-    assert [run.status for run in logged(home)] == ["done", "killed", "done"]  # once, and not for each year
+    assert [run.status for run in logged(home, "a")] == ["done", "killed", "done"]  # once, and not for each year
 
 
 # The scheduler
@@ -823,14 +817,15 @@ def test_jobs_that_wait_for_another_attempt_hold_up_no_other(home, start):
 
 @pytest.mark.usefixtures("stub")
 def test_what_comes_due_while_the_machine_sleeps_runs_soon_after_it_woke(home, monkeypatch):
-    asleep = timedelta()
+    asleep, looks = timedelta(), []
 
     class Clock(datetime):
         """Goes on while the machine sleeps, unlike the one that waits are measured by."""
 
         @classmethod
         def now(cls, tz=None):
-            return datetime.now(tz) + asleep
+            looks.append(datetime.now(tz))
+            return looks[-1] + asleep
 
     monkeypatch.setattr(apscheduler.schedulers.base, "datetime", Clock)
     monkeypatch.setattr(scheduler, "LOOK_S", 0.2)
@@ -841,7 +836,8 @@ def test_what_comes_due_while_the_machine_sleeps_runs_soon_after_it_woke(home, m
     runner.start()
     try:
         until(lambda: told, "it has started")
-        time.sleep(1)
+        before = len(looks)
+        until(lambda: len(looks) > before + 3, "it has looked at the clock a few times")
         assert calls(home) == []
         asleep = timedelta(hours=2)
         until(lambda: calls(home, "end"), "it has run")

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from waiting import stays, until
 
 from ingest import parse_pool
 from ingest.parse_pool import ParsePool, Request
@@ -46,13 +47,6 @@ def texts(folder, **files):
 
 def request(path):
     return Request(path, path.name, "everyone")
-
-
-def wait_until(holds):
-    until = time.monotonic() + 20
-    while not holds() and time.monotonic() < until:
-        time.sleep(0.02)
-    assert holds()
 
 
 def is_running(pid):
@@ -108,9 +102,10 @@ def test_no_more_text_is_held_ahead_than_a_share(tmp_path, monkeypatch):
         monkeypatch.setattr(many, "read", lambda asked: Document(asked.uri, "ten signs."))
         found = many.each(range(20), lambda number: begun.append(number) or Request(Path("a"), str(number), "everyone"))
         first, _ = next(found)
-        wait_until(lambda: len(begun) >= 4)
-        time.sleep(0.2)
-        assert first == 0 and len(begun) <= 1 + 3 + 2  # the one that was taken, those held, and one for each thread
+        until(lambda: len(begun) >= 4, "some are held ahead")
+        assert first == 0
+        # The one that was taken, those held, and one for each thread.
+        stays(lambda: len(begun) <= 1 + 3 + 2, "no more are held ahead", 0.2)
         assert [number for number, _ in found] == list(range(1, 20))
 
 
@@ -273,10 +268,10 @@ def test_a_process_ends_in_the_middle_of_a_file_when_its_asker_is_gone(tmp_path,
     command = [sys.executable, "-c", ASKER, first, second]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as asker:
         pid = int(asker.stdout.readline())
-        wait_until((tmp_path / "begun").exists)
+        until((tmp_path / "begun").exists, "the file is begun")
         assert is_running(pid)
         asker.kill()
-    wait_until(lambda: not is_running(pid))
+    until(lambda: not is_running(pid), "the process has ended")
 
 
 @pytest.mark.parametrize("limit", ["-t 1800", "-d 2000000"])

@@ -6,10 +6,10 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from ingest import parse_pool, pipeline
 from ingest.parse_pool import ParsePool, Request
@@ -87,10 +87,7 @@ def test_the_processes_end_with_the_reading(evil):
     found = []
     thread = threading.Thread(target=lambda: found.extend(many.each([path], lambda path: Request(path, path.name, "everyone"))))
     thread.start()
-    until = time.monotonic() + 20
-    while not many._all and time.monotonic() < until:
-        time.sleep(0.05)
-    process = many._all[0]._process
+    process = until(lambda: many._all, "a process was started")[0]._process
     assert process.poll() is None
     many.__exit__()
     thread.join(20)
@@ -108,10 +105,7 @@ def test_a_process_whose_asker_is_gone_ends(tmp_path):
         pid = int(asker.stdout.readline())
         os.kill(pid, 0)
         asker.kill()
-    until = time.monotonic() + 20
-    while time.monotonic() < until and Path(f"/proc/{pid}").exists():
-        time.sleep(0.05)
-    assert not Path(f"/proc/{pid}").exists()
+    until(lambda: not Path(f"/proc/{pid}").exists(), "the process has ended")
 
 
 def test_files_are_read_by_a_process_with_many_descriptors(tmp_path):

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from ingest import pipeline, sources, watch
 from ingest.parse_pool import ParsePool
@@ -315,12 +316,7 @@ def watched(memory, tmp_path):
 
 
 def soon(condition):
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
+    return until(condition, "what was changed is taken over")
 
 
 def found(memory, query, text):
@@ -357,16 +353,23 @@ def test_hidden_files_and_the_home_are_not_watched(memory, watched):
 
 
 def test_a_watched_folder_that_vanishes_retires_nothing(memory, watched, tmp_path):
-    folder, _ = watched
+    folder, reported = watched
     folder.rename(tmp_path / "unplugged")
-    time.sleep(1.5)
+    assert soon(lambda: "is waited for" in reported[-1].reason)
     assert found(memory, "lab opens", "nine")
 
 
-def test_a_folder_that_was_empty_for_a_moment_is_caught_up_with(memory, watched):
+def test_a_folder_that_was_empty_for_a_moment_is_caught_up_with(memory, watched, monkeypatch):
     folder, _ = watched
+    real, kept = watch._Work._not_lost, []
+
+    def not_lost(work):
+        kept.append(set(work.changed) - set(real(work)))
+        return real(work)
+
+    monkeypatch.setattr(watch._Work, "_not_lost", not_lost)
     (folder / "a.md").unlink()
-    time.sleep(1.5)
+    assert soon(lambda: sum(folder / "a.md" in paths for paths in kept) > 1), "it is seen, and seen again"
     assert found(memory, "lab opens", "nine"), "so looks a mount that has vanished"
     put(folder, b="The hall is green.")
     assert soon(lambda: found(memory, "hall", "green") and not found(memory, "lab opens", "nine"))

@@ -276,6 +276,13 @@ def test_what_is_under_way_can_be_stopped(site, memory, where):
         reached.set()
         over.wait(EVER)
 
+    class Pause(threading.Event):
+        """Tells that it is waited for."""
+
+        def wait(self, timeout=None):
+            reached.set()
+            return super().wait(timeout)
+
     site.put("/", "first")
     site.put("/robots.txt", f"User-agent: *\nCrawl-delay: {fetching.MOST_PAUSE_S:g}" if where == "delay" else "")
     site.pages["/robots.txt" if where == "robots" else "/hung"] = hang
@@ -284,8 +291,10 @@ def test_what_is_under_way_can_be_stopped(site, memory, where):
     with Remote(memory, "everyone", private=True) as remote, ThreadPoolExecutor(3) as threads:
         if where == "delay":
             remote.fetch(site.url, None)
+            remote.web._clock.stopped = Pause()
         waiting = [threads.submit(remote.fetch, url, None) for _ in range(3 if where == "queue" else 1)]
-        time.sleep(0.5) if where in ("handshake", "delay") else reached.wait(EVER)
+        lines = [silent.accept()[0]] if where == "handshake" else []
+        assert where == "handshake" or reached.wait(EVER)
         begun = time.monotonic()
         remote.stop()
         assert all(isinstance(fetch.exception(EVER), ReadError) for fetch in waiting)
@@ -293,13 +302,14 @@ def test_what_is_under_way_can_be_stopped(site, memory, where):
         with pytest.raises(ReadError, match="stopped"):
             remote.fetch(site.url, None)
     over.set()
-    silent.close()
+    for socket_ in (silent, *lines):
+        socket_.close()
 
 
 def test_each_page_has_the_whole_time(site):
-    with Web(private=True, seconds=2) as web:
+    with Web(private=True, seconds=20) as web:
         web.fetch(site.put("/", "x"))
-        time.sleep(2.1)
+        web._clock.ends_at = time.monotonic()  # the time of the first page is over
         assert web.fetch(site.url).status == "new"
 
 

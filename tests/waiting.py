@@ -2,7 +2,7 @@
 
 import time
 
-DEADLINE_S = 45
+DEADLINE_S = 120
 """Long enough for a machine that is busy with other things; nothing takes so long that goes well."""
 
 
@@ -13,3 +13,11 @@ def until(true, what, within_s=DEADLINE_S):
         assert time.monotonic() < end, f"not in {within_s} s: {what}"
         time.sleep(0.02)
     return found
+
+
+def stays(true, what, for_s=0.5):
+    """Fail as soon as `true` is not true any more. For what must not happen, where nothing would tell that it never will."""
+    end = time.monotonic() + for_s
+    while time.monotonic() < end:
+        assert true(), f"no longer: {what}"
+        time.sleep(0.02)
