@@ -26,6 +26,7 @@ from pathlib import Path
 from corpus import machine
 
 MUTANTS = Path("mutants")
+SPINNER = tuple("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 VERDICTS = {None: "not_tried", 0: "survived", 1: "killed", 3: "killed", 5: "no_tests", 33: "no_tests", 34: "skipped"}
 """Of mutmut's exit codes; others are a crash or a time-out, which count as noticed."""
 
@@ -37,10 +38,11 @@ def mutmut(*words, seconds=None):
     command = [shutil.which("mutmut", path=Path(sys.executable).parent) or "mutmut", *words]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
-            return process.communicate(timeout=seconds)[0]
+            said = process.communicate(timeout=seconds)[0]
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGINT)
-            return process.communicate()[0]
+            said = process.communicate()[0]
+        return "\n".join(line for line in said.splitlines() if line[:1] not in SPINNER)
 
 
 def verdicts():
@@ -88,7 +90,7 @@ def main(argv=None):
     said = mutmut("run", "--max-children", str(options.processes), "no.such.mutant")  # makes them, and maps tests to functions
     found = verdicts()
     if not found or "nothing matches" not in said:
-        sys.exit(f"mutmut made no mutants, or the tests fail without one: {said[-2000:]}")
+        sys.exit(f"mutmut made no mutants, or the tests fail without one: {said[-4000:]}")
     left = options.minutes * 60 - (time.monotonic() - began)
     names = chosen(
         {file: some for file, some in found.items() if not options.files or file in options.files}, options.sample, options.seed
