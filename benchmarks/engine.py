@@ -48,7 +48,7 @@ SCOPES = {"s0.01": 0.0001, "s1": 0.01, "s50": 0.5}
 class Given:
     """An embedder that looks vectors up: line i of the corpus is asked for as `#i text`."""
 
-    model, revision, prefixes = "given", "given", ("", "")
+    model, revision, prefixes, calibration = "given", "given", ("", ""), {}
 
     def __init__(self, corpus):
         self.vectors, self.dim = corpus.vectors, corpus.vectors.shape[1]
@@ -341,7 +341,7 @@ from ragbot import Memory
 import faiss
 home, text, vector = sys.argv[1], sys.argv[2], np.array(sys.argv[3].split(","), np.float32)
 class Given:
-    model, revision, prefixes, dim = "given", "given", ("", ""), len(vector)
+    model, revision, prefixes, dim, calibration = "given", "given", ("", ""), len(vector), {}
     def encode_query(self, text):
         return vector
 ragbot.runtime.open_embedder = lambda name: Given()

@@ -14,7 +14,7 @@ import resource
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -231,8 +231,8 @@ def summary(name: str, figures: list[Figures], all_pages: list[Page]) -> str:
     )
 
 
-def main() -> None:
-    arguments = sys.argv[1:]
+def main(argv: Sequence[str] | None = None) -> None:
+    arguments = sys.argv[1:] if argv is None else argv
     verbose = next((one.removeprefix("--show=") for one in arguments if one.startswith("--show=")), "")
     folders = [Path(one) for one in arguments if not one.startswith("--")]
     readers: dict[str, Callable[[str], str]] = {

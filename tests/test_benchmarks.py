@@ -33,6 +33,7 @@ def benchmark(monkeypatch):
     def load(name):
         spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", BENCHMARKS / f"{name}.py")
         module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, spec.name, module)
         spec.loader.exec_module(module)
         return module
 
@@ -246,6 +247,18 @@ def test_pages_are_read_at_a_rate(figures, tmp_path):
     assert found["pages"] == 3
     assert 0.1 < found["pages_per_s"] < 100_000
     assert 10 < found["most_mb"] < 10_000
+
+
+def test_what_each_reader_keeps_of_a_page_is_counted(benchmark, capsys):
+    benchmark("main_content").main([])
+    out = capsys.readouterr().out
+    for reader in ("walker", "both", "trafilatura"):
+        recall, lost = re.search(
+            rf"^{reader}: mean recall (\d\.\d+), .*share of boilerplate (\d\.\d+)", out, re.MULTILINE
+        ).groups()
+        assert 0.5 < float(recall) <= 1
+        assert 0 <= float(lost) < 0.5
+    assert re.search(r"^memory \d+ MB$", out, re.MULTILINE)
 
 
 def test_sentences_in_old_encodings_are_counted(figures):

@@ -20,6 +20,7 @@ from ragbot.index.columns import Filter
 from ragbot.index.merge_plan import merge_policy
 from ragbot.index.segment import Segment
 from ragbot.index.turn_neighbours import TurnNeighbours
+from ragbot.text.chunks import tokens_of
 from ragbot.text.tokens import content, query_tokens
 
 ROOT = Path(__file__).parent.parent
@@ -724,3 +725,41 @@ def test_forgetting_beside_a_damaged_segment(memory, open_memory, home, tiny):
     assert not any(secret in file.read_bytes() for file in home.rglob("*") if file.is_file())
     assert found(open_memory()) == sorted(f"{n * 3}.md" for n in range(40) if n != 10)
     assert open_memory().check(deep=True).problems == ()
+
+
+def test_segments_in_force_stay_where_a_new_one_gives_way(memory, open_memory, home, tiny):
+    memory.remember(room(n) for n in range(20))
+    memory.compact()
+    memory.recall("room")
+    before = set(memory_view(memory).sealed)
+
+    def sealed():
+        return {path.name for path in (home / "segments").iterdir() if path.is_dir() and files.ASIDE not in path.name}
+
+    assert before and sealed() == before
+    memory.remember(room(n) for n in range(20, 40))
+    compactor = compaction.Compactor(home, memory.store, tokens_of)
+    with compaction.building(home), pytest.raises(hnsw.Stopped):
+        compactor.step(lambda: sealed() != before)
+    assert sealed() == before
+    assert open_memory().check(deep=True).problems == ()
+    assert len(found(open_memory(), scopes=["everyone", "ana", "ben"])) == 40
+
+
+def test_an_index_of_what_was_all_forgotten_is_made_of_nothing(memory, open_memory):
+    memory.remember(room(0))
+    memory.forget("0.md")
+    assert memory.refresh().sealed == 0
+    assert found(open_memory()) == []
+    assert open_memory().check(deep=True).problems == ()
+
+
+@pytest.mark.parametrize("most", [1, 3, 4, 100])
+def test_rows_are_shared_out_once_each_and_evenly(most):
+    keep = [np.random.default_rng(n).random(size) < 0.6 for n, size in enumerate((7, 0, 1, 12))]
+    shares = list(compaction._shares(keep, most))
+    total = sum(int(mask.sum()) for mask in keep)
+    sizes = [sum(int(mask.sum()) for mask in share) for share in shares]
+    assert len(shares) == -(-total // most) and max(sizes) <= most and max(sizes) - min(sizes) <= 1
+    for part, mask in enumerate(keep):
+        assert (sum(share[part].astype(int) for share in shares) == mask.astype(int)).all()

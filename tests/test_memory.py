@@ -13,7 +13,7 @@ from ragbot import Document
 from ragbot.errors import InputError, ModelError, NotFoundError
 from ragbot.index import compaction, merge_plan, segment_files
 from ragbot.store import Transaction
-from ragbot.types import Forgotten
+from ragbot.types import Citation, Forgotten
 
 LAB = "# Lab\n\nThe lab opens at 9:00.\n\n# Badges\n\nBadges are blue.\n\n# Keys\n\nKeys hang in the office."
 
@@ -552,3 +552,25 @@ def test_many_equal_texts_are_no_problem(memory):
     memory.remember(Document(f"{n}.md", "All the same.") for n in range(80))
     memory.refresh()
     assert memory.check().problems == ()
+
+
+def test_passages_that_stay_move_to_their_new_places(memory):
+    sections = [f"# Room {n}\n\nRoom {n} opens at {n}." for n in range(4)]
+    memory.remember(Document("rooms.md", "\n\n".join(sections)))
+    moved = [sections[3], sections[0], "# Hall\n\nThe hall opens at noon.", sections[2]]
+    done = memory.remember(Document("rooms.md", "\n\n".join(moved)))
+    assert (done.added, done.kept, done.retired) == (1, 3, 1)
+    with memory.store.reading() as snapshot:
+        there = snapshot.chunks_of("everyone", "rooms.md")
+    assert [chunk.ord for chunk in there] == [0, 1, 2, 3]
+    assert [chunk.text for chunk in there] == moved
+
+
+def test_words_of_a_passage_that_is_gone_are_disputed_by_nobody(memory):
+    memory.remember([Document("lab.md", "The lab opens at nine."), Document("inn.md", "The inn opens at seven.")])
+    lab, inn = (memory.recall(words)[0].chunk for words in ("lab nine", "inn seven"))
+    memory.forget("lab.md")
+    cited = [Citation(chunk.id, chunk.uri, chunk.start, chunk.end, chunk.text) for chunk in (lab, inn)]
+    memory.remember(Document("correction:1", "The inn opens at eight.", kind="correction"), disputes=cited)
+    with memory.store.reading() as snapshot:
+        assert {chunk_id for chunk_id, *_ in snapshot.disputed([lab.id, inn.id], ["everyone"])} == {inn.id}

@@ -397,3 +397,17 @@ def test_a_claim_that_says_something_else(claim, evidence):
 )
 def test_a_claim_that_says_less(claim, evidence):
     assert lexically_entailed(claim, evidence)
+
+
+@pytest.mark.parametrize("article", ["the", "a", "an"])
+def test_an_article_before_a_name_hides_no_preposition(article):
+    evidence = f"Relief ships were stopped in a battle while armies marched on {article} Eastvale."
+    assert not lexically_entailed(f"Relief ships were stopped in {article} Eastvale.", evidence)
+    assert lexically_entailed(f"Armies marched on {article} Eastvale.", evidence)
+
+
+def test_a_fact_that_just_fits_is_kept_whole_and_facts_are_counted_from_one():
+    rest = "word " * (prompt.FACTS_TOKENS - 101) + "end"
+    (_, user) = prompt.build("Why?", ["first " * 100, rest, "more"], lambda text: len(text.split()))
+    assert user.content.startswith("Facts:\n1. first ")
+    assert "\n2. word " in user.content and user.content.endswith("end\n\nQuestion: Why?")

@@ -1,6 +1,6 @@
 """all-MiniLM-L6-v2 (Reimers and Gurevych 2019; Wang et al. 2020) as an OpenVINO network, built from its weights.
 
-In float32, or with its linear layers in 8 bits, as `benchmarks/quantise.py` made them: inputs in steps of their own for each
+In float32, or with its linear layers in 8 bits, as `training/quantise.py` made them: inputs in steps of their own for each
 channel, weights rounded so that each column makes up for the error of those before it (GPTQ, Frantar et al. 2022). Channels of
 wide range stand in several columns, one for each piece of the range.
 """
