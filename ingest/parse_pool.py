@@ -278,4 +278,4 @@ class _Process:
         """Why there is no answer, and what to do."""
         code = self._process.returncode
         why = self._why or f"its reader crashed ({f'signal {-code}' if code and code < 0 else f'exit {code}'})"
-        return f"{why}; export it anew, or split it"
+        return f"{why}; export it again, or split it"

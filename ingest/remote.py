@@ -104,7 +104,7 @@ class Remote:
     def stop(self) -> None:
         """Has every fetch fail from now on, the one under way and those that wait for it: threads that fetch end soon."""
         self._stopped = True
-        if web := self.__dict__.get("web"):  # else whoever opens it sees that we have stopped
+        if web := self.__dict__.get("web"):  # else the thread that opens it sees that we have stopped
             web.stop()
 
     @cached_property

@@ -219,7 +219,7 @@ class Memory:
         return {"embedder": f"{view.space.model}@{view.space.revision}", "index": str(view.transaction[0])} if view.space else {}
 
     def cool(self) -> None:
-        """Forget the vectors of the last questions, so that they are computed anew: who measures wants that."""
+        """Forget the vectors of the last questions, so that they are computed again, as a measurement needs."""
         self._spaces.cool()
 
     # Search
@@ -334,7 +334,7 @@ class Memory:
         return Forgotten(len(erased), cleared)
 
     def refresh(self, model: str | None = None, *, back: bool = False, progress: Progress | None = None) -> Refreshed:
-        """Make the index anew, as one segment; with `model`, move to that embedding model first, with `back` to the one before.
+        """Rebuild the index as one segment; with `model`, move to that embedding model first, with `back` to the one before.
 
         Every chunk gets a vector in the new space and an index is made of them, tried against exact
         search, while the old one goes on answering; then the new one takes over, and the old one
@@ -351,7 +351,7 @@ class Memory:
         """Compare the index with the truth, and name each disagreement.
 
         `deep` compares every vector and word, and looks for each passage by its own vector.
-        `repair` throws the index away where it disagrees, and makes it anew from the database;
+        `repair` throws the index away where it disagrees, and rebuilds it from the database;
         what is left then is named.
         """
         progress = progress or (lambda _: None)

@@ -376,7 +376,7 @@ class Forgotten:
     """What `Memory.forget` did: chunks erased, and whether no file of the home holds anything of them any more.
 
     The database's log may while another process reads in it, and the index while another process
-    makes it anew; the next `forget` or `refresh` clears them.
+    rebuilds it; the next `forget` or `refresh` clears them.
     """
 
     chunks: int
@@ -391,7 +391,7 @@ class Checked:
     chunks: int
     problems: tuple[str, ...]
     repaired: tuple[str, ...] = ()
-    """What was wrong before the index was made anew."""
+    """What was wrong before the index was rebuilt."""
 
 
 @dataclass(frozen=True, slots=True)

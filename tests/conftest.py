@@ -30,6 +30,11 @@ def pytest_xdist_auto_num_workers(config):
     return min(len(os.sched_getaffinity(0)), MOST_WORKERS)
 
 
+def pytest_make_parametrize_id(config, val, argname):
+    """Bytes are no name: archives and documents hold the time at which they were made, which differs between processes."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch, tmp_path):
     """No setting of the person who runs the tests reaches them."""

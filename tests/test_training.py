@@ -1,5 +1,6 @@
 """Training a reader: the questions that are made, what is learnt of a passage, going on where it was cut off."""
 
+import functools
 import json
 import random
 
@@ -216,10 +217,14 @@ def test_the_command_writes_a_reader_and_how_it_was_trained(folder, tmp_path, mo
 
 
 @pytest.mark.model
-def test_the_bundled_reader_reads_what_was_trained(tmp_path, bundled_models):
+def test_the_bundled_reader_reads_what_was_trained(tmp_path, bundled_models, monkeypatch):
+    import gguf
+
     from ragbot.models import answerability
     from training.answerability import trainer as learning
 
+    # transformers reads the whole file three times: for the settings, the words and the weights.
+    monkeypatch.setattr(gguf, "GGUFReader", functools.cache(gguf.GGUFReader))
     trained = learning.Trainer(tmp_path, 5, print, answerability.FOLDER)
     rows = [Row("Who designed the lighthouse?", None, False, 1.0), Row("What does a ticket to Norport cost?", None, False, 1.0)]
     logits = trained.logits(Group("Larkfield", TEXT, tuple(rows)))

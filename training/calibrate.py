@@ -1,12 +1,13 @@
 """Fits the numbers of the bundled embedder: where its cosines lie, and how likely a sentence answers a question.
 
-    python -m training.calibrate DATA        # the folder with squad_style/
+    python -m training.calibrate DATA        # the folder with squad_style/ and doc2dial_val/
 
 Writes `ragbot/models/bundled/all-MiniLM-L6-v2.calibration.json` (`--out`). The anchors and the thresholds on statements come from
-the reference texts of ragbot. The two curves come from SQuAD 2.0 (English, without the titles that report figures) and CMRC 2018
-(Chinese). Each answerable question is asked twice: with its passage in the memory, and with every passage of its article left out
-("silent"); SQuAD's adversarial questions are asked once. A logistic regression tells the questions whose best sentence holds the
-answer. The kinds count as if nine in ten questions had an answer. The result on articles that fitted nothing is printed.
+the reference texts of ragbot. The two curves come from SQuAD 2.0 (without the titles that report figures) and Doc2Dial, and from
+CMRC 2018 for Chinese. Each answerable question is asked twice: with its passage in the memory, and with every passage of its
+title left out ("silent"); SQuAD's adversarial questions are asked once. A logistic regression tells the questions whose best
+sentence holds the answer. The kinds count as if nine in ten questions had an answer. What the curve does on titles that fitted
+nothing is printed, beside the curve that was shipped before.
 """
 
 from __future__ import annotations
@@ -29,15 +30,28 @@ from ragbot.answer.context import TurnVectors
 from ragbot.answer.quote import select_sentences
 from ragbot.models import bundled
 from ragbot.models.embedder import BundledEmbedder
-from ragbot.search.calibration import Calibration, anchors, measure
-from training.answerability.data import CALIBRATED, REPORTED
+from ragbot.search.calibration import Calibration, anchors, measure, reference
+from training.answerability import data
 
 OTHERS = 0.06
 """What a question without an answer counts in the fit, of either kind: as if nine in ten questions had one."""
 CUT = 0.55
 """The least chance at which a persona answers (`refuse_below`)."""
+HELD = data.CALIBRATED | data.REPORTED
+"""Titles of SQuAD that report figures."""
+PARTS = ("bias", "cosine", "coverage")
 PASSAGES, LOOKED_AT = 5, 40
 """How many passages a sentence is chosen from, and among how many recalled ones those of the article are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question about a passage, and its answer there; "" if it has none."""
+
+    text: str
+    passage: str
+    title: str
+    answer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,48 +78,59 @@ def main() -> None:
     numbers = Calibration().as_mapping() | anchors(measure(embedder, "en"), measure(embedder, "zh"))
     numbers |= {f"reference_{name}": numbers[name] for name in ("unrelated", "related", "unrelated_cjk", "related_cjk")}
     start = Calibration.of(numbers)
-    for name, suffix in (("squad2", ""), ("cmrc2018", "_cjk")):
-        rows = asked(given.folder / "squad_style", name, given.limit, start)
-        curve = fit(rows)
-        numbers |= {f"{part}{suffix}": round(value, 2) for part, value in zip(("bias", "cosine", "coverage"), curve, strict=True)}
+    folder = given.folder
+    english = [*asked(squad(folder), given.limit, start), *asked(doc2dial(folder), given.limit // 2, start)]
+    chinese = asked(cmrc(folder), given.limit, start)
+    for name, rows, suffix in (("English", english, ""), ("Chinese", chinese, "_cjk")):
+        curve, used = fit(rows), [getattr(reference(), f"{part}{suffix}") for part in PARTS]
+        numbers |= {f"{part}{suffix}": round(value, 2) for part, value in zip(PARTS, curve, strict=True)}
         report(f"{name}, fitted {np.round(curve, 2).tolist()}", rows, curve)
+        report(f"{name}, shipped before {used}", rows, used)
     given.out.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
     print(f"{given.out.name}: {len(fields(Calibration))} numbers")
 
 
-def asked(folder: Path, name: str, limit: int, numbers: Calibration) -> list[Row]:
-    """The best sentence for each question of a set."""
-    corpus = _lines(next(folder.glob(f"{name}*_corpus.jsonl.gz")))
-    titles = {passage["id"]: str(passage["title"]) for passage in corpus}
-    reported = CALIBRATED | REPORTED
-    questions = [
-        one
-        for one in _lines(next(folder.glob(f"{name}*_qa.jsonl.gz")))
-        if titles[one["passage"]].replace(" ", "_") not in reported
+def squad(folder: Path) -> list[Question]:
+    """The questions of SQuAD 2.0 without the titles that report figures."""
+    every = data.squad(folder / "squad_style")
+    return [Question(one.question, one.passage, one.title, one.answer or "") for one in every if one.title not in HELD]
+
+
+def doc2dial(folder: Path) -> list[Question]:
+    """Opening questions of Doc2Dial: people ask in other words than the page has."""
+    return [Question(one.question, one.passage, one.title, one.answer or "") for one in data.doc2dial(folder)]
+
+
+def cmrc(folder: Path) -> list[Question]:
+    """The questions of CMRC 2018."""
+    passages = {one["id"]: one for one in _lines(next((folder / "squad_style").glob("cmrc2018*_corpus.jsonl.gz")))}
+    return [
+        Question(one["question"], passages[one["passage"]]["text"], passages[one["passage"]]["title"], one["answers"][0])
+        for one in _lines(next((folder / "squad_style").glob("cmrc2018*_qa.jsonl.gz")))
     ]
-    questions = [questions[at] for at in np.random.default_rng(0).permutation(len(questions))[:limit]]
-    rows = []
+
+
+def asked(questions: Sequence[Question], limit: int, numbers: Calibration) -> list[Row]:
+    """The best sentence for some of the questions, asked of a memory with the passages of all."""
+    rows, passages = [], {one.passage: one.title for one in questions}
+    some = [questions[at] for at in np.random.default_rng(0).permutation(len(questions))[:limit]]
     with tempfile.TemporaryDirectory() as home, Memory.open(home) as memory:
-        for _ in memory.remember_each(Document(p["id"], p["text"], title=p["title"]) for p in corpus):
-            pass
-        for one in questions:
-            title = titles[one["passage"]]
-            aside = zlib.crc32(title.encode()) % 4 == 0
-            kind = "answerable" if one["answerable"] else "adversarial"
-            rows.append(_best(memory, one, "", numbers, Row(kind, aside, 0, 0, False)))
-            if one["answerable"]:
-                rows.append(_best(memory, one, title, numbers, Row("silent", aside, 0, 0, False)))
+        memory.remember(Document(f"{at}", text, title=title) for at, (text, title) in enumerate(passages.items()))
+        for one in some:
+            row = Row("answerable" if one.answer else "adversarial", zlib.crc32(one.title.encode()) % 4 == 0, 0, 0, False)
+            rows.append(_best(memory, one, "", numbers, row))
+            if one.answer:
+                rows.append(_best(memory, one, one.title, numbers, replace(row, kind="silent")))
     return rows
 
 
-def _best(memory: Memory, one: dict[str, Any], without: str, numbers: Calibration, row: Row) -> Row:
-    question = one["question"]
-    hits = [hit for hit in memory.recall(question, LOOKED_AT) if hit.chunk.title != without][:PASSAGES]
+def _best(memory: Memory, one: Question, without: str, numbers: Calibration, row: Row) -> Row:
+    hits = [hit for hit in memory.recall(one.text, LOOKED_AT) if hit.chunk.title != without][:PASSAGES]
     vectors = TurnVectors(memory.encode_query, memory.embedder().encode, numbers)
-    found = next(iter(select_sentences(question, hits, vectors)), None)
+    found = next(iter(select_sentences(one.text, hits, vectors)), None)
     if found is None:
         return row
-    right = row.kind == "answerable" and any(answer in found.text for answer in one["answers"])
+    right = row.kind == "answerable" and bool(one.answer) and (one.answer in found.text or found.text in one.answer)
     return replace(row, cosine=found.cosine, coverage=found.coverage, right=right)
 
 
@@ -117,7 +142,7 @@ def fit(rows: Sequence[Row]) -> tuple[float, float, float]:
     return float(curve.intercept_[0]), float(curve.coef_[0, 0]), float(curve.coef_[0, 1])
 
 
-def report(name: str, rows: Sequence[Row], curve: tuple[float, float, float]) -> None:
+def report(name: str, rows: Sequence[Row], curve: Sequence[float]) -> None:
     """How often a question is answered at the cut, and rightly, on the articles that fitted and on those kept aside."""
     print(name)
     for where, some in (("fitted", [r for r in rows if not r.aside]), ("aside", [r for r in rows if r.aside])):

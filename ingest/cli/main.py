@@ -163,7 +163,7 @@ def refresh(
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Make the index anew; with --model, move to another embedding model while the old one answers."""
+    """Rebuild the index; with --model, move to another embedding model while the old one answers."""
     with reporting(as_json):
         from ragbot.memory import Memory
 
@@ -184,7 +184,7 @@ def refresh(
 @cli.command()
 def check(
     deep: Annotated[bool, typer.Option("--deep", help="Compare every vector and word, and look for every passage.")] = False,
-    repair: Annotated[bool, typer.Option("--repair", help="Make the index anew where it disagrees.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Rebuild the index where it disagrees.")] = False,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -209,7 +209,7 @@ def check(
                 note(f"was wrong: {problem}")
             for problem in seen.problems:
                 say_error(problem)
-            mended = f"; the index was made anew ({len(seen.repaired)} problems before)" if seen.repaired else ""
+            mended = f"; the index was rebuilt ({len(seen.repaired)} problems before)" if seen.repaired else ""
             say(f"{seen.documents} documents, {seen.chunks} passages, {len(seen.problems)} problems{mended}")
         if seen.problems:
             raise typer.Exit(1)
@@ -289,7 +289,7 @@ def _settle(memory: Memory) -> None:
     with waiting("Indexing…"):
         try:
             memory.compact()
-        except (BusyError, OSError) as cause:  # all of it is remembered; whoever builds next goes on
+        except (BusyError, OSError) as cause:  # all of it is remembered; the next builder goes on
             note(f"the index was not brought up to date ({cause})")
 
 

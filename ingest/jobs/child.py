@@ -29,7 +29,7 @@ GRACE_S = 20.0
 WAIT_S = 1.0
 """A lock may be held for a moment by who only looks whether it is free."""
 STOP, INTERRUPT, RELOAD, UNHEARD = "stop", "interrupt", "reload", "unheard"
-"""Messages: end in good order; the same, by hand; read the settings anew; nobody reads any more what is told."""
+"""Messages: end in good order; the same, by hand; read the settings again; no reader is left."""
 READ_BYTES = 4_000_000
 """No more is read of an answer, which names every document: its counts come first."""
 NAMED = 5

@@ -29,7 +29,7 @@ SPREAD = 0.2
 AGAIN = "again_in_s"
 """In the detail of an attempt that failed: when it is tried again."""
 AT_ONCE = 4
-"""So many commands of a home are at work at once, whoever started them; further ones wait for their turn."""
+"""So many commands of a home are at work at once, whichever process started them; further ones wait for their turn."""
 TURN_S = 0.5
 """So often it is looked whether the turn has come."""
 

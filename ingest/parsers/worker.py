@@ -29,7 +29,7 @@ MOST_BYTES = 3 << 30
 MOST_SECONDS = 3_600
 """How much processor time a file may take."""
 MOST_SILENCE = 150
-"""Seconds without a word after which the process ends itself: longer than whoever asked waits, unless they are gone."""
+"""Seconds without a word after which the process ends itself: longer than its parent waits, unless that is gone."""
 LONGEST_ANSWER = 4 * MAX_TEXT_CHARACTERS + (16 << 20)
 """Bytes that no answer exceeds: UTF-8 takes four for a letter at most, and what else is said is short."""
 ALIVE = b'"alive"'
@@ -43,7 +43,7 @@ ERRORS: Mapping[str, type[ReadError]] = {
 def main() -> None:
     """Answer requests until standard input ends."""
     answers = _own_output()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asked, who then ends this
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent process, which then ends this one
     threading.Thread(target=_end_with_asker, daemon=True).start()
     limit_memory()
     for line in sys.stdin.buffer:
@@ -87,7 +87,7 @@ def _read(request: Mapping[str, Any], answers: IO[bytes]) -> dict[str, Any]:
     except Exception as damage:  # a parser that trips over a file is no reason to lose the run
         return {
             "error": "BrokenError",
-            "message": f"{uri}: cannot be made out ({type(damage).__name__}: {damage}); export it anew",
+            "message": f"{uri}: cannot be made out ({type(damage).__name__}: {damage}); export it again",
         }
     return {"document": {**asdict(document), "metadata": dict(document.metadata)}}
 
@@ -112,7 +112,7 @@ def _own_output() -> IO[bytes]:
 
 
 def _end_with_asker() -> None:
-    """Ends the process, in the middle of a file too, once the other end of standard input is gone with whoever asked."""
+    """Ends the process, in the middle of a file too, once the other end of standard input is gone with the parent process."""
     end = select.poll()
     end.register(0, 0)
     end.poll()

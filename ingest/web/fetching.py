@@ -297,7 +297,7 @@ def _broken_off(cause: Exception) -> Failure:
 
 
 def _to_utf8(path: Path, charset: str) -> None:
-    """Writes a text anew in UTF-8, with the mark that goes before what the page says of itself (WHATWG HTML, 13.2.3.2).
+    """Writes a text again in UTF-8, with the mark that goes before what the page says of itself (WHATWG HTML, 13.2.3.2).
 
     Not if it is UTF-8 already, nor if the server was wrong.
     """

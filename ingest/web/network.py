@@ -131,7 +131,7 @@ class _Timed(httpcore2.NetworkStream):
         return _Timed(secure, self._clock, self._line)
 
     def _left(self) -> float:
-        self._clock.line = self._line  # before the time is asked for: whoever stops the clock in between finds it
+        self._clock.line = self._line  # before the time is asked for: a thread that stops the clock in between finds it
         return self._clock.left()
 
     def get_extra_info(self, info: str) -> object:

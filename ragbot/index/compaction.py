@@ -37,7 +37,7 @@ Mask = NDArray[np.bool_]
 SEAL_AT = 2048
 """So many passages are worth a segment of their own on the disk."""
 MOST_HIDDEN = 0.25
-"""A segment with a larger share of retired passages is made anew without them."""
+"""A segment with a larger share of retired passages is rebuilt without them."""
 WHOSE = ("ids", "scope")
 """Files that tell which passages a segment holds."""
 LOCK = "builder.lock"
@@ -133,7 +133,7 @@ class Compactor:
             try:
                 files.verified(self._folder / name, only)
             except (OSError, ValueError) as cause:
-                log.warning("%s: index segment unusable (%s); its passages are sealed anew", self._home, cause)
+                log.warning("%s: index segment unusable (%s); its passages are sealed again", self._home, cause)
                 self._follower.distrust(name)
                 return False
             if only is None:

@@ -24,7 +24,7 @@ FORMAT = 3
 """2: the words of Chinese, Japanese and Korean are single characters too."""
 GRAPH = "graph.faiss"
 MOST_BLANK = 0.1
-"""With a larger share of blank rows a graph is made anew."""
+"""With a larger share of blank rows a graph is rebuilt."""
 TYPES: dict[str, type[np.generic]] = {
     "ids": np.int64,
     "documents": np.int64,

@@ -32,7 +32,7 @@ Progress = Callable[[str, int, int], None]
 
 TRIES = 20
 PATIENCE_S = 300.0
-"""Who makes the index anew waits so long for another one who does: a large segment takes its time to reach the disk."""
+"""How long a rebuild of the index waits for another one, in seconds: a large segment takes its time to reach the disk."""
 NAMED = 100
 
 
@@ -43,7 +43,7 @@ class Maintenance:
         self._home, self._store, self._spaces = home, store, spaces
 
     def refresh(self, model: str | None, *, back: bool, progress: Progress) -> Refreshed:
-        """Make the index anew; with `model` or `back`, move to that space first."""
+        """Rebuild the index; with `model` or `back`, move to that space first."""
         if model is not None or back:
             space = self._spaces.add(model) if model is not None else self._previous()
             embedded, sealed = self._move_to(space, progress)
@@ -178,7 +178,7 @@ class Maintenance:
             return verify.problems(self._home, snapshot, space, manifest, tokens_of, deep=deep, progress=progress)
 
     def repaired(self, deep: bool, progress: Counted) -> Checked:
-        """Compare the index with the truth, and make it anew where they disagree."""
+        """Compare the index with the truth, and rebuild it where they disagree."""
         found = self.check(deep, progress)
         if not found.problems:
             return found

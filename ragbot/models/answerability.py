@@ -33,7 +33,7 @@ DOUBTED = -1.0
 """Below this logit no words are written."""
 UNLIKELY = -12.0
 """The logit where "yes" is not even among the two likeliest words."""
-MEND = 'delete its folder in RAGBOT_CACHE, so that it is made anew, or set reader = "none"'
+MEND = 'delete its folder in RAGBOT_CACHE, so that it is converted again, or set reader = "none"'
 
 
 class AnswerSpan(NamedTuple):
@@ -46,7 +46,7 @@ class AnswerSpan(NamedTuple):
 
 
 class AnswerabilityModel(Protocol):
-    """What reads."""
+    """A model that finds answers in passages."""
 
     def read(self, question: str, passages: Sequence[tuple[str, str]]) -> list[AnswerSpan]:
         """What it finds in each (title, text)."""

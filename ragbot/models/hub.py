@@ -101,7 +101,7 @@ def _unreachable(url: str) -> str:
     def ask() -> None:
         try:
             get_session().head(url, timeout=patience)
-        except Exception as cause:  # the client's, and those of whoever set another client
+        except Exception as cause:  # the client's, and those of another client that was set
             failed.append(cause)
 
     # In a thread, because the look-up of a name takes as long as it likes.

@@ -26,7 +26,7 @@ _r = s.job_runs.c
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One attempt at a job. "stopped": by whoever ran it; "killed": nobody was left to say how it ended."""
+    """One attempt at a job. "stopped": by its user; "killed": nobody was left to say how it ended."""
 
     id: int
     job: str

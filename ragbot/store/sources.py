@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from ragbot.store import rows
 from ragbot.store import schema as s
+from ragbot.store import statements as q
 from ragbot.types import SourceNote, SourceState
 
 MANY = 500
@@ -71,7 +72,7 @@ class SourceWrites(SourceReads):
 
     def _replace_sources_of(self, scope: str, uri: str, states: Iterable[SourceState]) -> None:
         """A new version of a document: what was known of the source of the one before holds no longer."""
-        self._connection.execute(delete(s.sources).where(_c.scope == scope, _c.uri == uri))
+        self._connection.execute(q.DROP_SOURCES, {"of_scope": scope, "of_uri": uri})
         self.set_source_states(states)
 
     def _drop_source(self, state: SourceState) -> None:

@@ -22,6 +22,8 @@ INSERT_DOCUMENT = insert(s.documents)
 UPDATE_DOCUMENT = update(s.documents).where(_d.id == bindparam("of"))
 DROP_DISPUTES = delete(s.disputes).where(s.disputes.c.document_id == bindparam("of"))
 
+DROP_SOURCES = delete(s.sources).where(s.sources.c.scope == bindparam("of_scope"), s.sources.c.uri == bindparam("of_uri"))
+
 INSERT_CHUNK = insert(s.chunks)
 UPDATE_CHUNK = update(s.chunks).where(_c.id == bindparam("chunk"))
 INSERT_VECTOR = insert(s.vectors)

@@ -115,7 +115,7 @@ class Maker:
         return self._random.choice(texts) if texts else None
 
     def _thinned(self, text: str) -> str:
-        """Without some of its words: whoever repeats a thing says it in fewer."""
+        """Without some of its words: a repeated fact takes fewer words."""
         return " ".join(
             word
             for word in text.split()

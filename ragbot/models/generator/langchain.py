@@ -109,7 +109,7 @@ def _options(name: str, fields: Mapping[str, Any], timeout: float) -> dict[str, 
         options["max_retries"] = 0  # it is asked again here, and not again within each time
     if name.startswith("ollama:"):
         options["reasoning"] = False  # thoughts would use up the tokens of the answer
-    # Whoever waited for it has gone by then: this ends the thread that was left behind.
+    # The reader that waited for it has gone by then: this ends the thread that was left behind.
     if "client_kwargs" in fields:
         options["client_kwargs"] = {"timeout": 2 * timeout}
     for field in ("request_timeout", "default_request_timeout", "timeout"):
