@@ -129,7 +129,7 @@ def test_recalls_search_side_by_side(memory, tiny, monkeypatch):
 def test_who_finds_nothing_new_waits_for_nobody_who_follows(memory):
     memory.remember(document("1.md", 1))
     memory.recall("room")
-    with ThreadPoolExecutor(1) as threads, memory._follower._lock:
+    with ThreadPoolExecutor(1) as threads, memory.retriever._follower._lock:
         assert threads.submit(memory.recall, "room").result(30)
 
 
@@ -137,7 +137,7 @@ def test_a_view_stays_what_it_was(memory, tiny):
     memory.remember(document(f"{place}.md", 0) for place in range(PLACES))
     memory.compact()
     memory.recall("room")
-    view, query, day = memory._view, memory.embedder().encode_query("room"), iter(range(10))
+    view, query, day = memory.retriever.view, memory.embedder().encode_query("room"), iter(range(10))
 
     def seen():
         wanted = Filter(frozenset(["everyone"]), until=FOREVER - next(day))  # a filter that the view does not remember
@@ -152,7 +152,7 @@ def test_a_view_stays_what_it_was(memory, tiny):
     ):
         change()
         memory.recall("room")
-        assert memory._view is not view
+        assert memory.retriever.view is not view
         assert seen() == before
 
 
@@ -160,10 +160,10 @@ def test_a_view_is_put_in_force_when_all_is_hidden_in_it(memory, tiny, monkeypat
     memory.remember(document(f"{place}.md", 0) for place in range(PLACES))
     memory.compact()
     memory.recall("room")
-    before, hiding, seen = memory._view, Segment.hiding, []
+    before, hiding, seen = memory.retriever.view, Segment.hiding, []
 
     def watched(self, *hidden):
-        seen.append(memory._view is before)
+        seen.append(memory.retriever.view is before)
         return hiding(self, *hidden)
 
     monkeypatch.setattr(Segment, "hiding", watched)

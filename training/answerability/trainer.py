@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,7 +217,8 @@ def _opened(start: Path | None, device: torch.device) -> tuple[Any, Any]:
     if start and not (start / "adapter_config.json").is_file():
         raise InputError(f"{start}: is no reader that was trained before (it has no adapter_config.json)")
     file = bundled.generator_file()
-    with hub.loading(BASE), hub.quiet_transformers():
+    with hub.loading(BASE), hub.quiet_transformers(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # peft reads what transformers has renamed; no other thread is at work here
         tokenizer: Any = AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name)
         base: Any = AutoModelForCausalLM.from_pretrained(str(file.parent), gguf_file=file.name, dtype=torch.float32)
         if start:
