@@ -233,11 +233,6 @@ def test_the_bundled_reader_reads_what_was_trained(tmp_path, bundled_models, mon
     assert [read.answers for read in reads] == pytest.approx(logits, abs=0.4)  # the one is in 8 bits
     assert reads[0].answers > reads[1].answers + 2
     assert reads[0].words == "Edwin Marsh"
-    (said, otherwise) = (
-        bundled.read(claim, [("Larkfield", TEXT)], claim=True)[0].answers
-        for claim in ("The harbour was opened in 1872.", "The harbour was opened by Edwin Marsh in 1911.")
-    )
-    assert said > otherwise
 
 
 def test_a_folder_that_is_no_reader_is_named(tmp_path):

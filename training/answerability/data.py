@@ -48,7 +48,7 @@ def read(folder: Path, seed: int) -> list[ReaderQuestion]:
             other = maker.changed(asked.question, asked.passage, known[asked.title], asked.answer)
             changed += [replace(asked, question=other, span=None, weight=0.5)] if other and other != asked.question else []
     claims = [one for title, some in passages.items() for text in some for one in maker.claims(title, text, known[title], CLAIMS)]
-    others = [_some(found(folder), seed) for found in (doc2dial, _timeqa)]
+    others = [_some(found(folder), seed) for found in (_doc2dial, _timeqa)]
     return train + changed + claims + others[0] + others[1]
 
 
@@ -82,7 +82,7 @@ def squad(folder: Path) -> Iterator[ReaderQuestion]:
             yield ReaderQuestion(one["question"], passage["text"], passage["title"], span)
 
 
-def doc2dial(folder: Path) -> Iterator[ReaderQuestion]:
+def _doc2dial(folder: Path) -> Iterator[ReaderQuestion]:
     """Questions that open a conversation: they stand alone."""
     documents = {one["id"]: one for one in _records(folder / "doc2dial_val/corpus.jsonl")}
     judged = dict(line.split("\t")[:2] for line in _lines(folder / "doc2dial_val/qrels.tsv"))
