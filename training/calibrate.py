@@ -2,12 +2,12 @@
 
     python -m training.calibrate [--curves DATA]        # the folder with squad_style/
 
-Writes `ragbot/models/bundled/all-MiniLM-L6-v2.calibration.json` (`--out`). The anchors and the thresholds on statements come from
-the reference texts of ragbot. With `--curves` the two curves are fitted too, from SQuAD 2.0 (without the titles that report
-figures) and CMRC 2018; else those of the shipped file stay (docs/LOG.md says why). Each answerable question is asked twice: with
-its passage in the memory, and with every passage of its title left out ("silent"); SQuAD's adversarial questions are asked once.
-A logistic regression tells the questions whose best sentence holds the answer. The kinds count as if nine in ten questions had an answer.
-What the curve does on titles that fitted nothing is printed, beside the curve of the shipped file.
+Writes `ragbot/models/bundled/all-MiniLM-L6-v2.calibration.json` (`--out`). The anchors and the thresholds on statements come
+from the reference texts of ragbot. With `--curves` the two curves are fitted too, from SQuAD 2.0 (without the titles that
+report figures) and CMRC 2018; else those of the shipped file stay (docs/LOG.md says why). Each answerable question is asked
+twice: with its passage in the memory, and with every passage of its title left out ("silent"); SQuAD's adversarial questions
+are asked once. A logistic regression tells the questions whose best sentence holds the answer. The kinds count as if nine in
+ten questions had an answer. What the curve does on titles that fitted nothing is printed, beside the curve of the shipped file.
 """
 
 from __future__ import annotations
