@@ -1,10 +1,12 @@
 """What holds for any claim, any order of candidates and any text: properties, searched for counterexamples."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ragbot.answer.lexical import lexically_entailed
+from ragbot.search.calibration import Calibration
 from ragbot.search.fold import folded
 from ragbot.search.fuse import Measured, RankWeights, fuse
 from ragbot.text import chunks
@@ -106,6 +108,29 @@ def test_a_worse_candidate_moves_none_of_the_others(ranking):
     )
     others = scored(np.append(ids, 99), np.vstack([beside, np.full((1, 4), -1)]), worse)
     assert [one for one in others if one[0] != 99] == found
+
+
+# Calibration
+
+ANCHORS = st.tuples(st.floats(-0.2, 0.9), st.floats(0.05, 0.9)).map(lambda pair: (pair[0], min(1.0, pair[0] + pair[1])))
+
+
+@given(ANCHORS, ANCHORS, st.lists(st.floats(-1, 1, width=32), min_size=2, max_size=20), st.booleans())
+def test_alignment_keeps_the_order_and_moves_the_anchors_onto_those_of_the_reference(own, other, values, cjk):
+    names = ("unrelated_cjk", "related_cjk") if cjk else ("unrelated", "related")
+    numbers = dict(zip(names, own, strict=True)) | {f"reference_{n}": v for n, v in zip(names, other, strict=True)}
+    calibration = Calibration.of(numbers)
+    cosines = np.array(sorted(values), np.float32)
+    assert (np.diff(calibration.aligned(cosines, cjk)) >= 0).all()
+    assert calibration.aligned(np.array(own, np.float32), cjk).tolist() == pytest.approx(other, abs=1e-4)
+    assert calibration.aligned(cosines, not cjk) is cosines, "the numbers of the other script were never asked"
+
+
+@given(st.dictionaries(st.sampled_from(sorted(Calibration().as_mapping())), st.floats(-10, 10), max_size=6))
+def test_a_calibration_is_what_was_stored_of_it(numbers):
+    found = Calibration.of(numbers | {"a number of a later version": 1.0})
+    assert Calibration.of(found.as_mapping()) == found
+    assert {name: getattr(found, name) for name in numbers} == numbers
 
 
 # Sentences and passages
