@@ -27,7 +27,8 @@ def pytest_xdist_auto_num_workers(config):
     chosen = config.args if config.args_source is config.ArgsSource.ARGS else []
     if len(chosen) == 1 and ".py" in chosen[0]:
         return 0
-    return min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_WORKERS)
 
 
 def pytest_make_parametrize_id(config, val, argname):
