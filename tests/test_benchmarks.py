@@ -262,7 +262,7 @@ def test_what_each_reader_keeps_of_a_page_is_counted(benchmark, capsys):
 
 
 def test_sentences_in_old_encodings_are_counted(figures):
-    found = figures("encodings", "--langs", "de")
+    found = figures("old_encodings", "--langs", "de")
     assert 10 < found["samples"] < 600
     assert 0.5 * found["samples"] < found["right"] <= found["samples"]
 

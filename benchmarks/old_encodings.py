@@ -1,8 +1,8 @@
 """How often text in an old encoding is read as what it is.
 
-    python benchmarks/encodings.py [--langs de zh]     # prints one JSON object
+    python benchmarks/old_encodings.py [--langs de zh]     # prints one JSON object
 
-The sentences of `encodings.json`, by language: each by itself, in pairs, all together, and eight times all, in each encoding.
+The sentences of `old_encodings.json`, by language: each by itself, in pairs, all together, and eight times all, in each encoding.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def samples(languages):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--langs", nargs="+", help="only these languages of encodings.json")
+    parser.add_argument("--langs", nargs="+", help="only these languages of old_encodings.json")
     options = parser.parse_args(argv)
     languages = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
     chosen = {name: given for name, given in languages.items() if not options.langs or name in options.langs}
@@ -42,7 +42,7 @@ def main(argv=None):
         asked[kind] += 1
         right[kind] += decode(data) == text
     wrong = {kind: f"{asked[kind] - right[kind]} of {asked[kind]}" for kind in asked if right[kind] < asked[kind]}
-    found = {"command": "benchmarks/encodings.py", "machine": machine(), "samples": asked.total(), "right": right.total()}
+    found = {"command": "benchmarks/old_encodings.py", "machine": machine(), "samples": asked.total(), "right": right.total()}
     print(json.dumps({**found, "wrong": wrong}, indent=1))
 
 
