@@ -128,7 +128,7 @@ class Chat:
 
     def events(self, question: str, *, history: Sequence[tuple[str, str]] | None = None) -> Iterator[Event]:
         """Answer a message as typed events, each as soon as it is sure; the last one is Done, with the stored turn."""
-        if not question.strip():
+        if not isinstance(question, str) or not question.strip():
             raise InputError("the message is empty; ask or tell something")
         question = storable(question)
         ask = understand(question, self._history() if history is None else filter.history(history))

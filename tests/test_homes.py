@@ -80,6 +80,8 @@ def test_what_was_known_of_sources_has_a_table_of_its_own(memory):
     assert (feed.values["etag"], feed.values["pages"]) == ("1", [])
     failed = memory.source_states("failed")["broken.pdf"]
     assert failed.at == datetime(2026, 11, 1, tzinfo=UTC) and failed.values["file"]["parser"] == "1"
+    assert (failed.values["error"], failed.values["message"]) == ("BrokenError", "broken.pdf: is damaged")
+    assert failed.values["file"]["sha256"] == "1" * 64
     with memory.store.reading() as snapshot:
         marks = "SELECT count(*) FROM settings WHERE key LIKE 'mark:%'"
         assert snapshot._connection.exec_driver_sql(marks).scalar() == 0

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import re
 import shutil
 import socket
@@ -563,3 +564,23 @@ def test_a_conversion_that_fails_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(RuntimeError):
         bundled.converted("model", convert)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.model
+@pytest.mark.loads_models
+def test_nobody_is_told_that_the_models_are_used(tmp_path):
+    """openvino's package of that kind writes an id into the user's folder and reports each import to a server."""
+    code = (
+        "import sys\n"
+        "reached = []\n"
+        "sys.addaudithook(lambda name, given: reached.append(given) if name in ('socket.connect', 'urllib.Request') else None)\n"
+        "from ragbot.models.embedder import BundledEmbedder\n"
+        "BundledEmbedder().encode_query('lab')\n"
+        "print(reached, [name for name, module in sys.modules.items() if 'openvino_telemetry' in name and module])\n"
+    )
+    own = {**os.environ, "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=own, capture_output=True, text=True, timeout=120, cwd=Path(__file__).parents[1]
+    )
+    assert done.stdout == "[] []\n", done.stderr
+    assert not (tmp_path / "intel").exists()

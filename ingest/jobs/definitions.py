@@ -151,7 +151,8 @@ def _job(home: Path, name: str, table: Mapping[str, object]) -> Job:
         raise ConfigError(f"{where}: a job's name takes letters, digits, - and _")
     do = table.get("do")
     if not isinstance(do, str) or do not in KEYS:
-        raise ConfigError(f"{where}: do is {do!r}; it takes one of {', '.join(KEYS)}")
+        given = "missing" if do is None else repr(do)
+        raise ConfigError(f"{where}: do is {given}; it takes one of {', '.join(KEYS)}")
     need_known(table, where, (*COMMON, *KEYS[do]), knows=f"a job that does {do} knows")
     if (needed := NEEDED.get(do)) and needed not in table:
         raise ConfigError(f"{where}: {needed} is missing; a job that does {do} needs it")

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -87,8 +88,13 @@ def say_error(text: str) -> None:
 
 def say_json(document: Any, *, indent: int | None = 2) -> None:  # noqa: ANN401 (whatever json takes)
     """Print the one JSON document of a command, or of a line."""
-    text = json.dumps(document, ensure_ascii=False, indent=indent, default=str)
+    text = json.dumps(document, ensure_ascii=False, indent=indent, default=_as_json)
     typer.echo(text.encode("utf-8", "backslashreplace").decode())  # a file name may hold what is no character
+
+
+def _as_json(value: object) -> str:
+    """Times as ISO 8601, all else as text."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def one_line(text: str) -> str:

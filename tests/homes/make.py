@@ -25,7 +25,10 @@ HALL = "# Halle Nord\n\nThe swimming hall opens at 7:00 on weekdays.\n\nThe saun
     f"Locker {n} is in row {n // 10 + 1}." for n in range(1, 40)
 )
 FEED, UNREAD = "feed:everyone:https://pool.example/feed", "unread:everyone:broken.pdf"
-BROKEN = '{"at": "2026-11-01T00:00:00+00:00", "reader": "1", "kind": "BrokenError", "cause": "broken.pdf: is damaged"}'
+BROKEN = (
+    '{"error": "BrokenError", "message": "broken.pdf: is damaged", "reader": "1", "at": "2026-11-01T00:00:00+00:00", '
+    '"noted": {"file_sha256": "%s", "file_state": "4:5:6", "file_device": "7"}}' % ("1" * 64)
+)
 
 with Memory.open(home) as memory:
     noted = {"file_sha256": "0" * 64, "file_state": "1:2:3", "file_device": "7", "reader": "1", "content_type": "text/markdown"}
