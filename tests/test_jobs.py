@@ -209,7 +209,7 @@ def test_jobs_are_read_from_the_settings_of_the_home(home):
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("every = '5m'", r"ragbot\.toml: \[jobs\.a\]: do is None; it takes one of sync, refresh"),
+        ("every = '5m'", r"ragbot\.toml: \[jobs\.a\]: do is missing; it takes one of sync, refresh"),
         ("do = 'dance'", "do is 'dance'"),
         (
             "do = 'check'\nevry = '5m'",
