@@ -137,7 +137,7 @@ def load(home: Path) -> dict[str, Job]:
 
 
 def named(home: Path, name: str) -> Job:
-    """One job of a home. Raises InputError if there is none of this name."""
+    """One job of a home. Raises InputError if no job has this name."""
     found = load(home)
     if name not in found:
         known = f"; known are {', '.join(sorted(found))}" if found else f"; add [jobs.{name}]"

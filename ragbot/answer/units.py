@@ -89,7 +89,7 @@ def units_of(hit: Hit) -> list[Unit]:
 
 
 def identifiers(question: str) -> list[re.Pattern[str]]:
-    """Numbers of orders, articles and files: what says something of A1005 says nothing of A1009."""
+    """Numbers of orders, articles and files: a sentence about A1005 is no evidence about A1009."""
     return [
         re.compile(rf"(?<![A-Za-z0-9]){letters}[-_/#\s]?{digits}(?!\d)", re.IGNORECASE)
         for letters, digits in _IDENTIFIER.findall(_THOUSANDS.sub("", question))
