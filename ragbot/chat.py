@@ -155,7 +155,7 @@ class Chat:
         yield Done(done)
 
     def rate(self, turn_id: str, *, up: bool, author: str = "") -> None:
-        """Say whether a turn was good. Raises NotFoundError if there is none of this id in the scope."""
+        """Say whether a turn was good. Raises NotFoundError if the scope has no turn of this id."""
         with self.memory.store.writing() as transaction:
             transaction.add_feedback(
                 self._own(transaction.turn(turn_id), turn_id), "up" if up else "down", author=storable(author)

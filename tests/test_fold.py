@@ -1,4 +1,4 @@
-"""Copies of a passage are one hit, at a cost that grows with their number only; what says something else never is one."""
+"""Copies of a passage are one hit, at a cost that grows with their number only; passages of other meaning stay apart."""
 
 import functools
 
