@@ -1,6 +1,6 @@
 """Writes the questions of SQuAD 2.0 about titles that no reader was trained on, over the passages of all titles.
 
-python benchmarks/held_out.py DATA OUT        # DATA: the folder that `python -m training.answerability` takes
+python -m benchmarks.held_out DATA OUT        # DATA: the folder that `python -m training.answerability` takes
 ragbot eval answers OUT --plain
 """
 

@@ -1,6 +1,6 @@
 """Fits how likely a passage answers for which the answerability model gives a logit: `calibration.json` beside the model.
 
-    python benchmarks/reading.py DATA [--each 1]        # the folder that `python -m training.answerability` takes
+    python -m benchmarks.reading DATA [--each 1]        # the folder that `python -m training.answerability` takes
 
 Titles of SQuAD 2.0 that the reader was not trained on. Each question is asked through the memory, of the passages of all titles,
 and of those of other titles only ("silent": nothing answers). Beside it stands what is said without a reader. The curve has two

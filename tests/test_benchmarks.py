@@ -424,3 +424,11 @@ def test_every_benchmark_is_run_here():
     text = Path(__file__).read_text(encoding="utf-8")
     missing = [file.stem for file in BENCHMARKS.glob("*.py") if f'"{file.stem}"' not in text and f"{file.stem}.py" not in text]
     assert not missing
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("benchmarks/*.py")), ids=lambda path: path.stem)
+def test_a_benchmark_starts_as_the_documents_say(path):
+    by_module = f"python -m benchmarks.{path.stem}" in path.read_text()
+    command = ["-m", f"benchmarks.{path.stem}"] if by_module else [str(path)]
+    said = subprocess.run([sys.executable, *command, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert said.returncode == 0, said.stderr
