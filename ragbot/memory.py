@@ -325,13 +325,12 @@ class Memory:
             erased = transaction.erase_document(scope, uri)
         # Also where there is none: an earlier forget may have been killed before it came this far.
         try:
-            self._maintenance.drop_erased()
-            cleared = self.store.scrub()
+            cleared = self._maintenance.clear(erased.samples)
         except BusyError:  # what is erased is found no more; its files go at the next forget or refresh
             cleared = False
         if not there:
             raise NotFoundError(f"{uri}: no such document in scope {scope!r}; `ingest status` lists what is there")
-        return Forgotten(len(erased), cleared)
+        return Forgotten(len(erased.chunk_ids), cleared)
 
     def refresh(self, model: str | None = None, *, back: bool = False, progress: Progress | None = None) -> Refreshed:
         """Rebuild the index as one segment; with `model`, move to that embedding model first, with `back` to the one before.

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -142,3 +143,12 @@ def site():
     made = Site()
     yield made
     made.close()
+
+
+def bytes_of(home):
+    """The content of every file in a folder, one after the other.
+
+    Another process reads them: who closes a database file drops the locks that SQLite holds on it in the same process.
+    """
+    files = [file for file in sorted(home.rglob("*")) if file.is_file()]
+    return subprocess.run(["cat", *files], stdout=subprocess.PIPE, check=True).stdout if files else b""

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from conftest import bytes_of
 from fakes import FakeGenerator
 
 from ragbot import Chat, Memory
@@ -107,7 +108,3 @@ def test_what_is_forgotten_in_it_is_in_no_file(memory):
         assert answers == ["[forgotten]", "Noted. I will remember that.", "[forgotten]", "[forgotten]"]
         assert again.source_states("file").keys() == {"闭馆.md"}
         assert again.check(deep=True).problems == ()
-
-
-def bytes_of(home):
-    return b"".join(file.read_bytes() for file in sorted(home.rglob("*")) if file.is_file())

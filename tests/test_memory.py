@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from conftest import bytes_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,10 +21,6 @@ LAB = "# Lab\n\nThe lab opens at 9:00.\n\n# Badges\n\nBadges are blue.\n\n# Keys
 
 def texts(memory, query, **kwargs):
     return [hit.chunk.text for hit in memory.recall(query, **kwargs)]
-
-
-def bytes_of(home):
-    return b"".join(file.read_bytes() for file in sorted(home.rglob("*")) if file.is_file())
 
 
 def test_found_at_once_here_and_in_another_process(memory, open_memory):

@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from ragbot.index import manifest as manifests
 from ragbot.index.hnsw import Stopped
 from ragbot.maintenance.spaces import Counted, Spaces
 from ragbot.store import Raced, Store
+from ragbot.store.store import ASIDE
 from ragbot.text.chunks import tokens_of
 from ragbot.types import Checked, Refreshed, Space
 
@@ -145,6 +146,11 @@ class Maintenance:
 
         self._built(work)
 
+    def clear(self, samples: Sequence[str]) -> bool:
+        """Leave nothing of what was erased in any file, then look for samples of it. False if something is left for now."""
+        self.drop_erased()
+        return self._store.scrub(samples, [self._home / manifests.FOLDER])
+
     def _kept(self) -> list[Space]:
         with self._store.reading() as snapshot:
             return snapshot.kept_spaces()
@@ -190,7 +196,11 @@ class Maintenance:
         """Copy the database into the folder `target`."""
         try:
             target.mkdir(parents=True, exist_ok=True)
-            there = any(target.iterdir())
+            there = {path.name for path in target.iterdir()}
+            if there and all(name.startswith(ASIDE) for name in there):  # of a backup that was killed
+                for name in there:
+                    (target / name).unlink()
+                there = set()
         except OSError as cause:
             raise HomeError(f"{target}: cannot be a folder for the backup ({cause.strerror}); name another") from cause
         if there:
@@ -204,3 +214,4 @@ class Maintenance:
         """Replace the database by the one in the folder `source`."""
         with compaction.building(self._home):
             self._store.copy_from(source)
+        self._store.scrub()  # what was erased before the backup was made may be left in its unused parts

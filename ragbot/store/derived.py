@@ -16,6 +16,10 @@ from ragbot.store import schema as s
 FORGOTTEN = "[forgotten]"
 """What stands in place of words that were erased."""
 MANY = 500
+MAX_SAMPLES = 16
+"""So many pieces of what was erased are looked for in the files: each costs a search of all of them."""
+SAMPLE_CHARS, MIN_SAMPLE_CHARS = 40, 8
+"""A shorter text may stand anywhere by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,14 @@ class ErasedDocument:
     scope: str
     uri: str
     kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What `Transaction.erase_document` did: ids of the chunks that are gone, and pieces of them to look for in the files."""
+
+    chunk_ids: tuple[int, ...]
+    samples: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,16 @@ def erase_document(connection: Connection, document: ErasedDocument) -> list[int
         one.erase_document(connection, document)
     connection.execute(delete(s.documents).where(s.documents.c.id == document.id))
     return ids
+
+
+def samples(connection: Connection, document_id: int) -> list[str]:
+    """Pieces of the passages of a document, of all versions, by which it is found in files: at most MAX_SAMPLES."""
+    own = select(s.chunks.c.id).where(s.chunks.c.document_id == document_id).order_by(s.chunks.c.id)
+    ids = list(connection.execute(own).scalars())
+    chosen = ids[:: -(-len(ids) * 2 // MAX_SAMPLES)] if ids else []
+    texts = connection.execute(select(s.chunks.c.text).where(s.chunks.c.id.in_(chosen))).scalars()
+    pieces = [piece for words in texts for piece in (words[:SAMPLE_CHARS], words[-SAMPLE_CHARS:])]
+    return [piece for piece in dict.fromkeys(pieces) if len(piece) >= MIN_SAMPLE_CHARS and "*" not in piece]
 
 
 def check(connection: Connection) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +11,9 @@ from ragbot.store.dialects.sqlite import FILE, SQLite
 from ragbot.store.runs import Runs
 from ragbot.store.snapshot import Snapshot
 from ragbot.store.transaction import Transaction
+
+ASIDE = f"{FILE}.aside"
+"""The name of a copy that is not whole yet."""
 
 
 class Store:
@@ -51,7 +54,7 @@ class Store:
 
     def copy_to(self, folder: Path) -> None:
         """Copy the database, as of one moment, into `folder`, whole or not at all: it gets its name last."""
-        aside = folder / f"{FILE}.aside"
+        aside = folder / ASIDE
         try:
             self._database.copy_to(aside)
             aside.replace(folder / FILE)
@@ -74,6 +77,9 @@ class Store:
         finally:
             other.close()
 
-    def scrub(self) -> bool:
-        """Clear what erased rows left in the files of the database. False if a snapshot is on them, or the disk is full."""
-        return self._database.scrub()
+    def scrub(self, samples: Sequence[str] = (), beside: Sequence[Path] = ()) -> bool:
+        """Clear what erased rows left in the files of the database, then look for samples of it there and in folders `beside`.
+
+        False if a snapshot is on them, the disk is full, or a sample is still found.
+        """
+        return self._database.scrub(samples, beside)

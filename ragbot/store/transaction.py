@@ -18,7 +18,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from ragbot.store import derived, rows
 from ragbot.store import schema as s
 from ragbot.store import statements as q
-from ragbot.store.derived import ErasedDocument
+from ragbot.store.derived import Erased, ErasedDocument
 from ragbot.store.dialects import Database
 from ragbot.store.snapshot import KV, MANY, Snapshot
 from ragbot.store.sources import SourceWrites
@@ -263,18 +263,16 @@ class Transaction(Snapshot, TurnWrites, SourceWrites):
         self._connection.execute(update(s.documents).where(s.documents.c.id == stored.id).values(retired_at=self.at))
         return len(gone)
 
-    def erase_document(self, scope: str, uri: str) -> list[int]:
-        """Erase a document, every version of it, and all that is derived from it (`derived.REGISTER`).
-
-        Gives the ids of the chunks that are gone; empty if there was no such document.
-        """
+    def erase_document(self, scope: str, uri: str) -> Erased:
+        """Erase a document, every version of it, and all that is derived from it (`derived.REGISTER`)."""
         stored = self.document(scope, uri)
         if stored is None:
-            return []
+            return Erased((), ())
+        samples = derived.samples(self._connection, stored.id)
         ids = derived.erase_document(self._connection, ErasedDocument(stored.id, scope, uri, stored.kind))
         if ids:
             self._connection.execute(insert(s.erasures), [{"chunk_id": id, "txn": self.txn} for id in ids])
-        return ids
+        return Erased(tuple(ids), tuple(samples))
 
 
 def _occurrences(words: str, text: str) -> Iterator[int]:

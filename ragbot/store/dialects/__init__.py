@@ -60,6 +60,10 @@ class Database(Protocol):
         """Make the database file `target` the same as this one, as of one moment; in one transaction where it was there."""
         ...
 
-    def scrub(self) -> bool:
-        """Leave nothing of erased rows in any file of the database, logs included. False if that cannot be done yet."""
+    def scrub(self, samples: Sequence[str] = (), beside: Sequence[Path] = ()) -> bool:
+        """Leave nothing of erased rows in any file of the database, logs included, and look for samples of what was erased.
+
+        They are looked for in all files of the folders `beside` it too. False if that cannot be done yet, or one that stands in
+        no row is still found.
+        """
         ...

@@ -7,9 +7,13 @@ their block; a transaction takes the one write lock at its start (BEGIN IMMEDIAT
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import re
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
@@ -18,13 +22,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Boolean, ColumnElement, Connection, Engine, Insert, Update, create_engine, event, text
+from sqlalchemy import URL, Boolean, ColumnElement, Connection, Engine, Insert, Text, Update, create_engine, event, select, text
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from ragbot.errors import BusyError, HomeError
 from ragbot.store import migrations
-from ragbot.store.schema import REVISION
+from ragbot.store.dialects import sqlite_residue
+from ragbot.store.schema import REVISION, metadata
+
+log = logging.getLogger(__name__)
 
 FILE = "ragbot.db"
 KEPT_CONNECTIONS = 32
@@ -112,6 +119,7 @@ class SQLite:
 
     def copy_to(self, target: Path) -> None:
         """Copy by SQLite's own backup."""
+        new = not target.exists()
         with self.engine.connect() as connection, closing(sqlite3.connect(target, timeout=WAIT_S)) as there:
             here = connection.connection.driver_connection
             assert isinstance(here, sqlite3.Connection)
@@ -120,20 +128,51 @@ class SQLite:
                 here.backup(there)
             except sqlite3.Error as cause:
                 raise HomeError(f"{target}: cannot be written ({cause})") from cause
+        if new:  # of one moment, in which something may have been erased whose residue was not
+            _residue(target)
 
-    def scrub(self) -> bool:
-        """Clear the write-ahead log; rows themselves are overwritten as they go (secure_delete).
+    def scrub(self, samples: Sequence[str] = (), beside: Sequence[Path] = ()) -> bool:
+        """Zero the unused parts of pages, clear the write-ahead log, then look; where a sample is left, write the file anew."""
+        if (left := self._left(samples, beside)) and self._vacuumed():
+            left = self._left(samples, beside)
+        return left == []
 
-        False if a snapshot is on it, or the disk is full.
-        """
-        with self.engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA busy_timeout = 1000")  # a reader that takes longer may take very long
-            try:
-                busy, _, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
-            except OperationalError:  # a full disk: what it is for is done, and stays in the log for now
-                busy = 1
-            connection.exec_driver_sql(f"PRAGMA busy_timeout = {WAIT_S * 1000:.0f}")
-            return not busy
+    def _left(self, samples: Sequence[str], beside: Sequence[Path]) -> list[str] | None:
+        """The samples that stand in a file and in no row; None if the files could not be cleared."""
+        found = _residue(self.file, samples, beside)
+        return None if found is None else [sample for sample in found if not self._holds(sample)]
+
+    def _holds(self, sample: str) -> bool:
+        """Whether any row has a text in it, as another copy of what was erased."""
+        columns = [column for table in metadata.sorted_tables for column in table.columns if isinstance(column.type, Text)]
+        with self.reading() as connection:
+            return any(
+                connection.execute(select(1).select_from(one.table).where(self.matches(one, f"*{sample}*")).limit(1)).first()
+                for one in columns
+            )
+
+    def _vacuumed(self) -> bool:
+        try:
+            with self.engine.connect() as connection:
+                connection.exec_driver_sql("VACUUM")
+        except OperationalError as cause:  # a full disk, or who writes
+            log.warning("%s: could not be written anew (%s)", self.file, cause.orig)
+            return False
+        return True
+
+
+def _residue(file: Path, samples: Sequence[str] = (), beside: Sequence[Path] = ()) -> list[str] | None:
+    """Clear a database file of what erased rows left. Which samples are there still; None if it could not be cleared now."""
+    asked = {"database": str(file), "beside": list(map(str, beside)), "samples": [sample.encode().hex() for sample in samples]}
+    command = [sys.executable, "-I", sqlite_residue.__file__]
+    done = subprocess.run(command, input=json.dumps(asked) + "\n", capture_output=True, text=True, check=False)
+    try:
+        said = json.loads(done.stdout)
+    except ValueError:  # it was killed
+        said = {"error": f"{file}: the process that erases residue ended with {done.returncode} ({done.stderr.strip()[-200:]})"}
+    if "error" in said:
+        log.warning("%s", said["error"])
+    return [samples[at] for at in said["found"]] if said.get("erased") else None
 
 
 @contextmanager
