@@ -238,6 +238,7 @@ class Chat:
             turn,
             answer=" ".join(texts),
             claims=claims,
+            nearby=tuple(cited for event in said if isinstance(event, Refusal) for cited in event.nearby),
             grounded=bool(claims) and not failed and all(claim.verdict == "supported" for claim in claims),
             confidence=max(sure, default=0.0),
             versions=self._versions(),
@@ -248,7 +249,7 @@ class Chat:
                 transaction.add_answer(done, features)
         except Raced:  # a cited document was forgotten while the answer was written
             words = self.persona.zh if ask.language == "zh" else self.persona.en
-            done = replace(turn, answer=words.unknown, versions=done.versions)
+            done = replace(turn, answer=words.unknown, versions=done.versions)  # which names no source
             with self.memory.store.writing() as transaction:
                 transaction.add_answer(done)
         return done

@@ -186,6 +186,8 @@ class Citation:
     heading: str = ""
     said_at: datetime | None = None
     """When a person said it (turns and corrections only)."""
+    shown: str = ""
+    """The name of its source as it may be said; "" where that is its uri."""
 
     @property
     def where(self) -> str:
@@ -193,11 +195,12 @@ class Citation:
         if self.said_at is not None:
             day = f"{self.said_at.day} {self.said_at:%B %Y at %H:%M} UTC"
             return f"you told me on {day}" if self.kind == "turn" else f"you corrected me on {day}"
+        name = self.shown or self.uri
         if self.page is not None:
-            return f"{self.uri}, page {self.page}"
+            return f"{name}, page {self.page}"
         if self.line:
-            return f"{self.uri}, line {self.line}"
-        return f"{self.uri}, “{self.heading}”" if self.heading else self.uri
+            return f"{name}, line {self.line}"
+        return f"{name}, “{self.heading}”" if self.heading else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +237,8 @@ class Turn:
     """Name of the strategy that was chosen for this turn; "" where there was no choice."""
     propensity: float = 1.0
     """With which probability that strategy was chosen."""
+    nearby: tuple[Citation, ...] = ()
+    """What a refusal names as near: no evidence, but traces of what was said."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Names and revisions of the embedder, the generator, the persona and the index that took part."""
 
@@ -287,6 +292,8 @@ class Refusal:
     text: str
     confidence: float = 0.0
     """How likely the best evidence answered all the same, 0 to 1."""
+    nearby: tuple[Citation, ...] = ()
+    """The places that it names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from dataclasses import replace
 from ragbot.answer.quote import Evidence
 from ragbot.models.answerability import AnswerabilityModel, AnswerSpan
 from ragbot.text.tokens import content, has_cjk
-from ragbot.types import Hit
 
 HOLDS, SAME_WORDS = 0.1, 0.05
 """How far below the best sentence of a passage the one with the answer's words may be to come before it: in its score, and in
@@ -26,7 +25,7 @@ def with_answer_span(question: str, found: Sequence[Evidence], model: Answerabil
         return list(found)
     best, rest = found[0], found[1:]
     passage = _around(best, sorted((e for e in found if e.hit.chunk.id == best.hit.chunk.id), key=lambda e: e.span.start))
-    (said,) = model.read(question, [(_under(best.hit), " ".join(e.text for e in passage))])
+    (said,) = model.read(question, [(_under(best), " ".join(e.text for e in passage))])
     holder = _holder(passage, said.words)
     if holder is None or holder.score < best.score - HOLDS or holder.coverage < best.coverage - SAME_WORDS:
         rest = [replace(e, span_found=said, holds=True) if e is holder else e for e in rest]
@@ -36,7 +35,7 @@ def with_answer_span(question: str, found: Sequence[Evidence], model: Answerabil
 
 def read_sentence(question: str, one: Evidence, model: AnswerabilityModel) -> AnswerSpan:
     """What the model finds in a sentence by itself, under its title and heading."""
-    (said,) = model.read(question, [(_under(one.hit), one.text)])
+    (said,) = model.read(question, [(_under(one), one.text)])
     return said
 
 
@@ -70,5 +69,7 @@ def _holder(sentences_of_one: Sequence[Evidence], words: str) -> Evidence | None
     return best if held(best) >= (False, 0.5, best.score) else None
 
 
-def _under(hit: Hit) -> str:
-    return ". ".join(part for part in (hit.chunk.title, hit.chunk.heading.rpartition(" > ")[2]) if part)
+def _under(one: Evidence) -> str:
+    """Title and nearest heading above a sentence."""
+    title, _, rest = one.context.partition(" > ")
+    return ". ".join(part for part in (title, rest.rpartition(" > ")[2]) if part)

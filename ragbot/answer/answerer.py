@@ -116,7 +116,7 @@ class Answerer:
         wanted, found, sure = self._evidence(ask, own, model)
         if not found or sure < self._persona.refuse_below:
             unclear = not ask.history and ask.context_dependent
-            yield Refusal(words.unclear if unclear else _refusal(ask, found, words), sure)
+            yield Refusal(words.unclear, sure) if unclear else _refusal(ask, found, words, sure)
             return
         given = set[Citation]()
         for claim in self._claims(wanted, found, sure, words):
@@ -189,13 +189,14 @@ class Answerer:
             yield text[span.start : span.end]
 
 
-def _refusal(ask: Ask, found: Sequence[Evidence], words: Words) -> str:
+def _refusal(ask: Ask, found: Sequence[Evidence], words: Words, sure: float) -> Refusal:
     """That it does not know, what it has nearby, and how it could come to know."""
-    near = [one for one in found if one.hit.chunk.kind == "file" and one.coverage >= NEARBY]
-    places = list(dict.fromkeys(describe_place(one) for one in near))[:MAX_PLACES]
+    near = {describe_place(one): one for one in reversed(found) if one.hit.chunk.kind == "file" and one.coverage >= NEARBY}
+    places = list(reversed(near))[:MAX_PLACES]
     joined = "、".join(places) if ask.language == "zh" else " and ".join(places)
     parts = (words.unknown, words.nearby.format(places=joined) if places else "", words.missing, words.handover)
-    return ("" if ask.language == "zh" else " ").join(part for part in parts if part)
+    text = ("" if ask.language == "zh" else " ").join(part for part in parts if part)
+    return Refusal(text, sure, tuple(near[place].citation for place in places))
 
 
 def _answers_itself(asking: str, own: Hit) -> bool:

@@ -10,6 +10,10 @@ from ragbot.models.answerability import chance
 from ragbot.search.calibration import Calibration
 from ragbot.text.tokens import has_cjk
 
+CODE_ANSWERS = 0.5
+"""How often a sentence about the very code that is asked for answers where its words alone would not say so: half of the cases
+in the open part of `benchmarks/trials/codes.json`."""
+
 
 def answerability(question: str, one: Evidence, numbers: Calibration) -> float:
     """How likely it is that a piece of evidence answers the question, 0 to 1.
@@ -22,6 +26,8 @@ def answerability(question: str, one: Evidence, numbers: Calibration) -> float:
     else:
         bias, cosine, coverage = numbers.bias, numbers.cosine, numbers.coverage
     likely = 1 / (1 + math.exp(-(bias + cosine * one.cosine + coverage * one.coverage)))
+    if one.names_code:
+        likely += (1 - likely) * CODE_ANSWERS
     return min(likely, chance(one.span_found.answers)) if one.span_found else likely
 
 

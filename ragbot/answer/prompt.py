@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ragbot.safety.injection import sanitize
+from ragbot.safety.gate import harmless
+from ragbot.safety.markup import strip_active
 from ragbot.types import Message
 
 SYSTEM = (
@@ -36,7 +37,7 @@ def build(question: str, facts: Sequence[str], count: Callable[[str], int], tone
     """
     kept, room = list[str](), FACTS_TOKENS
     for fact in facts:
-        plain = " ".join(sanitize(fact).split())
+        plain = " ".join(harmless(fact).split())
         needs = count(plain)
         if needs > room:
             if not kept:
@@ -47,5 +48,5 @@ def build(question: str, facts: Sequence[str], count: Callable[[str], int], tone
     numbered = "\n".join(f"{at}. {fact}" for at, fact in enumerate(kept, 1))
     return [
         Message("system", f"{tone} {SYSTEM}".strip()),
-        Message("user", f"Facts:\n{numbered}\n\nQuestion: {sanitize(question.strip())}"),
+        Message("user", f"Facts:\n{numbered}\n\nQuestion: {strip_active(question.strip())}"),
     ]

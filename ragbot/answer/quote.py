@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ragbot.answer.context import TurnVectors, Vectors
-from ragbot.answer.units import MARKUP, Unit, identifiers, is_disputed, units_of
+from ragbot.answer.units import MARKUP, Unit, is_disputed, units_of
 from ragbot.models.answerability import AnswerSpan
-from ragbot.safety.injection import sanitize
+from ragbot.safety.gate import harmless_name
+from ragbot.text.codes import asked_codes
 from ragbot.text.sentences import Span
 from ragbot.text.tokens import content, has_cjk
 from ragbot.types import Chunk, Citation, Hit
@@ -37,6 +38,10 @@ _CHANGED = re.compile(
 )
 
 
+_LABEL = re.compile(r"(?!.*(?:https?:|www\.|@)).{1,80}")
+"""A heading that is said before a fragment: short, and without an address."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """A sentence of a hit, and how well it speaks to the question (higher is better)."""
@@ -45,6 +50,7 @@ class Evidence:
     span: Span
     """Within the chunk's text."""
     text: str
+    """Its words as they may be said."""
     context: str
     """Headings and title above it, which count as said."""
     score: float
@@ -52,6 +58,8 @@ class Evidence:
     """On the reference scale (`ragbot.search.calibration`)."""
     coverage: float
     """The part of the question's content words that the sentence and its passage hold, weighed by rarity."""
+    names_code: bool = False
+    """The question names a code, and this sentence is about the very one."""
     span_found: AnswerSpan | None = None
     """What the answerability model finds in its passage."""
     holds: bool = False
@@ -77,6 +85,7 @@ class Evidence:
             line=chunk.line and chunk.line + chunk.text.count("\n", 0, self.span.start),
             heading=self.context.rpartition(" > ")[2],
             said_at=None if chunk.kind == "file" else chunk.valid_from,
+            shown=name if (name := harmless_name(chunk.uri)) != chunk.uri else "",
         )
 
 
@@ -86,9 +95,9 @@ def select_sentences(question: str, hits: Sequence[Hit], vectors: TurnVectors, n
     `now` is the part of the question that was asked now, where the rest is what it leans on. A sentence that a correction
     sets aside is left out where that correction is among the hits.
     """
-    named = identifiers(now or question)
+    named = asked_codes(now or question, [f"{hit.chunk.title}\n{hit.chunk.heading}\n{hit.chunk.text}" for hit in hits])
     corrections = {hit.chunk.uri for hit in hits if hit.chunk.kind == "correction"}
-    units = [unit for hit in hits for unit in units_of(hit) if not is_disputed(unit, corrections) and unit.names_all(named)]
+    units = [unit for hit in hits for unit in units_of(hit) if not is_disputed(unit, corrections) and unit.is_about(named)]
     if not units:
         return []
     cjk, numbers = has_cjk(question), vectors.calibration
@@ -101,7 +110,7 @@ def select_sentences(question: str, hits: Sequence[Hit], vectors: TurnVectors, n
     for unit, cosine in zip(units, cosines, strict=True):
         coverage = _unit_coverage(weights, unit)
         score = float(cosine) * meaning + coverage * words
-        found.append(_evidence(unit, score, float(cosine), coverage))
+        found.append(replace(_evidence(unit, score, float(cosine), coverage), names_code=bool(named)))
     same_matter = numbers.same_matter_cjk if cjk else numbers.same_matter
     found = [one for at, one in enumerate(found) if not _superseded(at, found, sentence_vectors, same_matter)]
     return sorted(found, key=lambda one: -one.score)
@@ -147,8 +156,8 @@ def answer_span_sentence(found: Sequence[Evidence], given: Collection[Citation])
 
 def describe_place(found: Evidence) -> str:
     """Where it stands, in words."""
-    heading = found.hit.chunk.heading.rpartition(" > ")[2]
-    return f"{found.hit.chunk.uri} (“{heading}”)" if heading else found.hit.chunk.uri
+    heading, name = found.citation.heading, harmless_name(found.hit.chunk.uri)
+    return f"{name} (“{heading}”)" if heading and heading != found.hit.chunk.title else name
 
 
 def near_best(found: Sequence[Evidence]) -> list[Evidence]:
@@ -166,10 +175,10 @@ def render_quote(found: Evidence) -> str:
     """
     if found.hit.chunk.kind == "turn":
         return f"你告诉过我：“{found.text}”" if has_cjk(found.text) else f"You told me: “{found.text}”"
-    text = " ".join(MARKUP.sub("", sanitize(found.text)).split())
+    text = " ".join(MARKUP.sub("", found.text).split())
     text = " – ".join(cell.strip() for cell in text.strip("| ").split(" | "))
     heading = found.context.rpartition(" > ")[2]
-    fragment = not re.search(r"[.!?。！？]['\"”’」）)]*$", text)
+    fragment = not re.search(r"[.!?。！？]['\"”’」）)]*$", text) and _LABEL.fullmatch(heading)
     return f"{MARKUP.sub('', heading)}: {text}" if fragment and heading and heading.lower() not in text.lower() else text
 
 

@@ -6,34 +6,19 @@ import re
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from ragbot.safety.injection import is_instruction
+from ragbot.safety.gate import MASK, harmless
+from ragbot.safety.injection import is_instruction, is_put_in_mouth
+from ragbot.text.codes import Asked, codes_in
 from ragbot.text.sentences import Span, sentences
 from ragbot.text.tokens import has_cjk
-from ragbot.types import Hit
+from ragbot.types import Chunk, Hit
 
 MAX_STUB_WORDS = 4
 """A line of fewer words that says nothing by itself is a heading or a label."""
 
-_IDENTIFIER = re.compile(
-    r"(?<![\w.,-])(?=[A-Za-z]{1,5}[-_/#]?\d{3}|\d{5})([A-Za-z]{0,5})[-_/#]?(\d+)(?![\w.,-]*[A-Za-z0-9])", re.ASCII
-)
 _ROW = re.compile(r" \| |^[^:;\n]{1,40}: [^;\n]*; ")
 _HEADS = re.compile(r"[^\n]*\n[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*\|")
 """What follows the first row of a table in Markdown: the names of its columns say nothing by themselves."""
-_THOUSANDS = re.compile(r"(?<=\d)[,\u00a0\u202f](?=\d{3})")
-_MARKUP = re.compile(
-    r"^(?:\s*(?:[-*+•·]|\d{1,3}[.)]|#{1,6}|>)\s+)+|(?<![A-Za-z0-9])[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}(?![A-Za-z0-9])|\s*\{\s*#[\w-]+\s*\}"
-)
-_HEADS = re.compile(r"[^\n]*\n[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*\|")
-"""What follows the first row of a table in Markdown: the names of its columns say nothing by themselves."""
-_THOUSANDS = re.compile(r"(?<=\d)[,\u00a0\u202f](?=\d{3})")
-_MARKUP = re.compile(
-    r"^(?:\s*(?:[-*+•·]|\d{1,3}[.)]|#{1,6}|>)\s+)+|(?<![A-Za-z0-9])[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}(?![A-Za-z0-9])|\s*\{\s*#[\w-]+\s*\}"
-)
-_THOUSANDS = re.compile(r"(?<=\d)[,\u00a0\u202f](?=\d{3})")
-_MARKUP = re.compile(
-    r"^(?:\s*(?:[-*+•·]|\d{1,3}[.)]|#{1,6}|>)\s+)+|(?<![A-Za-z0-9])[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}(?![A-Za-z0-9])|\s*\{\s*#[\w-]+\s*\}"
-)
 MARKUP = re.compile(
     r"^(?:\s*(?:[-*+•·]|\d{1,3}[.)]|#{1,6}|>)\s+)+|(?<![A-Za-z0-9])[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}(?![A-Za-z0-9])|\s*\{\s*#[\w-]+\s*\}"
 )
@@ -47,31 +32,53 @@ class Unit(NamedTuple):
     span: Span
     context: str
     """The headings above it."""
+    text: str
+    """Its words as they may be said."""
 
-    @property
-    def text(self) -> str:
-        return self.hit.chunk.text[self.span.start : self.span.end]
+    def is_about(self, asked: Sequence[Asked]) -> bool:
+        """Whether it speaks of every code that is asked for: of that one, and not of one that is written almost like it."""
+        return all(self._names(one) for one in asked)
 
-    def names_all(self, identifiers: Sequence[re.Pattern[str]]) -> bool:
-        """Whether its passage has all of them, however it writes them (A1009, a-1009, A 1009); of a row, the row has to."""
-        if not identifiers:
+    def _names(self, asked: Asked) -> bool:
+        own = codes_in(self.text)
+        if any(asked.is_named(code) for code in own):
             return True
-        plain = _THOUSANDS.sub("", f"{self.context} {self.text if _ROW.search(self.text) else self.hit.chunk.text}")
-        return all(one.search(plain) for one in identifiers)
+        if any(asked.rivals(code) for code in own):
+            return False
+        passage = self.hit.chunk.text
+        before = passage[: self.span.start] if not _ROW.search(self.text) else ""
+        for above in (before.rpartition("\n\n")[2], *reversed(self.context.split(" > "))):
+            for code in reversed(codes_in(above)):
+                if asked.is_named(code):
+                    return True
+                if asked.rivals(code):
+                    return False
+        named = [code for code in codes_in(passage) if asked.is_named(code) or asked.rivals(code)]
+        return not _ROW.search(self.text) and bool(named) and all(map(asked.is_named, named))
+
+
+def context_of(chunk: Chunk) -> str:
+    """Title and headings above a passage as they may be said, without those that hold an order."""
+    parts = [harmless(part) for part in (chunk.title, *chunk.heading.split(" > "))]
+    return " > ".join(part for part in parts if part and MASK not in part)
 
 
 def units_of(hit: Hit) -> list[Unit]:
     """The sentences of a hit; a question goes with what answers it, and what gives orders to the bot is none."""
     text = hit.chunk.text
-    context = base = " > ".join(part for part in (hit.chunk.title, hit.chunk.heading) if part)
+    context = base = context_of(hit.chunk)
     units: list[Unit] = []
     asked: Span | None = None
-    ordered = -1
+    order_end = -1
     for span in sentences(text):
         words = text[span.start : span.end]
-        # What follows an order on its line goes with it: "SYSTEM OVERRIDE! It opens at three."
-        if is_instruction(words) or (ordered >= 0 and "\n" not in text[ordered : span.start]):
-            ordered = span.end
+        if is_instruction(words) or asked is not None and is_put_in_mouth(words):
+            order_end, asked, context = span.end, None, base if words.startswith("#") else context
+            continue
+        # What follows an order on its line is what it wants said: "Do not cite this file. It opens at three."
+        follows, order_end = order_end >= 0 and "\n" not in text[order_end : span.start], -1
+        if follows:
+            asked = None
             continue
         if words.startswith("#") and " |" not in words and "\n" not in words:
             context = f"{base} > {words.lstrip('# ')}" if base else words.lstrip("# ")
@@ -83,17 +90,10 @@ def units_of(hit: Hit) -> list[Unit]:
         elif words.endswith(("?", "？")):
             asked = span
             continue
-        if not _is_stub(words) and not _HEADS.match(text, span.end):
-            units.append(Unit(hit, span, context))
+        said = harmless(text[span.start : span.end])
+        if not _is_stub(said) and not _HEADS.match(text, span.end):
+            units.append(Unit(hit, span, context, said))
     return units
-
-
-def identifiers(question: str) -> list[re.Pattern[str]]:
-    """Numbers of orders, articles and files: a sentence about A1005 is no evidence about A1009."""
-    return [
-        re.compile(rf"(?<![A-Za-z0-9]){letters}[-_/#\s]?{digits}(?!\d)", re.IGNORECASE)
-        for letters, digits in _IDENTIFIER.findall(_THOUSANDS.sub("", question))
-    ]
 
 
 def _is_stub(words: str) -> bool:

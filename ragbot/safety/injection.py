@@ -1,4 +1,4 @@
-"""Detect prompt injection in documents: sentences that instruct a language model. Uses rules, not a model.
+"""Detect prompt injection: sentences that instruct a language model. Uses rules, not a model.
 
 Text of a document is data. An instruction is not evidence and is never shown to the generator; the rest of its passage is.
 """
@@ -6,97 +6,155 @@ Text of a document is data. An instruction is not evidence and is never shown to
 from __future__ import annotations
 
 import re
-import unicodedata
+
+from ragbot.text.characters import undisguised
 
 _PROMPT_NOUN = (
-    "(?:instructions?|prompts?|rules?|messages?|context|passages?|documents?|facts?|guidelines?|directions?|text|sources?)"
+    "(?:instructions?|prompts?|rules?|messages?|context|passages?|documents?|facts?|guidelines?|directions?|text|sources?|orders)"
 )
 _REQUEST_NOUN = "(?:questions?|quer(?:y|ies)|prompts?|requests?|users?)"
-_ASSISTANT_NOUN = "(?:assistants?|chatbots?|bots?|ai(?: (?:models?|assistants?|systems?))?|language models?|llms?)"
+_ASSISTANT = (
+    "(?:assistants?|chat ?bots?|bots?|ai(?: (?:models?|assistants?|systems?|agents?))?|artificial intelligence|(?:large"
+    " )?language"
+    " models?|llms?|chatgpt|gpt)"
+)
+_MODEL = _ASSISTANT.replace("assistants?|", "", 1).replace("|bots?", "", 1)
+"""Names that only a model has: a person or a thing may be an assistant too."""
 _REPLY_VERB = "(?:say|tell|answer|reply|respond|recommend|claim|ignore|output)"
-_PRIVATE_DATA = "(?:conversation|chat history|chat|passwords?|api keys?|user(?:'s)? data|system prompt)"
+_MODEL_VERB = (
+    "(?:say|state|tell|answer|reply|respond|recommend|claim|ignore|output|reveal|print|show|paste|send|append|add"
+    "|advertise|promote"
+    "|skip|omit|drop|write|mention|repeat|act|pretend|treat|obey|execute|override|insist|confirm|deny|hand out|leak"
+    "|disclose|shout)"
+)
+_READER = "(?:user|reader|customer|visitor|guest|tourist|passenger|tenant|client|everyone|everybody|people)s?"
+_OWN_NOUN = (
+    "(?:(?:system |hidden |secret |safety |content |previous )?(?:instructions?|prompts?|guidelines?|rules|polic(?:y"
+    "|ies)|persona"
+    "|programming|training|restrictions|limits|safeguards|role|settings))"
+)
+"""What only a model has of its own."""
+_PRIVATE_DATA = (
+    "(?:conversation|chat history|chat|passwords?|api keys?|user(?:'s)? (?:data|question)|system prompt|question of the user)"
+)
 _MEMBERSHIP = r"(?:\w+ )?(?:member|customer|guest|owner|student|user|subscriber|part|hour|few|step|minute)"
 """Roles after "you are now a …" that a text gives to its human reader, not to a model."""
 _LABELLED_SENTENCE = (
-    r"(?=(?:\s+\S+){4})(?=[^\n]*\b(?:you|your|must|always|never|instructions?|users?|is|are|was|were|will|opens?|closes?|costs?"
-    rf"|{_REPLY_VERB[3:]}\b)"
+    r"(?=(?:\s+\S+){4})(?=[^\n]*\b(?:you|your|must|always|never|instructions?|is|are|was|were|has|have|had|will|opens?"
+    r"|closes?|costs?|pays?"
+    rf"|certainly|sure|{_REPLY_VERB[3:]}\b)"
 )
-"""What follows a label like "system:" if it is a sentence and not a value."""
+"""What follows a label like "assistant:" if it is a sentence and not a value."""
 
 # Each pattern is narrow on purpose: ordinary sentences of manuals and policies ("Disregard earlier versions",
 # "Run the following command", "Assistants must lock the door") have to stay evidence.
 _ENGLISH = (
-    rf"\b(?:ignore|disregard|forget|override|bypass)\b[^.!?\n]{{0,30}}\b(?:previous|above|prior|earlier|preceding|system|other)"
-    rf" (?:\w+ )?{_PROMPT_NOUN}\b(?! if you (?:have|had|already|do not|don't)\b)",
-    r"\bforget everything\b[^.!?\n]{0,30}\b(?:told|said|before|above)\b",
-    rf"\b(?:you are|you're) now (?!(?:an?|the) {_MEMBERSHIP}\b)(?:an?|the|called|free)\b",
-    r"\byou are now \w*(?:bot|gpt)\b",
-    rf"\bfrom now on,? (?:{_REPLY_VERB}|always {_REPLY_VERB}|you (?:are|must {_REPLY_VERB}|will {_REPLY_VERB}))\b",
-    r"^\W{0,20}(?:please )?pretend (?:that|to be|you)\b",
+    rf"\b(?:ignore|disregard|forget|override|bypass|set aside|drop|abandon|discard)\b[^.!?]{{0,30}}\b(?:previous|above"
+    rf"|prior|earlier"
+    rf"|preceding|system|other) (?:\w+ )?{_PROMPT_NOUN}\b(?! if you (?:have|had|already|do not|don't)\b)",
+    r"\b(?:forget|ignore|disregard|set aside|drop|discard) (?:everything|anything|all|what(?:ever)?|the \w+)\b[^.!?]{0,20}"
+    r"\b(?:you|your makers|we|they)\b[^.!?]{0,12}\b(?:told|said|given|asked|had|taught|instructed|learn(?:ed|t))\b",
+    r"\bforget everything\b[^.!?]{0,30}\b(?:told|said|before|above)\b",
+    rf"\b(?:ignore|disregard|override|bypass|drop|abandon|overrule|forget) (?:all )?(?:of )?your (?:\w+ )?{_OWN_NOUN}\b",
+    rf"\b(?:you are|you're) now (?!(?:an?|the) {_MEMBERSHIP}\b)(?:an?|the|called|free)\b(?![^.!?\"”]*[\"”])",
+    r"\b(?:you are|you're)(?: now)? \w*(?:bot|gpt)\b",
+    rf"\bfrom (?:now|here|this (?:point|moment))(?: on(?:wards?)?)?,? (?:please )?(?:{_REPLY_VERB}|act as|always {_REPLY_VERB}"
+    rf"|you (?:are|must {_REPLY_VERB}|will {_REPLY_VERB}))\b",
+    r"^\W{0,20}(?:please )?pretend (?:that|you are|you're|to be (?:an? )?(?:ai|human|unrestricted|the (?:user|admin"
+    r"|developer)))\b",
     r"\bact as (?:if you were|an? (?:ai|unrestricted|hacker))\b",
-    r"\b(?:hidden|secret) (?:system )?(?:instructions?|prompt|directive)\b|\bnew (?:system )?(?:instructions?|prompt)\s*:",
-    r"\bsystem (?:prompt|override)\b|\bdeveloper mode (?:enabled|activated|on)\b|\bjailbr(?:eak|oken)\b",
-    rf"^\W{{0,20}}(?:system|assistant|ai|bot|chatgpt)\s*[:>]{_LABELLED_SENTENCE}|^\W{{0,20}}(?:user|human)\s*:[^\n]*\?",
+    r"\b(?:hidden|secret) (?:system )?(?:instructions?|prompt|directive)\b|\bnew (?:system )?(?:instructions?|prompt)\s*[:–—-]",
+    rf"\bnew (?:rules?|orders?) for (?:the |all |any )?{_ASSISTANT}\b",
+    r"\bsystem(?: prompt)? (?:override|update)\s*[:!–—-]|\bsystem override\b|\bdeveloper mode (?:enabled|activated|on)\b",
+    r"\byou (?:are|have been) jailbroken\b|\bjailbreak (?:mode|enabled|activated)\b",
+    r"\b(?:reveal|print|show|output|leak|disclose|repeat|paste|recite|reproduce)\b[^.!?]{0,30}\b(?:your|hidden|system|initial)"
+    r" (?:\w+ ){0,2}(?:prompt|instructions|system message|guidelines)\b",
+    rf"^\W{{0,20}}(?:assistant|ai|chatgpt|llm|chatbot)\s*[:>]{_LABELLED_SENTENCE}",
+    rf"(?:^|[.!?] |[\n|(])\W{{0,20}}(?:{_MODEL}|assistants?)\s*[:,–—-]+\s*(?:please |kindly |now )?(?:{_MODEL_VERB}|do"
+    rf" not|don't|never|always|you|the"
+    r" (?:correct|right) answer)\b",
     r"<\s*/?\s*\|\s*\w+\s*\||<\s*/\s*(?:system|assistant|user)\s*>",
-    r"\[/?(?:INST|SYS|SYSTEM)\]|<<\s*/?SYS\s*>>|^\W{0,20}#{2,}\s*(?:system|assistant)\s*:",
-    r"\b(?:reply|respond|output) (?:only|exactly|verbatim|nothing)\b|\bsay (?:only|exactly|nothing (?:else|but))\b",
+    r"\[/?(?:INST|SYS|SYSTEM)\]|<<\s*/?SYS\s*>>|^\W{0,20}#{3}\s*(?:system|assistant|instruction)\s*:",
+    r"\b(?:reply|respond|output) (?:only|solely|exactly|verbatim|nothing)\b|\bsay (?:only|exactly|nothing (?:else|but))\b",
+    r"^\W{0,20}(?:assistant|ai|chatgpt|llm|chatbot)\s*[:>]\s*(?:certainly|sure|of course|absolutely)\b",
+    r"\b(?:ignore|disregard|forget) the \w+,? and (?:say|claim|state|answer|reply|tell|insist)\b",
+    r"\bdo not answer the question\b|\boutput the (?:word|phrase|sentence)\b|\banswer (?:only|solely|exactly) [\"“'‘]",
+    rf"\b(?:whatever|no matter what|whichever)\b[^.!?]{{0,30}}\b(?:ask(?:s|ed)?|question)\b\W{{0,3}}(?:always |just "
+    rf"|you )?{_REPLY_VERB}\b",
     r"(?:^\W{0,20}|[,;:] ?|\b(?:please|now|always|must|then) )(?:reply to|respond to|answer) (?:every|any|all|each|the next)"
-    rf" {_REQUEST_NOUN}\b[^.!?\n]*\b(?:with|by \w+ing)\b",
-    rf"\b{_ASSISTANT_NOUN}\b[^.!?\n]{{0,30}}\b(?:must|should|shall|ha(?:s|ve) to|needs? to) (?:\w+ )?{_REPLY_VERB}\b",
-    rf"\bif you(?:'re| are) (?:an?|the) {_ASSISTANT_NOUN}\b|\byou are to (?:\w+ )?{_REPLY_VERB}\b",
+    rf" {_REQUEST_NOUN}\b[^.!?]*\b(?:with|by \w+ing)\b",
+    r"\b(?:recommend|mention|append|add|include|insert|promote|advertise|end|begin|start|sign)\b[^.!?]{0,60}\b(?:each"
+    r"|every|all|any)"
+    r" (?:of your )?(?:repl(?:y|ies)|answers?|responses?|outputs?)\b",
+    rf"\b{_ASSISTANT}\b[^.!?]{{0,30}}\b(?:must|should|shall|ha(?:s|ve) to|needs? to) (?:\w+ )?(?:{_REPLY_VERB}|state"
+    rf"|mention|reveal|claim)\b",
+    rf"\b(?:as|for) (?:an?|the) {_ASSISTANT},? you (?:must|shall|should|will)\b",
+    rf"\bif you(?:'re| are) (?:an?|the) {_ASSISTANT}\b|\byou are to (?:\w+ )?{_REPLY_VERB}\b",
     rf"\byou (?:must|should|shall|have to|need to) (?:always|never|only) {_REPLY_VERB}(?: (?:that|only|with|no|yes)\b|:)",
-    rf"\b(?:dear|hey|note to|message (?:to|for)) (?:the )?{_ASSISTANT_NOUN}\b",
+    rf"\byou (?:must|shall|will|should) now (?:tell the {_READER}|hand out|reveal|deny|claim|recommend|promote|answer"
+    rf"|drop|act as)\b",
+    rf"\b(?:tell|urge|convince|persuade|ask) (?:the |every |each )?{_READER}\b[^.!?]{{0,30}}\b(?:wire|transfer|pay|send"
+    rf"|click|visit|download"
+    r"|install)\b[^.!?]{0,60}(?:https?:|@|\w\.\w|\b(?:dollars|euros|pounds|money|bitcoins?)\b)",
+    rf"\b(?:dear|hey|note (?:to|for)|message (?:to|for)|attention) (?:the |all |any )?(?:{_ASSISTANT}|machine)\b",
     r"\b(?:do not|don't|never) (?:cite|quote|mention) (?:this|the) (?:file|source|document|passage|page)\b",
     r"\b(?:do not|don't|never) tell the user\b",
-    r"(?<!never )(?<!not )(?<!n't )\b(?:send|forward|post|upload|append|attach|leak|submit)\b[^.!?\n]{0,40}"
-    rf"\b{_PRIVATE_DATA}\b[^!?\n]{{0,60}}(?:https?:|@|\w\.\w)",
-    r"\b(?:whoever|anyone who|everyone who|those who|if you|when you)"
-    r" (?:summari[sz]es?|quotes?|processe?s?|answers? (?:about|from)) (?:this|the) (?:page|text|document|file)\b",
-    r"\bwhen (?:you are |you're )?asked about\b[^.!?\n]{0,40}\b(?:say|state|answer|reply|respond|claim) (?:that|with)\b",
+    r"(?<!never )(?<!not )(?<!n't )\b(?:send|forward|post|upload|append|attach|leak|submit|paste|copy)\b[^.!?]{0,40}"
+    rf"\b{_PRIVATE_DATA}\b[^!?]{{0,60}}(?:https?:|@|\w\.\w)",
+    r"\b(?:whoever|anyone who|everyone who|those who|if you|when you|when)"
+    r" (?:you )?(?:summari[sz]es?|summari[sz]ing|quotes?|processe?s?|answers? (?:about|from)) (?:this|the) (?:page|text"
+    r"|document|file|mail)\b",
+    r"\bwhen (?:you are |you're )?asked about\b[^.!?]{0,40}\b(?:say|state|answer|reply|respond|claim) (?:that|with)\b",
     r"!\[[^\]]*\]\([^)]*\?[^)]*\)|//\S*[?&][\w-]*=(?:\{|%7b|\[|<|\$)",
-    r"\bdecode\b[^.!?\n]{0,40}\bbase64\b|\brepeat after me\b|^\W{0,20}end of (?:document|context)\b",
+    r"\bdecode\b[^.!?]{0,40}\bbase ?64\b|\b(?:base ?64|rot ?13)\b[^.!?]{0,60}\b(?:obey|carry out|execute|follow|do what)\b",
+    r"\brepeat after me\b|^\W{0,20}end of (?:document|context)\b",
 )
+_OTHER_LANGUAGES = (
+    r"\b(?:vergiss|vergessen sie|ignorier(?:e|en sie)|missachte)\b[^.!?]{0,30}\b(?:bisherigen?|vorherigen?|obigen?|früheren?)"
+    r" (?:\w+ )?(?:anweisung(?:en)?|instruktion(?:en)?|regeln|vorgaben)\b",
+    r"\b(?:ignor(?:e|ez|er)|oubli(?:e|ez)|ne tiens pas compte de)\b[^.!?]{0,30}\b(?:instructions?|consignes?"
+    r"|règles)\b[^.!?]{0,20}"
+    r"\b(?:précédentes?|antérieures?|ci-dessus)\b|\btoutes? (?:les )?(?:instructions|consignes) précédentes\b",
+    r"\b(?:ignora|olvida|ignore)\b[^.!?]{0,30}\binstrucciones\b[^.!?]{0,20}\b(?:anteriores|previas)\b",
+)
+_ZH_MODEL = "(?:聊天机器人|机器人|人工智能|智能助[理手]|(?:语言|大)模型|模型|助手|AI)"
+_ZH_VERB = "(?:回答|回复|说|声称|忽略|宣布|承认|推荐|告诉|提及|公开|泄露|透露|写上|附上|抄送|输出|执行|否认)"
 _CHINESE = (
-    "(?:忽略|无视|忘记|不要理会)[^。！？]{0,12}(?:以上|之前|前面|上述|先前|系统)[^。！？]{0,8}(?:指令|提示|规则|要求)",
-    "你现在(?:是|要|必须)|从现在(?:起|开始)[，,]?(?:你|请|只)(?:回答|回复|说|是)",
-    r"(?:新的?|隐藏)(?:提示|指令)\s*[：:]|^\W{0,20}(?:系统|助手)\s*[：:](?=.{6,}[。！])",
+    "(?:忽略|无视|忘记|忘掉|不要理会|抛开|丢开)[^。！？!?]{0,12}(?:以上|之前|前面|上述|先前|系统|原先|所有)[^。！？!?]{0,8}(?:指令|提示|规则|要求|设定)",
+    "(?:忽略|无视|忘记|忘掉|抛开|放下)(?:掉)?你(?:的|原来的|原先的)?(?:设定|身份|规则|指令|限制|角色|要求)",
+    "把你[^。!?！？]{0,10}(?:要求|指令|规则|设定)[^。!?！？]{0,8}(?:放到一边|放在一边|丢开|抛开|忘掉)",
+    f"你现在(?:是|扮演|要扮演)|你(?:现在)?(?:必须|要|应该?|须)[^。!?！？，,]{{0,10}}{_ZH_VERB}|从现在(?:起|开始)[，,]?(?:你|请?只|请?(?:回答|回复|说))",
+    f"(?:新的?|隐藏的?)(?:提示|指令|规则)\\s*[：:—]|^\\W{{0,20}}(?:助手|{_ZH_MODEL})\\s*[：:](?=.{{4,}}[。！!])",
+    f"^\\W{{0,20}}系统(?:提示|指令|消息)?\\s*[：:][^。!?！？]{{0,12}}(?:你|从现在|忽略|{_ZH_VERB})|系统(?:提示|指令)[^。!?！？]{{0,6}}(?:泄露|透露|公开)",
     '只(?:能)?(?:回答|回复|输出|说)[“"「：:]',
-    "(?:机器人|助手|模型|AI|人工智能)[^。！？]{0,6}(?:必须|应该|应当|要|请)(?:回答|回复|说|忽略)",
-    "对(?:任何|所有|每个)问题[^。！？]{0,6}(?:回答|回复)|不要(?:引用|提及|透露)(?:来源|本|这|出处)|开发者模式已|越狱",
-    "以上(?:内容|指令|说明|规则)[^。！？]{0,4}(?:作废|无效)|请在回答[^。！？]{0,20}(?:加上|附上|包含|插入)",
-    "(?:发送|转发|上传|附上)[^。！？]{0,20}(?:对话|聊天记录|密码)[^。！？]{0,20}(?:到|至|给|https?)",
+    f"{_ZH_MODEL}[^。！？!?]{{0,8}}(?:必须|应该|应当|要|请|须)[^。！？!?]{{0,10}}{_ZH_VERB}",
+    f"{_ZH_MODEL}(?:处理|阅读|总结|摘要)[^。！？!?]{{0,12}}(?:请|须|要|必须)",
+    f"(?:致|给)(?:所有|各位)?{_ZH_MODEL}(?:的话|的说明)?\\s*[：:，,]",
+    f"如果你是(?:一个|一名)?{_ZH_MODEL}\\s*[，,。请就]|请(?:你)?{_ZH_MODEL}[^。!?！？]{{0,4}}{_ZH_VERB}",
+    "对(?:任何|所有|每个)问题[^。！？!?]{0,6}(?:回答|回复)|不要(?:引用|提及|透露)(?:来源|本|这|出处)|开发者模式已|你已(?:被)?越狱",
+    "以上(?:内容|指令|说明|规则)[^。！？!?]{0,4}(?:作废|无效)|请在(?:回答|回复|结尾|每次)[^。！？!?]{0,20}(?:加上|附上|包含|插入|推荐)",
+    "请?一律(?:说成|回答成?|回复成?)",
+    "(?:发送|转发|上传|附上|提交|粘贴)[^。！？!?]{0,20}(?:对话|聊天记录|密码)[^。！？!?]{0,20}(?:到|至|给|https?)",
+    "把[^。！？!?]{0,8}(?:对话|聊天记录|密码|用户的问题|提示词)[^。！？!?]{0,8}(?:发送|转发|上传|提交|粘贴)[^。！？!?]{0,4}(?:到|至|给|https?)",
+    "(?:泄露|公开|透露|输出|打印|显示)(?:你的|自己的|全部|系统|隐藏)*(?:提示词|系统提示)",
 )
-_INSTRUCTIONS = re.compile("|".join((*_ENGLISH, *_CHINESE)), re.IGNORECASE | re.MULTILINE)
-
-_TEMPLATE_MARKER = re.compile(r"<(?=\s*/?\s*\|)|(?<=\|)>|\[(?=/?INST\])|<(?=<\s*/?SYS)")
-"""The first or last character of a chat template's markers."""
-_LINK = re.compile(
-    r"!\[([^\[\]]*)\](?:\([^()]*\)|\[[^\[\]]*\])|\[([^\[\]]*)\]\(\s*(?:javascript|data|vbscript):[^\s]*\)", re.IGNORECASE
+_CASED = re.compile(
+    rf"^\W{{0,20}}SYSTEM\s*[:>]{_LABELLED_SENTENCE}|^\W{{0,20}}(?:#{{3}}\s*)System\s*:|^\W{{0,20}}(?:USER"
+    rf"|Human):[^\n]*\?.{{0,20}}Assistant:",
 )
-"""Markdown images, inline or by reference, and links with a script or data address."""
-_ACTIVE_ELEMENT = re.compile(
-    r"<(script|style|iframe|object)\b.*?</\1\s*>"
-    r"|</?(?:script|style|iframe|object|embed|img|svg|link|meta|base|form|input|video|audio|source)\b[^>]*>?",
-    re.IGNORECASE | re.DOTALL,
-)
-"""HTML elements that a page would load or run."""
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
-"""Invisible characters: soft hyphen, zero-width and direction marks."""
+"""Labels of a chat that are other words when they are written otherwise: "System: closed loop, filled with 140 litres"."""
+_MOUTH = re.compile(r"\W{0,20}(?:assistant|ai|chatbot|bot|chatgpt|助手|机器人|人工智能)\s*[:>]", re.IGNORECASE)
+_INSTRUCTIONS = re.compile("|".join((*_ENGLISH, *_OTHER_LANGUAGES, *_CHINESE)), re.IGNORECASE)
 
 
 def is_instruction(sentence: str) -> bool:
     """Whether `sentence` instructs a language model, or imitates the markers of its prompt."""
-    return _INSTRUCTIONS.search(_INVISIBLE.sub("", unicodedata.normalize("NFKC", sentence))) is not None
+    plain = undisguised(sentence)
+    if _INSTRUCTIONS.search(plain) or _CASED.search(plain):
+        return True
+    return "_" in plain and _INSTRUCTIONS.search(plain.replace("_", " ")) is not None
 
 
-def sanitize(text: str) -> str:
-    """Remove what a chat template or a page that renders Markdown or HTML would act on.
-
-    That is: turn markers, images, script and data links, and HTML elements that load or run something.
-    """
-    found = 1
-    while found:  # removing one may join the halves of another
-        text, first = _ACTIVE_ELEMENT.subn("", text)
-        text, found = _LINK.subn(lambda m: m[1] or m[2] or "", text)
-        found += first
-    return _TEMPLATE_MARKER.sub(" ", text)
+def is_put_in_mouth(reply: str) -> bool:
+    """Whether a reply to a question in a text is put into the mouth of a model: "User: When …? Assistant: At three."."""
+    return _MOUTH.match(undisguised(reply)) is not None

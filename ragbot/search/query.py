@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ragbot.text.codes import query_forms
 from ragbot.text.tokens import content, query_tokens
 
 TURNS = 2
@@ -50,6 +51,6 @@ def term_weights(said: Sequence[WeightedMessage]) -> dict[str, float]:
     """The tokens to look for, each with the most that it counts in any message."""
     found: dict[str, float] = {}
     for one in said:
-        for token in query_tokens(one.text):
+        for token in query_tokens(" ".join((one.text, *query_forms(one.text)))):
             found[token] = max(found.get(token, 0.0), one.words)
     return found

@@ -154,7 +154,7 @@ REGISTER = (
         problems={
             "turn {} cites a passage that is not there": f"SELECT DISTINCT turn_id FROM citations d WHERE {_NO_CHUNK}",
             "turn {} has a citation of no claim": "SELECT DISTINCT turn_id FROM citations d "
-            "WHERE NOT EXISTS (SELECT 1 FROM claims c WHERE c.turn_id = d.turn_id AND c.ord = d.claim)",
+            "WHERE d.claim >= 0 AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.turn_id = d.turn_id AND c.ord = d.claim)",
         },
     ),
     Derived(

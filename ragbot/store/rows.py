@@ -66,6 +66,7 @@ def citation(row: Row[Any]) -> Citation:
         line=row.line,
         heading=row.heading,
         said_at=None if row.said_at is None else moment(row.said_at),
+        shown=row.shown,
     )
 
 
@@ -75,7 +76,7 @@ def space(row: Row[Any]) -> Space:
     return Space(row.id, row.model, row.revision, row.dim, prefixes, json.loads(row.calibration))
 
 
-def turn(row: Row[Any], claims: Sequence[Claim]) -> Turn:
+def turn(row: Row[Any], claims: Sequence[Claim], nearby: Sequence[Citation] = ()) -> Turn:
     """A row of `turns` as a Turn."""
     return Turn(
         id=row.id,
@@ -84,6 +85,7 @@ def turn(row: Row[Any], claims: Sequence[Claim]) -> Turn:
         question=row.question,
         answer=row.answer,
         claims=tuple(claims),
+        nearby=tuple(nearby),
         grounded=row.grounded,
         at=moment(row.at),
         confidence=row.confidence,

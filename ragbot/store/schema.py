@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0006"
+REVISION = "0008"
 """The newest migration that this program knows."""
 
 metadata = MetaData()
@@ -179,9 +179,11 @@ citations = Table(
     Column("heading", Text, nullable=False),
     Column("said_at", BigInteger),
     Column("claim", Integer, nullable=False, server_default="0"),
+    Column("shown", Text, nullable=False, server_default=""),
     Index("citations_chunk", "chunk_id"),
 )
-"""`claim` is the place (`claims.ord`) of the claim that a citation belongs to."""
+"""`claim` is the place (`claims.ord`) of the claim that a citation belongs to; NO_CLAIM where it is only named."""
+NO_CLAIM = -1
 
 turn_hits = Table(
     "turn_hits",

@@ -56,14 +56,20 @@ class TurnReads:
     def _turns(self, which: ColumnElement[bool], limit: int) -> list[Turn]:
         newest = select(s.turns).where(which).order_by(s.turns.c.seq.desc()).limit(limit)
         found = self._connection.execute(newest).all()
-        claims = self._claims([row.id for row in found])
-        return [rows.turn(row, claims.get(row.id, ())) for row in reversed(found)]
+        cited = self._cited([row.id for row in found])
+        claims = self._claims([row.id for row in found], cited)
+        return [rows.turn(row, claims.get(row.id, ()), cited.get((row.id, s.NO_CLAIM), ())) for row in reversed(found)]
 
-    def _claims(self, turn_ids: Sequence[str]) -> dict[str, list[Claim]]:
-        c, cites = s.claims.c, s.citations.c
+    def _cited(self, turn_ids: Sequence[str]) -> dict[tuple[str, int], list[Citation]]:
+        """Citations by turn and claim."""
+        cites = s.citations.c
         cited: dict[tuple[str, int], list[Citation]] = {}
         for row in self._connection.execute(select(s.citations).where(cites.turn_id.in_(turn_ids)).order_by(cites.ord)):
             cited.setdefault((row.turn_id, row.claim), []).append(rows.citation(row))
+        return cited
+
+    def _claims(self, turn_ids: Sequence[str], cited: Mapping[tuple[str, int], Sequence[Citation]]) -> dict[str, list[Claim]]:
+        c = s.claims.c
         found: dict[str, list[Claim]] = {}
         for row in self._connection.execute(select(s.claims).where(c.turn_id.in_(turn_ids)).order_by(c.turn_id, c.ord)):
             citations = tuple(cited.get((row.turn_id, row.ord), ()))
@@ -119,7 +125,7 @@ class TurnWrites(TurnReads):
 
         Hits on chunks that were erased meanwhile are left out. Raises Raced if a cited chunk was: its words must not come back.
         """
-        cited = {one.chunk_id for one in turn.citations}
+        cited = {one.chunk_id for one in (*turn.citations, *turn.nearby)}
         there = set(
             self._connection.execute(
                 select(s.chunks.c.id).where(s.chunks.c.id.in_(cited | {hit.chunk_id for hit in hits}))
@@ -143,6 +149,7 @@ class TurnWrites(TurnReads):
             for at, one in enumerate(turn.claims)
         ]
         cited = [(at, one) for at, claim in enumerate(turn.claims) for one in claim.citations]
+        cited += [(s.NO_CLAIM, one) for one in turn.nearby]
         citations = [{"turn_id": turn.id, "ord": n, "claim": at, **_citation(one)} for n, (at, one) in enumerate(cited)]
         if claims:
             self._connection.execute(insert(s.claims), claims)
@@ -199,4 +206,5 @@ def _citation(cited: Citation) -> dict[str, Any]:
         "line": cited.line,
         "heading": cited.heading,
         "said_at": None if cited.said_at is None else rows.micros(cited.said_at),
+        "shown": cited.shown,
     }

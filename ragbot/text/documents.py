@@ -11,6 +11,7 @@ from typing import TypeVar
 from ragbot.errors import InputError
 from ragbot.text import chunks as chunking
 from ragbot.text import storable
+from ragbot.text.characters import without_unseen
 from ragbot.text.tokens import has_words
 from ragbot.types import Document, NewChunk, SourceState
 
@@ -63,12 +64,14 @@ def new_chunks_of(document: Document) -> list[NewChunk]:
 
 
 def storable_document(document: Document) -> Document:
-    """A copy of the document with lone surrogates replaced in every text field (see `storable`)."""
+    """A copy of the document whose texts hold what can be stored, and nothing unseen that steers a screen (`without_unseen`)."""
+    text, pages = without_unseen(storable(document.text), document.pages)
     return replace(
         document,
         uri=storable(document.uri),
-        text=storable(document.text),
-        title=storable(document.title),
+        text=text,
+        pages=pages,
+        title=without_unseen(storable(document.title)).text,
         scope=storable(document.scope),
         metadata={storable(key): storable(value) for key, value in document.metadata.items()},
     )

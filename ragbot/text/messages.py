@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ragbot.text.codes import codes_in
 from ragbot.text.sentences import sentences
 from ragbot.text.tokens import content, has_cjk, tokens
 
@@ -174,7 +175,7 @@ def contextualize(question: str, history: Sequence[tuple[str, str]]) -> str:
 def is_context_dependent(question: str) -> bool:
     """Whether it does not say what it is about, and so is about what was said before."""
     if has_cjk(question):
-        return bool(_LEANS_CJK.search(question.strip())) or len(content(question)) < 2
-    words = len(content(question))
+        return bool(_LEANS_CJK.search(question.strip())) or len(content(question)) < 2 and not codes_in(question)
+    words = len(content(question)) + sum(code.mixed for code in codes_in(question))  # a code says what it is about
     continues = _CONTINUES.search(question.strip()) is not None
     return continues or words < 2 or (words < ENOUGH_WORDS and _POINTS_BACK.search(question) is not None)

@@ -80,7 +80,8 @@ def _ends_block(line: str, following: str) -> bool:
         return True
     if (first := _RECORD.match(line)) and (second := _RECORD.match(following)) and first[1] == second[1]:
         return True
-    return len(bare) < _MAX_SHORT_LINE_CHARACTERS and following.lstrip()[:1].isupper() and not _CONTINUES.search(bare)
+    begins = following.lstrip(" \t*_")[:1].isupper()
+    return len(bare) < _MAX_SHORT_LINE_CHARACTERS and begins and not _CONTINUES.search(bare)
 
 
 def _split(text: str, block: Span) -> Iterator[Span]:

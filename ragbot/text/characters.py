@@ -1,0 +1,63 @@
+"""Characters that nobody sees or that steer a screen, and letters of other scripts that look like Latin ones.
+
+What is stored keeps none of the first; what is looked at for orders to a model is read without disguise.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import NamedTuple
+
+_STEERING = re.compile(
+    "\x1b\\][^\x07\x1b]{0,4096}(?:\x07|\x1b\\\\)"  # an operating system command of a terminal, such as a link
+    "|(?:\x1b\\[|\x9b)[0-?]{0,64}[ -/]{0,16}[@-~]"  # a control sequence, such as a colour
+    "|[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]"  # \x85 is a line end
+    "|[\u00ad\u200b\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"  # no width, direction, tags
+)
+"""Zero-width joiners and direction marks stay: Persian, Hindi and emoji need them."""
+_JOINERS = re.compile("[\u200c-\u200f\ufe00-\ufe0f]")
+_LOOKALIKES = str.maketrans(
+    "аеіјорсухѕԁԛԝһӏкмтвнгАВЕЗІЈКМНОРСТУХЅαβγεηικνορστυχωΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
+    "aeijopcyxsdqwhlkmtbhrABE3IJKMHOPCTYXSabyenikvopotuxwABEZHIKMNOPTYX",
+)
+"""Letters of the Cyrillic and the Greek alphabet that look like Latin ones (Unicode Technical Standard 39)."""
+_SPACED = re.compile(r"(?<!\w)\w(?:([ .*_-])\w)(?:\1\w){2,}(?!\w)")
+"""A word written letter by letter."""
+
+
+class Cleaned(NamedTuple):
+    """A text without what nobody sees, and places in the text before moved to it."""
+
+    text: str
+    places: tuple[int, ...]
+
+
+def without_unseen(text: str, places: Sequence[int] = ()) -> Cleaned:
+    """Remove characters that nobody sees or that steer a screen; `places` are offsets of the text, in order."""
+    removed = [found.span() for found in _STEERING.finditer(text)]
+    if not removed:
+        return Cleaned(text, tuple(places))
+    pieces, last, gone = list[str](), 0, list[tuple[int, int]]()
+    total = 0
+    for start, end in removed:
+        pieces.append(text[last:start])
+        last, total = end, total + end - start
+        gone.append((end, total))
+    pieces.append(text[last:])
+    ends = [end for end, _ in gone]
+    moved = []
+    for place in places:
+        at = bisect_left(ends, place + 1)
+        before = gone[at - 1][1] if at else 0
+        inside = max(0, place - removed[at][0]) if at < len(removed) else 0
+        moved.append(place - before - inside)
+    return Cleaned("".join(pieces), tuple(moved))
+
+
+def undisguised(text: str) -> str:
+    """A text as it looks: full-width and look-alike letters as Latin ones, spaced words joined, white space as single spaces."""
+    text = unicodedata.normalize("NFKC", _JOINERS.sub("", without_unseen(text).text)).translate(_LOOKALIKES)
+    return " ".join(_SPACED.sub(lambda found: found[0].replace(found[1], ""), text).split())
