@@ -146,6 +146,26 @@ def test_two_scopes_may_use_the_same_address(memory):
     assert texts(memory, "lab code", scopes=["ana", "ben"]) == ["Ben's lab code is 2."]
 
 
+def test_what_another_scope_holds_is_embedded_again_so_that_neither_count_nor_time_tells_of_it(memory, embedders):
+    memory.remember(Document("plan.md", LAB, title="Plan", scope="ana"))
+    memory.remember(Document("plan.md", "All closed.", title="Plan", scope="ana"))
+    count = len(embedders["all-MiniLM-L6-v2"].embedded)
+    for scope in ("ben", "everyone"):
+        done = memory.remember(Document("guess.md", LAB, title="Plan", scope=scope))
+        assert (done.added, done.embedded) == (3, 3)
+    assert len(embedders["all-MiniLM-L6-v2"].embedded) == count + 6
+    again = memory.remember(Document("copy.md", LAB, title="Plan", scope="ben"))
+    assert (again.added, again.embedded) == (3, 0), "its own"
+
+
+def test_documents_of_several_scopes_may_be_remembered_together(memory):
+    memory.remember(Document("a.md", LAB, title="Plan", scope="ana"))
+    both = [Document("b.md", LAB, title="Plan", scope=scope) for scope in ("ana", "ben")]
+    assert (done := memory.remember(both)).added == done.embedded == 6
+    more = [Document("c.md", LAB, title="Plan", scope=scope) for scope in ("ana", "ben")]
+    assert (done := memory.remember(more)).added == 6 and done.embedded == 0
+
+
 # Rule 6: versions
 
 
