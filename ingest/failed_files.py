@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from ingest.parsers import PARSER_VERSION
@@ -26,10 +27,10 @@ class FailedFiles:
         self._known = {uri: failed_state(source) for uri, source in found.items()}
         self._new: dict[str, FailedState | None] = {uri: None for uri, state in self._known.items() if not _holds(state)}
 
-    def of(self, item: Item) -> ReadError | None:
-        """Why an item that nobody named cannot be read, if that is known and its file is the same."""
+    def of(self, item: Item, stopped: Callable[[], bool]) -> ReadError | None:
+        """Why an item that nobody named cannot be read, if that is known and its file is the same. See `Item.look`."""
         state = self._known.get(item.uri)
-        if state is None or not _holds(state) or item.named or item.look(Known(file=state.file)).path:
+        if state is None or not _holds(state) or item.named or item.look(Known(file=state.file), stopped).path:
             return None
         return ERRORS[state.error](state.message)
 

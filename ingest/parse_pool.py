@@ -12,10 +12,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from ingest.parsers import worker
 from ingest.parsers.damage import MAX_TEXT_CHARACTERS
@@ -28,6 +28,10 @@ LONGEST = 3_600.0
 """Seconds that a file may take at all."""
 AHEAD = 32
 """How many files are read ahead of the one that is taken."""
+OVERDUE_S = 10.0
+"""How long what was read waits for an item before it that takes longer."""
+IDLE_S = 1.0
+"""After so long without an item, whoever takes them is told so."""
 LETTERS_AHEAD = MAX_TEXT_CHARACTERS
 """How much text may wait to be taken: with more, no further file is begun."""
 RENEWED = 500
@@ -40,10 +44,26 @@ _Item = TypeVar("_Item")
 
 @dataclass(slots=True)
 class _Ahead:
-    """What was read and is not taken yet. `taken` counts what was: the number of the item that is waited for."""
+    """What was read and is not taken yet. `first` is the number of the first item of which that is so."""
 
     letters: int = 0
-    taken: int = 0
+    first: int = 0
+    waited_s: float = 0.0
+    """How long that item was waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending(Generic[_Item]):
+    """An item that is to be read."""
+
+    number: int
+    item: _Item
+    future: Future[Document | ReadError | None]
+
+    @property
+    def read(self) -> bool:
+        """Whether it is known what came of it."""
+        return self.future.done() and not self.future.cancelled()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,25 +109,30 @@ class ParsePool:
 
     def each(
         self, items: Iterable[_Item], wanted: Callable[[_Item], Request | None]
-    ) -> Iterator[tuple[_Item, Document | ReadError | None]]:
-        """Every item in order, with its document or why there is none; with None if `wanted` says that it need not be read.
+    ) -> Iterator[tuple[_Item, Document | ReadError | None] | None]:
+        """Every item with its document or why there is none; with None if `wanted` says that it need not be read.
 
+        In order, but what is read does not wait for an item that takes longer than OVERDUE_S. None comes in place of an item
+        where there is none for IDLE_S. On KeyboardInterrupt what was read comes before it is raised again.
         `wanted` is called ahead, in the threads of this object; a ReadError that it raises is the item's.
         """
-        waiting: deque[tuple[_Item, Future[Document | ReadError | None]]] = deque()
+        waiting: deque[_Pending[_Item]] = deque()
         ahead = _Ahead()
         try:
             for number, item in enumerate(items):
-                waiting.append((item, self._threads.submit(self._one, number, item, wanted, ahead)))
-                if len(waiting) > AHEAD:
-                    yield self._first(waiting, ahead)
+                waiting.append(_Pending(number, item, self._threads.submit(self._one, number, item, wanted, ahead)))
+                while len(waiting) > AHEAD:
+                    yield self._next(waiting, ahead)
             while waiting:
-                yield self._first(waiting, ahead)
+                yield self._next(waiting, ahead)
+        except KeyboardInterrupt:
+            yield from [(one.item, one.future.result()) for one in waiting if one.read]
+            raise
         finally:
-            for _, future in waiting:
-                future.cancel()
+            for one in waiting:
+                one.future.cancel()
             with self._changed:  # what is under way waits for nobody
-                ahead.taken = sys.maxsize
+                ahead.first = sys.maxsize
                 self._changed.notify_all()
 
     def read(self, request: Request) -> Document:
@@ -131,7 +156,7 @@ class ParsePool:
     ) -> Document | ReadError | None:
         try:
             with self._changed:  # the item that is waited for needs no room: else all might wait for each other
-                self._changed.wait_for(lambda: ahead.letters < LETTERS_AHEAD or number <= ahead.taken or self._closed)
+                self._changed.wait_for(lambda: ahead.letters < LETTERS_AHEAD or number <= ahead.first or self._closed)
                 self._check_open()
             request = wanted(item)
             document = self.read(request) if request else None
@@ -141,16 +166,25 @@ class ParsePool:
             ahead.letters += len(document.text) if document else 0
         return document
 
-    def _first(
-        self, waiting: deque[tuple[_Item, Future[Document | ReadError | None]]], ahead: _Ahead
-    ) -> tuple[_Item, Document | ReadError | None]:
-        item, future = waiting.popleft()
-        read = future.result()
+    def _next(self, waiting: deque[_Pending[_Item]], ahead: _Ahead) -> tuple[_Item, Document | ReadError | None] | None:
+        """Take the first item once it is read; when it is overdue, the first that is. None if there is none for IDLE_S."""
+        first = waiting[0]
+        if not first.read:
+            began = time.monotonic()
+            wait([one.future for one in waiting] if ahead.waited_s >= OVERDUE_S else [first.future], IDLE_S, FIRST_COMPLETED)
+            ahead.waited_s += time.monotonic() - began
+        taken = next((one for one in waiting if one.read), None)
+        if taken is None or (taken is not first and ahead.waited_s < OVERDUE_S):
+            return None
+        if taken is first:
+            ahead.waited_s = 0.0
+        waiting.remove(taken)
+        document = taken.future.result()
         with self._changed:
-            ahead.taken += 1
-            ahead.letters -= len(read.text) if isinstance(read, Document) else 0
+            ahead.first = waiting[0].number if waiting else taken.number + 1
+            ahead.letters -= len(document.text) if isinstance(document, Document) else 0
             self._changed.notify_all()
-        return item, read
+        return taken.item, document
 
     def _take(self, *, fresh: bool = False) -> _Process:
         with self._changed:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -12,7 +14,7 @@ from typing import Literal
 from ingest import parsers, remote, sources
 from ingest.failed_files import FailedFiles
 from ingest.parse_pool import ParsePool, Request
-from ingest.sources import Item, Seen
+from ingest.sources import Item, Place, Seen
 from ingest.state import DocumentState, FileState, Known, WebState, file_state, stored, updated, web_state
 from ragbot.errors import EmptyError, InputError, ReadError, UnsupportedError
 from ragbot.memory import Memory
@@ -20,14 +22,15 @@ from ragbot.types import EVERYONE, Document, Remembered, SourceNote
 
 Status = Literal["added", "updated", "unchanged", "retired", "skipped", "failed"]
 FILES, CHARACTERS, SECONDS = 256, 40_000, 3.0
-"""How many files, how much of their text, and for how long, wait to be remembered together: what waits is lost with Ctrl-C."""
+"""How many files, how much of their text, and for how long, wait to be remembered together."""
 FEW = 64
 """Up to so many documents are looked up one by one; of more, all that are known are listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one document. "skipped": met in a folder, and of a type that is not read, or without a word in it."""
+    """What became of one document. "skipped": met in a folder, and of a type that is not read, without a word in it, or
+    a link that leads out of the folder."""
 
     uri: str
     status: Status
@@ -54,17 +57,20 @@ def add(
     scope: str = EVERYONE,
     password: str | None = None,
     private: bool = False,
+    follow_links: bool = False,
     progress: Progress | None = None,
 ) -> list[Outcome]:
     """Ingest files, folders, patterns and URLs. What has not changed costs no parsing and no embedding.
 
-    `private` allows addresses of the own network.
+    `private` allows addresses of the own network, `follow_links` links that lead out of their folder. What was read when
+    Ctrl-C comes is remembered before KeyboardInterrupt is raised.
     """
     paths, urls = remote.parted(given)
-    files, unread = sources.find(paths, memory.home)
+    run = _Run(memory, scope, password, progress)
+    files, unread = sources.find([run.place(path) for path in paths], memory.home, follow_links=follow_links)
     with remote.Remote(memory, scope, private=private) as web:
         pages, refused = web.find(urls)
-        return _Run(memory, scope, password, progress).all([*files, *pages], [*unread, *refused], web.stop)
+        return run.all([*files, *pages], [*unread, *refused], web.stop)
 
 
 def sync(
@@ -75,9 +81,10 @@ def sync(
     password: str | None = None,
     allow_empty: bool = False,
     private: bool = False,
+    follow_links: bool = False,
     progress: Progress | None = None,
 ) -> list[Outcome]:
-    """Ingest a source, and retire what came from it and is no longer there.
+    """Ingest a source, as `add` does, and retire what came from it and is no longer there.
 
     Of files nothing is retired if a part of them could not be listed, or if none is left, unless
     `allow_empty` says so: that is what a mount looks like that has vanished. Of a feed nothing is
@@ -90,33 +97,42 @@ def sync(
             if not any(outcome.status == "failed" for outcome in outcomes):
                 web.finish()
         return outcomes
-    return _sync_files(run, Path(source), allow_empty=allow_empty)
+    return _sync_files(run, run.place(Path(source)), allow_empty=allow_empty, follow_links=follow_links)
 
 
-def update(memory: Memory, paths: Collection[Path], *, scope: str = EVERYONE, password: str | None = None) -> list[Outcome]:
-    """Ingest the files and folders of `paths` that are there, and retire the documents of those, or in those, that are not."""
+def update(
+    memory: Memory,
+    paths: Collection[Path],
+    folders: Sequence[Path],
+    *,
+    scope: str = EVERYONE,
+    password: str | None = None,
+    follow_links: bool = False,
+) -> list[Outcome]:
+    """Ingest those of `paths`, each met in one of `folders`, that are there; retire the documents of, or in, the others."""
     gone = [path for path in paths if not os.path.lexists(path)]
-    files, unread = sources.find(sorted(set(paths).difference(gone)), memory.home)
+    places = [
+        Place(path, folder=next((folder for folder in folders if path.is_relative_to(os.path.abspath(folder))), path.parent))
+        for path in sorted(set(paths).difference(gone))
+    ]
+    files, unread = sources.find(places, memory.home, follow_links=follow_links)
     run = _Run(memory, scope, password, None, retire=True)
-    outcomes = run.all(
-        [replace(file, named=False) for file in files],
-        [failure for failure in unread if not isinstance(failure.cause, EmptyError)],
-    )
+    outcomes = run.all(files, [failure for failure in unread if not isinstance(failure.cause, EmptyError)])
     lone = [uri for path in gone[:FEW] if memory.document(uri := sources.uri_of(path, memory.home), scope=scope)]
     if len(lone) < len(gone):  # folders, of which only all that is known tells what was in them
         lone = _Run(memory, scope, password, None).known_in(gone)
     return outcomes + run.retire_gone(lone)
 
 
-def _sync_files(run: _Run, source: Path, *, allow_empty: bool) -> list[Outcome]:
-    root = sources.root_of(source)
-    known = run.known_under(source)
-    lone = known == [sources.uri_of(source, run.home)]  # a file that was there
+def _sync_files(run: _Run, place: Place, *, allow_empty: bool, follow_links: bool) -> list[Outcome]:
+    root = sources.root_of(place)
+    known = run.known_under(place)
+    lone = known == [sources.uri_of(place.path, run.home)]  # a file that was there
     there = os.path.exists(root)
     if not there and not (known and allow_empty) and not (lone and os.path.isdir(root.parent) and any(root.parent.iterdir())):
         raise ReadError(f"{root}: is not there; nothing was changed")
-    files, unread = sources.find([source] if there else [], run.home)
-    none_left = [failure for failure in unread if isinstance(failure.cause, EmptyError) or sources.is_pattern(source)]
+    files, unread = sources.find([place] if there else [], run.home, follow_links=follow_links)
+    none_left = [failure for failure in unread if isinstance(failure.cause, EmptyError) or place.is_pattern]
     if not files and allow_empty and len(none_left) == len(unread):
         unread = []
     outcomes = run.all(files, unread)
@@ -124,7 +140,7 @@ def _sync_files(run: _Run, source: Path, *, allow_empty: bool) -> list[Outcome]:
         return outcomes
     listed = {file.uri for file in files}
     gone = [uri for uri in known if uri not in listed]
-    kept = {} if allow_empty else sources.unmounted({uri: run.known[uri] for uri in gone}, source, run.home)
+    kept = {} if allow_empty else sources.unmounted({uri: run.known[uri] for uri in gone}, place, run.home)
     for folder in sorted(set(kept.values())):
         count = sum(where == folder for where in kept.values())
         why = f"looks as if a mount had vanished; its documents ({count}) were kept (--allow-empty retires them)"
@@ -143,7 +159,17 @@ class _Run:
         self.known: dict[str, Known] = {}
         """What is known of the sources of current documents, by uri."""
         self._seen: dict[str, Seen] = {}
+        self._waiting: dict[str, _Waiting] = {}
+        self._notes: list[SourceNote] = []
+        self._stopped = threading.Event()
         self._failed_files = FailedFiles(memory, scope)
+
+    def place(self, path: Path) -> Place:
+        """What a path stands for. With the signs of a pattern it is a name all the same where a file, or a known document
+        or folder, is or was called so."""
+        name = Place(path)
+        is_pattern = sources.may_be_pattern(path) and not self.known_under(name)
+        return Place(path, is_pattern=True) if is_pattern else name
 
     def all(
         self, items: Sequence[Item], unread: Sequence[sources.Unread], stop: Callable[[], None] = lambda: None
@@ -151,16 +177,22 @@ class _Run:
         """What became of every item, and of what could not be looked into. `stop` ends what looking at an item waits for."""
         self._know(items)
         outcomes = [Outcome(failure.uri, "failed", str(failure.cause)) for failure in unread]
-        for outcome in self._ingest(items, stop):
-            outcomes.append(outcome)
-            if self._progress:
-                self._progress(len(outcomes) - len(unread), len(items), outcome)
+        try:
+            with closing(self._ingest(items, stop)) as ingested:
+                for outcome in ingested:
+                    outcomes.append(outcome)
+                    if self._progress:
+                        self._progress(len(outcomes) - len(unread), len(items), outcome)
+        except KeyboardInterrupt:  # what was read is not lost; a second Ctrl-C ends this too
+            for _ in self._keep():
+                pass
+            raise
         return outcomes
 
-    def known_under(self, source: Path) -> list[str]:
-        """The documents that came from files of a source; none that came otherwise."""
+    def known_under(self, place: Place) -> list[str]:
+        """The documents that came from files of a place; none that came otherwise."""
         self._know(None)
-        return [uri for uri, known in self.known.items() if known.file and sources.covers(source, uri, self.home)]
+        return [uri for uri, known in self.known.items() if known.file and sources.covers(place, uri, self.home)]
 
     def known_in(self, places: Iterable[Path]) -> list[str]:
         """The documents of files that were at these places, or in them."""
@@ -203,39 +235,61 @@ class _Run:
             for uri in uris
         }
 
-    def _ingest(self, items: Sequence[Item], stop: Callable[[], None]) -> Iterator[Outcome]:
+    def _ingest(self, items: Sequence[Item], stop: Callable[[], None]) -> Generator[Outcome]:
         """Remember some documents at a time: they share a pass through the embedder and a transaction."""
-        waiting: dict[str, _Waiting] = {}
-        notes: list[SourceNote] = []
+
+        def stop_looking() -> None:
+            self._stopped.set()
+            stop()
+
         since = time.monotonic()
-        with ParsePool(stop=stop) as reading:
-            for item, read in reading.each(items, self._wanted):
-                looked = self._seen.pop(item.uri, None)
-                seen = looked or Seen(None)
-                if looked and looked.path:
-                    self._failed_files.give(item.uri, read if isinstance(read, ReadError) else None, looked.state)
-                if seen.passing and seen.path:
-                    seen.path.unlink(missing_ok=True)
-                if isinstance(read, Document):
-                    waiting[item.uri] = _Waiting(read, self._state(seen))
-                else:
-                    if read is None and not seen.gone:
-                        notes += self._note(item.uri, seen.state)
-                    yield self._not_read(item, read, seen)
-                if _enough(waiting, since):
-                    yield from self._remember(waiting)
-                    waiting, since = {}, time.monotonic()
-            yield from self._remember(waiting)
-        if notes:
-            self._memory.note(notes)
+        with ParsePool(stop=stop_looking) as reading:
+            for found in reading.each(items, self._wanted):
+                if found:
+                    yield from self._take(*found)
+                if _enough(self._waiting, since):
+                    yield from self._remember_waiting()
+                    since = time.monotonic()
+        yield from self._keep()
+
+    def _take(self, item: Item, read: Document | ReadError | None) -> Iterator[Outcome]:
+        """Put a document among those that wait; or say at once what became of an item that is none."""
+        looked = self._seen.pop(item.uri, None)
+        seen = looked or Seen(None)
+        if isinstance(read, Document):
+            read = sources.swapped(seen) or read
+        if looked and looked.path:
+            self._failed_files.give(item.uri, read if isinstance(read, ReadError) else None, looked.state)
+        if seen.passing and seen.path:
+            seen.path.unlink(missing_ok=True)
+        if isinstance(read, Document):
+            named = replace(read, metadata={**read.metadata, "name": item.name}) if item.name else read
+            self._waiting[item.uri] = _Waiting(named, self._state(seen))
+            return
+        if read is None and not seen.gone:
+            self._notes += self._note(item.uri, seen.state)
+        yield self._not_read(item, read, seen)
+
+    def _keep(self) -> Iterator[Outcome]:
+        """Write all that was not yet written."""
+        yield from self._remember_waiting()
+        if self._notes:
+            self._memory.note(self._notes)
+            self._notes = []
         self._failed_files.keep()
+
+    def _remember_waiting(self) -> Iterator[Outcome]:
+        """Remember what waits, which is let go of afterwards: what is interrupted is done again."""
+        yield from self._remember(self._waiting)
+        self._waiting = {}
 
     def _wanted(self, item: Item) -> Request | None:
         """Whether an item needs reading. Called in the threads of the reading."""
-        if (cause := self._failed_files.of(item)) is not None:
+        if (cause := self._failed_files.of(item, self._stopped.is_set)) is not None:
             raise cause
         known = self.known.get(item.uri, Known())
-        seen = self._seen[item.uri] = item.look(known if known.parser == parsers.PARSER_VERSION else Known())
+        compared = known if known.parser == parsers.PARSER_VERSION else Known()
+        seen = self._seen[item.uri] = item.look(compared, self._stopped.is_set)
         if seen.path is None:
             return None
         return Request(seen.path, item.uri, self._scope, self._password, seen.suffix)
@@ -299,4 +353,4 @@ class _Run:
 
 def _enough(waiting: Mapping[str, _Waiting], since: float) -> bool:
     characters = sum(len(one.document.text) for one in waiting.values())
-    return len(waiting) >= FILES or characters >= CHARACTERS or time.monotonic() - since >= SECONDS
+    return bool(waiting) and (len(waiting) >= FILES or characters >= CHARACTERS or time.monotonic() - since >= SECONDS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,15 +36,17 @@ class Page:
     named: bool
     remote: Remote
     fetched: Fetched | None = None
+    name: ClassVar[str] = ""
 
-    def look(self, known: Known) -> Seen:
-        """Fetches it, if it has changed since what is `known` of it."""
+    def look(self, known: Known, stopped: Callable[[], bool] = lambda: False) -> Seen:
+        """Fetches it, if it has changed since what is `known` of it. `Remote.stop` ends it."""
         got = self.fetched or self.remote.fetch(self.url, known.web)
         if got.status == "gone":
             return Seen(None, gone="its server says that it is gone")
         if got.status == "unchanged" or got.path is None:
             return Seen(None)
-        digest = hashlib.sha256(got.path.read_bytes()).hexdigest()
+        with got.path.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
         state = WebState(digest, got.etag, got.last_modified, got.url)
         if known.web and known.web.sha256 == digest:
             got.path.unlink(missing_ok=True)
@@ -57,11 +59,12 @@ class FeedEntry:
     """An entry that its feed gives in full."""
 
     named: ClassVar[bool] = False
+    name: ClassVar[str] = ""
     uri: str
     folder: Path
     entry: Entry
 
-    def look(self, known: Known) -> Seen:
+    def look(self, known: Known, stopped: Callable[[], bool] = lambda: False) -> Seen:
         """Compares what the feed says of it."""
         title, author = html.escape(self.entry.title), html.escape(self.entry.author)
         head = f"<title>{title}</title>" + (f'<meta name="author" content="{author}">' if author else "")

@@ -31,10 +31,12 @@ def watch(
     *,
     scope: str = EVERYONE,
     password: str | None = None,
+    follow_links: bool = False,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Sync `folders`, then take over every change in them, until KeyboardInterrupt.
 
+    Links that lead out of their folder are followed with `follow_links`; what changes behind them, the next sync takes over.
     `report` is told what became of each document, `ready` when the first sync is done. Raises
     ReadError if a folder is not there; one that vanishes later retires nothing, and is synced
     when it is back. What fails as a whole, as while the home is busy, is kept and tried again.
@@ -42,7 +44,7 @@ def watch(
     for folder in folders:
         if not folder.is_dir():
             raise ReadError(f"{folder}: is not a folder; only folders can be watched")
-    work = _Work(memory, folders, report, scope, password)
+    work = _Work(memory, folders, report, scope, password, follow_links)
     there = _places(folders)
     changes = _changes(there, memory.home)
     next(changes)  # from here on no change is missed
@@ -65,15 +67,18 @@ class _Work:
         report: Callable[[Outcome], None],
         scope: str,
         password: str | None,
+        follow_links: bool,
     ) -> None:
         self.unsynced, self.changed = list(folders), set[Path]()
         self.report = report
-        self._memory, self._folders, self._scope, self._password = memory, folders, scope, password
+        self._memory, self._folders = memory, folders
+        self._scope, self._password, self._follow_links = scope, password, follow_links
         self._said = ""
 
     def sync(self) -> None:
         while self.unsynced:
-            self._tell(pipeline.sync(self._memory, self.unsynced[0], scope=self._scope, password=self._password))
+            folder, password, follow = self.unsynced[0], self._password, self._follow_links
+            self._tell(pipeline.sync(self._memory, folder, scope=self._scope, password=password, follow_links=follow))
             del self.unsynced[0]
 
     def do(self) -> None:
@@ -81,7 +86,10 @@ class _Work:
         try:
             self.sync()
             if paths := self._not_lost():
-                self._tell(pipeline.update(self._memory, paths, scope=self._scope, password=self._password))
+                password, follow = self._password, self._follow_links
+                self._tell(
+                    pipeline.update(self._memory, paths, self._folders, scope=self._scope, password=password, follow_links=follow)
+                )
                 self.changed.difference_update(paths)
             self._said = ""
         except (RagbotError, OSError) as cause:

@@ -25,6 +25,7 @@ from ragbot.runtime import Runtime, shared_runtime
 from ragbot.search import filter
 from ragbot.search.calibration import Calibration
 from ragbot.store import Raced, Store, Stored, Transaction
+from ragbot.store.rows import micros
 from ragbot.text import documents as texts
 from ragbot.text import storable
 from ragbot.text.documents import Prepared
@@ -99,7 +100,8 @@ class Memory:
         A document is in one transaction, with others of its group. One whose title and text are
         those of its last version is skipped, whatever else is new about it. `disputes` are the
         citations that a correction sets aside; `also` is written in the same transaction as each
-        document. Raises InputError for a document without words, before anything of its group is written.
+        document. Raises InputError for a document without words, or with a field that cannot be
+        stored, before anything of its group is written.
         """
         total = Remembered()
         for group in texts.grouped(self._prepare(document, again=bool(disputes or also)) for document in _listed(documents)):
@@ -133,8 +135,10 @@ class Memory:
             yield from (next(done) if isinstance(one, Prepared) else one for one in group)
 
     def _prepare(self, document: Document, *, again: bool) -> Prepared:
+        texts.need_sound(document)
+        if document.valid_from is not None:
+            micros(document.valid_from, f"{document.uri}: its valid_from")
         document = texts.storable_document(document)
-        texts.need_words(document)
         if not again and self._unchanged(document):
             return Prepared(document, None)
         return Prepared(document, texts.new_chunks_of(document))
@@ -366,4 +370,6 @@ class Memory:
 
 
 def _listed(documents: Document | Iterable[Document]) -> Iterable[Document]:
+    if isinstance(documents, str) or not isinstance(documents, Document | Iterable):
+        raise InputError(f"{documents!r:.60} is no Document; give Document(uri, text)")
     return [documents] if isinstance(documents, Document) else documents

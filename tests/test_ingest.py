@@ -133,7 +133,7 @@ def test_the_home_and_hidden_files_are_not_documents(tmp_path, memory, home):
     (tmp_path / ".git" / "config.txt").write_text("secret words")
     (tmp_path / "a.txt").write_text("Some words.")
     (home / "notes.txt").write_text("Not these.")
-    files, unread = sources.find([tmp_path], home)
+    files, unread = sources.find([sources.Place(tmp_path)], home)
     assert [file.uri for file in files] == ["a.txt"]
     assert unread == []
 

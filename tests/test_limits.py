@@ -100,7 +100,9 @@ def test_no_more_text_is_held_ahead_than_a_share(tmp_path, monkeypatch):
     begun = []
     with ParsePool(2) as many:
         monkeypatch.setattr(many, "read", lambda asked: Document(asked.uri, "ten signs."))
-        found = many.each(range(20), lambda number: begun.append(number) or Request(Path("a"), str(number), "everyone"))
+        found = filter(
+            None, many.each(range(20), lambda number: begun.append(number) or Request(Path("a"), str(number), "everyone"))
+        )
         first, _ = next(found)
         until(lambda: len(begun) >= 4, "some are held ahead")
         assert first == 0
@@ -118,7 +120,7 @@ def test_what_is_waited_for_needs_no_room(monkeypatch):
             return Document(asked.uri, "ten signs.")
 
         monkeypatch.setattr(many, "read", slow)
-        found = many.each(range(12), lambda number: Request(Path("a"), str(number), "everyone"))
+        found = filter(None, many.each(range(12), lambda number: Request(Path("a"), str(number), "everyone")))
         assert [document.uri for _, document in found] == [str(number) for number in range(12)]
 
 
@@ -158,7 +160,7 @@ def test_an_answer_that_makes_no_sense_fails_its_file_alone(tmp_path, child, ans
     a, b = texts(tmp_path, a="hello there", b="and here")
     child(f"import sys; sys.stdin.readline(); print({ANSWERS[answer]!r}, flush=True); sys.stdin.read()", "")
     with ParsePool(1) as many:
-        got = [found for _, found in many.each([a, b], request)]
+        got = [found for _, found in filter(None, many.each([a, b], request))]
         assert len(many._all) == 1
     assert isinstance(got[0], BrokenError) and "a.txt: its reader crashed (what it answered makes no sense)" in str(got[0])
     assert got[1].text == "and here"
@@ -219,7 +221,7 @@ def test_stop_is_called_before_the_threads_are_waited_for(tmp_path):
         raise ReadError("was told to end")
 
     with pytest.raises(KeyboardInterrupt), ParsePool(1, told.set) as many:
-        found = many.each([1, 2], wanted)
+        found = filter(None, many.each([1, 2], wanted))
         threading.Timer(0.1, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
         next(found)
     assert told.is_set()
@@ -228,7 +230,7 @@ def test_stop_is_called_before_the_threads_are_waited_for(tmp_path):
 def test_stop_is_for_accidents_only(tmp_path):
     told = threading.Event()
     with ParsePool(1, told.set) as many:
-        assert list(many.each([1], lambda _: None)) == [(1, None)]
+        assert list(filter(None, many.each([1], lambda _: None))) == [(1, None)]
     assert not told.is_set()
 
 

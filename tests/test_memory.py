@@ -1,9 +1,10 @@
 """The promise: what was told a second ago is found, nothing is lost, nothing stale is shown."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from conftest import bytes_of
@@ -141,6 +142,26 @@ def test_two_scopes_may_use_the_same_address(memory):
     assert memory.recall("lab code") == []
     memory.forget("notes.md", scope="ana")
     assert texts(memory, "lab code", scopes=["ana", "ben"]) == ["Ben's lab code is 2."]
+
+
+def test_what_another_scope_holds_is_embedded_again_so_that_neither_count_nor_time_tells_of_it(memory, embedders):
+    memory.remember(Document("plan.md", LAB, title="Plan", scope="ana"))
+    memory.remember(Document("plan.md", "All closed.", title="Plan", scope="ana"))
+    count = len(embedders["all-MiniLM-L6-v2"].embedded)
+    for scope in ("ben", "everyone"):
+        done = memory.remember(Document("guess.md", LAB, title="Plan", scope=scope))
+        assert (done.added, done.embedded) == (3, 3)
+    assert len(embedders["all-MiniLM-L6-v2"].embedded) == count + 6
+    again = memory.remember(Document("copy.md", LAB, title="Plan", scope="ben"))
+    assert (again.added, again.embedded) == (3, 0), "its own"
+
+
+def test_documents_of_several_scopes_may_be_remembered_together(memory):
+    memory.remember(Document("a.md", LAB, title="Plan", scope="ana"))
+    both = [Document("b.md", LAB, title="Plan", scope=scope) for scope in ("ana", "ben")]
+    assert (done := memory.remember(both)).added == done.embedded == 6
+    more = [Document("c.md", LAB, title="Plan", scope=scope) for scope in ("ana", "ben")]
+    assert (done := memory.remember(more)).added == 6 and done.embedded == 0
 
 
 # Rule 6: versions
@@ -361,6 +382,80 @@ def test_two_versions_that_race_leave_one_whole_version(memory, open_memory):
 
 
 # Wrong use
+
+
+GREEN = "The lab is green."
+LATE = datetime(9999, 12, 31, 23, 59, tzinfo=timezone(timedelta(hours=-12)))
+EARLY = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"kind": "banana"}, "a.md: its kind is 'banana'; it takes one of file, turn, correction"),
+        ({"kind": None}, "a.md: its kind is None; it takes one of file, turn, correction"),
+        ({"pages": (5, 3)}, "a.md: its pages are (5, 3); it takes offsets in its text, 0 to 17, ascending"),
+        ({"pages": (-1,)}, "a.md: its pages are (-1,); it takes offsets in its text, 0 to 17, ascending"),
+        ({"pages": (0, 18)}, "a.md: its pages are (0, 18); it takes offsets in its text, 0 to 17, ascending"),
+        ({"pages": ("a",)}, "a.md: its pages are ('a',); it takes offsets"),
+        ({"pages": (True,)}, "a.md: its pages are (True,); it takes offsets"),
+        ({"pages": None}, "a.md: its pages are None; it takes offsets"),
+        ({"lines": "yes"}, "a.md: its lines are 'yes'; it takes True or False"),
+        ({"metadata": {"a": 1}}, "a.md: its metadata holds ('a', 1); it takes texts"),
+        ({"metadata": {1: "a"}}, "a.md: its metadata holds (1, 'a'); it takes texts"),
+        ({"metadata": None}, "a.md: its metadata holds (None, None); it takes texts"),
+        ({"title": None}, "a.md: its title is None; it takes a text"),
+        ({"text": b"words"}, "a.md: its text is b'words'; it takes a text"),
+        ({"scope": ""}, "a.md: its scope is ''; it takes a text without zero bytes: leave it out"),
+        ({"scope": None}, "a.md: its scope is None"),
+        ({"scope": "a\0b"}, "a.md: its scope is 'a\\x00b'"),
+        ({"uri": " "}, "a document: its uri is ' '; it takes a text without zero bytes: the address"),
+        ({"uri": "a\0b"}, "a document: its uri is 'a\\x00b'"),
+        ({"uri": 5}, "a document: its uri is 5"),
+        ({"valid_from": "2026"}, "a.md: its valid_from is '2026'; it takes a datetime"),
+        ({"valid_from": LATE}, "a.md: its valid_from is 9999-12-31T23:59:00-12:00, which in UTC is not in the years 1 to 9999"),
+        ({"valid_from": EARLY}, "a.md: its valid_from is 0001-01-01T00:00:00+14:00, which in UTC is not in the years 1 to 9999"),
+    ],
+)
+def test_a_document_that_cannot_be_stored_is_refused_in_one_line_and_stops_no_other(memory, given, reason):
+    document = Document(**{"uri": "a.md", "text": GREEN, **given})
+    with pytest.raises(InputError, match=f"^{re.escape(reason)}"):
+        memory.remember(document)
+    (_, refused), (_, done) = memory.remember_each([document, Document("b.md", GREEN)])
+    assert str(refused).startswith(reason) and "\n" not in str(refused) and done.added == 1
+    assert [one.uri for one in memory.documents()] == ["b.md"]
+
+
+def test_pages_may_be_empty_and_end_with_the_text(memory):
+    assert memory.remember(Document("a.md", GREEN, pages=(0, 0, 8, len(GREEN)))).added == 2
+
+
+@pytest.mark.parametrize("given", ["some text", ["some text"], None, 5])
+def test_what_is_no_document_is_refused(memory, given):
+    with pytest.raises(InputError, match="is no Document; give Document"):
+        memory.remember(given)
+
+
+@pytest.mark.parametrize("name", ["as_of", "since", "until"])
+@pytest.mark.parametrize("at", [LATE, EARLY, "2026", LATE.date()])
+def test_a_time_that_there_is_not_is_refused(memory, name, at):
+    with pytest.raises(InputError, match=f"^{name} is .*(in UTC is not in the years|takes a datetime)"):
+        memory.recall("lab", **{name: at})
+
+
+def test_the_first_and_the_last_time_that_there_is_are_kept(memory):
+    for uri, at in (("first.md", datetime.min), ("last.md", datetime.max)):
+        memory.remember(Document(uri, GREEN, valid_from=at))
+        assert memory.document(uri).valid_from == at.replace(tzinfo=UTC)
+    assert len(memory.recall("lab", as_of=datetime.max, k=2)[0].also) == 1
+
+
+def test_a_time_that_there_is_not_in_a_home_of_before_stops_no_read(memory):
+    memory.remember([Document("a.md", GREEN), Document("b.md", "The hall is blue.")])
+    with memory.store.writing() as transaction:
+        transaction._connection.exec_driver_sql("UPDATE chunks SET valid_from = 1 << 60 WHERE uri = 'a.md'")
+        transaction._connection.exec_driver_sql("UPDATE documents SET valid_from = -(1 << 60) WHERE uri = 'a.md'")
+    assert len(memory.documents()) == len(memory.recall("lab hall green blue")) == 2
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "…!?", "\ud800"])

@@ -67,7 +67,7 @@ def texts(folder, **files):
 
 def read_all(paths):
     with ParsePool(2) as many:
-        return {path.stem: got for path, got in many.each(paths, lambda path: Request(path, path.name, "everyone"))}
+        return {path.stem: got for path, got in filter(None, many.each(paths, lambda path: Request(path, path.name, "everyone")))}
 
 
 def test_one_bad_file_fails_alone_and_with_its_reason(evil):
@@ -85,7 +85,8 @@ def test_the_processes_end_with_the_reading(evil):
     (path,) = texts(evil, a="hang")
     many = ParsePool(1)
     found = []
-    thread = threading.Thread(target=lambda: found.extend(many.each([path], lambda path: Request(path, path.name, "everyone"))))
+    items = many.each([path], lambda path: Request(path, path.name, "everyone"))
+    thread = threading.Thread(target=lambda: found.extend(filter(None, items)))
     thread.start()
     process = until(lambda: many._all, "a process was started")[0]._process
     assert process.poll() is None
@@ -136,7 +137,7 @@ def test_a_process_is_replaced_after_many_files(tmp_path, monkeypatch):
     monkeypatch.setattr(parse_pool, "_Process", lambda: started.append(real()) or started[-1])
     paths = texts(tmp_path, **{f"n{number}": f"Number {number}." for number in range(5)})
     with ParsePool(1) as many:
-        got = [document.text for _, document in many.each(paths, lambda path: Request(path, path.name, "everyone"))]
+        got = [document.text for _, document in filter(None, many.each(paths, lambda path: Request(path, path.name, "everyone")))]
         assert len(started) == 3 and many._all == started[2:]
         assert all(process._process.returncode is not None for process in started[:2])
     assert got == [f"Number {number}." for number in range(5)]

@@ -1,11 +1,13 @@
 """What the store promises of documents, corrections and pages."""
 
+import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import bindparam, insert, select, update
 
+from ragbot.errors import HomeError
 from ragbot.store import schema
 from ragbot.store.dialects.sqlite import SQLite
 from ragbot.types import Citation, Document, Turn
@@ -104,3 +106,36 @@ def test_statements_for_many_values_are_kept_apart_by_what_they_do(tmp_path):
         database.execute_many(connection, to_value, [{"of": "2", "value": "4"}])
         found = connection.execute(select(settings.c.key, settings.c.value)).all()
     assert sorted(map(tuple, found)) == [("a", "3"), ("b", "4")]
+
+
+ODD_VERSIONS = {
+    "a suffix": "UPDATE alembic_version SET version_num = '0099_x'",
+    "nothing in it": "UPDATE alembic_version SET version_num = ''",
+    "no value": "DROP TABLE alembic_version; CREATE TABLE alembic_version AS SELECT NULL AS version_num",
+    "two rows": "INSERT INTO alembic_version VALUES ('0001')",
+    "no row": "DELETE FROM alembic_version",
+    "garbage": "UPDATE alembic_version SET version_num = 'garbage'",
+    "one before the first": "UPDATE alembic_version SET version_num = '0000'",
+    "half a version": "UPDATE alembic_version SET version_num = '0006.5'",
+    "bytes": "UPDATE alembic_version SET version_num = x'00ff'",
+}
+
+
+@pytest.mark.parametrize("odd", ODD_VERSIONS)
+def test_a_home_of_a_version_that_makes_no_sense_is_named_and_left_alone(tmp_path, odd):
+    SQLite.open(tmp_path, create=True).close()
+    with closing(sqlite3.connect(tmp_path / "ragbot.db")) as connection:
+        connection.executescript(ODD_VERSIONS[odd])
+    before = (tmp_path / "ragbot.db").read_bytes()
+    for create in (True, False):
+        with pytest.raises(HomeError, match=r"^[^\n]*ragbot\.db: has no data version that ragbot knows \(.*\); restore a backup"):
+            SQLite.open(tmp_path, create=create)
+    assert (tmp_path / "ragbot.db").read_bytes() == before
+
+
+def test_a_home_of_a_newer_version_is_named(tmp_path):
+    SQLite.open(tmp_path, create=True).close()
+    with closing(sqlite3.connect(tmp_path / "ragbot.db")) as connection:
+        connection.executescript("UPDATE alembic_version SET version_num = '0099'")
+    with pytest.raises(HomeError, match="was made by a newer ragbot"):
+        SQLite.open(tmp_path, create=False)

@@ -16,6 +16,7 @@ from waiting import until
 
 from ingest import pipeline, sources, watch
 from ingest.parse_pool import ParsePool
+from ingest.parsers import opening
 from ragbot import Document
 from ragbot.errors import BusyError, ReadError
 from ragbot.search.fold import folded
@@ -51,7 +52,7 @@ def old(monkeypatch):
 def test_an_unchanged_file_is_not_opened(memory, tmp_path, old, monkeypatch):
     folder = put(tmp_path / "docs", a="The lab opens at nine.", b="The hall is green.")
     pipeline.sync(memory, folder)
-    monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("was opened"))
+    monkeypatch.setattr(opening, "opened", lambda *_: pytest.fail("was opened"))
     monkeypatch.setattr(ParsePool, "_take", lambda *_, **__: pytest.fail("was read"))
     assert statuses(pipeline.sync(memory, folder)) == {"docs/a.md": "unchanged", "docs/b.md": "unchanged"}
 
@@ -70,7 +71,7 @@ def test_a_touched_file_is_compared_once(memory, tmp_path, old, monkeypatch):
     pipeline.sync(memory, folder)
     age(folder / "a.md")
     assert statuses(pipeline.sync(memory, folder)) == {"docs/a.md": "unchanged"}
-    monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("was opened"))
+    monkeypatch.setattr(opening, "opened", lambda *_: pytest.fail("was opened"))
     assert statuses(pipeline.sync(memory, folder)) == {"docs/a.md": "unchanged"}
 
 
@@ -128,7 +129,7 @@ def test_a_pattern_is_synced_like_a_folder(memory, tmp_path):
     ],
 )
 def test_what_a_pattern_covers(tmp_path, pattern, uri, covered):
-    assert sources.covers(tmp_path / pattern, uri, tmp_path / "indexes") is covered
+    assert sources.covers(sources.Place(tmp_path / pattern, is_pattern=True), uri, tmp_path / "indexes") is covered
 
 
 def test_a_name_with_the_signs_of_a_pattern_is_a_name(memory, tmp_path):
@@ -250,11 +251,17 @@ def test_a_link_whose_target_vanished_is_kept_and_named(memory, tmp_path):
     put(tmp_path / "private", a="About a.")
     put(tmp_path / "docs", b="About b.")
     (tmp_path / "docs" / "a.md").symlink_to(tmp_path / "private" / "a.md")
-    pipeline.sync(memory, tmp_path / "docs")
+    pipeline.sync(memory, tmp_path / "docs", follow_links=True)
     (tmp_path / "private").rename(tmp_path / "elsewhere")
-    assert statuses(pipeline.sync(memory, tmp_path / "docs")) == {"docs/b.md": "unchanged", "docs/a.md": "failed"}
+    assert statuses(pipeline.sync(memory, tmp_path / "docs", follow_links=True)) == {
+        "docs/b.md": "unchanged",
+        "docs/a.md": "failed",
+    }
     (tmp_path / "docs" / "a.md").unlink()
-    assert statuses(pipeline.sync(memory, tmp_path / "docs")) == {"docs/b.md": "unchanged", "docs/a.md": "retired"}
+    assert statuses(pipeline.sync(memory, tmp_path / "docs", follow_links=True)) == {
+        "docs/b.md": "unchanged",
+        "docs/a.md": "retired",
+    }
 
 
 def test_a_source_that_is_gone_is_given_up_if_told_so(memory, tmp_path):
@@ -407,10 +414,16 @@ def test_links_are_as_in_a_sync(memory, watched, tmp_path):
     (folder / "link").symlink_to(tmp_path / "elsewhere")
     (folder / "loop").symlink_to(folder / "loop")
     (folder / "s.md").symlink_to(tmp_path / "elsewhere" / "s.md")
-    assert soon(lambda: memory.document("docs/s.md"))
+    (folder / "n.md").symlink_to(folder / "a.md")
+    assert soon(lambda: memory.document("docs/n.md"))
     put(folder, b="The hall is green.")
     assert soon(lambda: "docs/b.md" in {o.uri for o in reported})
-    assert {o.uri for o in reported} == {"docs/a.md", "docs/b.md", "docs/s.md"}
+    assert {o.uri: o.status for o in reported} == {
+        "docs/a.md": "added",
+        "docs/b.md": "added",
+        "docs/n.md": "added",
+        "docs/s.md": "skipped",
+    }
 
 
 def test_what_prevents_all_work_is_said_once_and_tried_again(memory, watched, monkeypatch):

@@ -30,6 +30,7 @@ Password = Annotated[
     str | None, typer.Option("--password", envvar="RAGBOT_PASSWORD", help="For encrypted files.", show_default=False)
 ]
 Private = Annotated[bool, typer.Option("--allow-private", help="Fetch from private and local addresses too.")]
+FollowLinks = Annotated[bool, typer.Option("--follow-links", help="Read what links to outside of a folder lead to.")]
 SHOWN = 20
 ORDER = ("added", "updated", "unchanged", "retired", "skipped", "failed")
 
@@ -41,6 +42,7 @@ def add(
     scope: Scope = EVERYONE,
     password: Password = None,
     private: Private = False,
+    follow_links: FollowLinks = False,
     as_json: Json = False,
 ) -> None:
     """Add files, folders, web pages and feeds. What has not changed costs nothing; what has costs what changed."""
@@ -50,7 +52,9 @@ def add(
 
         named = [_source(one) for one in given]
         with Memory.open(home) as memory, _files() as told:
-            outcomes = pipeline.add(memory, named, scope=scope, password=password, private=private, progress=told)
+            outcomes = pipeline.add(
+                memory, named, scope=scope, password=password, private=private, follow_links=follow_links, progress=told
+            )
             _settle(memory)
         _report(outcomes, as_json)
 
@@ -65,6 +69,7 @@ def sync(
         bool, typer.Option("--allow-empty", help="Retire what is gone even if a folder is empty or cannot be listed in full.")
     ] = False,
     private: Private = False,
+    follow_links: FollowLinks = False,
     as_json: Json = False,
 ) -> None:
     """Bring the memory in step with sources: new is added, changed updated, gone retired."""
@@ -84,6 +89,7 @@ def sync(
                         password=password,
                         allow_empty=allow_empty,
                         private=private,
+                        follow_links=follow_links,
                         progress=told,
                     )
                 except (ReadError, InputError, OSError) as cause:  # the other sources are worth having
@@ -98,6 +104,7 @@ def watch(
     home: Home = None,
     scope: Scope = EVERYONE,
     password: Password = None,
+    follow_links: FollowLinks = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line, for each document.")] = False,
 ) -> None:
     """Sync folders, then take over every change in them until Ctrl-C: a saved file is searchable a moment later."""
@@ -121,6 +128,7 @@ def watch(
                 report,
                 scope=scope,
                 password=password,
+                follow_links=follow_links,
                 ready=lambda: note(f"watching {', '.join(map(str, folders))}; Ctrl-C ends it"),
             )
 

@@ -21,7 +21,7 @@ from ragbot.validation import Takes, need_known, validated
 COMMON = ("do", "every", "cron", "timezone", "jitter", "retries", "backoff", "timeout", "catch_up")
 """Keys of every job."""
 KEYS = {
-    "sync": ("sources", "scope", "password_env", "allow_empty", "allow_private"),
+    "sync": ("sources", "scope", "password_env", "allow_empty", "allow_private", "follow_links"),
     "refresh": (),
     "merge": (),
     "check": ("deep", "repair"),
@@ -115,6 +115,7 @@ class Job:
     """The environment variable that holds the password of encrypted files."""
     allow_empty: Switch = False
     allow_private: Switch = False
+    follow_links: Switch = False
     deep: Switch = False
     repair: Switch = False
     model: Annotated[str, BeforeValidator(_model), Takes("the name or the folder of a model")] | None = None

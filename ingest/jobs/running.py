@@ -168,7 +168,11 @@ def _answers(store: Store, job: Job) -> bool:
 def _command(job: Job, made: Path | None) -> list[str]:
     match job.do:
         case "sync":
-            switches = {"--allow-empty": job.allow_empty, "--allow-private": job.allow_private}
+            switches = {
+                "--allow-empty": job.allow_empty,
+                "--allow-private": job.allow_private,
+                "--follow-links": job.follow_links,
+            }
             return ["sync", f"--scope={job.scope}", *(name for name, on in switches.items() if on)]
         case "merge":
             return ["refresh", "--merge"]

@@ -44,8 +44,9 @@ def select(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Selection:
-    """A selection as a caller gives it. Raises InputError for a kind that does not exist."""
-    at, after, before = (None if moment is None else micros(moment) for moment in (as_of, since, until))
+    """A selection as a caller gives it. Raises InputError for a kind or a time that does not exist."""
+    given = {"as_of": as_of, "since": since, "until": until}
+    at, after, before = (None if moment is None else micros(moment, name) for name, moment in given.items())
     return Selection(names(scopes), at, kinds_of(kinds), names(uris), after, before)
 
 

@@ -9,20 +9,33 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from ragbot.errors import InputError
 from ragbot.types import Chunk, Citation, Claim, Policy, SourceState, Space, Turn
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def micros(at: datetime) -> int:
-    """Microseconds since 1970. A time without a zone is taken as UTC."""
-    return (at.replace(tzinfo=at.tzinfo or UTC) - _EPOCH) // _MICROSECOND
+_FIRST, _LAST = ((end.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND for end in (datetime.min, datetime.max))
+
+
+def micros(at: datetime, name: str = "the time") -> int:
+    """Microseconds since 1970. A time without a zone is taken as UTC.
+
+    Raises InputError, which calls it by its `name`, if it is no datetime, or in UTC not in the years 1 to 9999.
+    """
+    if not isinstance(at, datetime):
+        raise InputError(f"{name} is {at!r:.60}; it takes a datetime")
+    since = at.replace(tzinfo=UTC) if at.utcoffset() is None else at
+    value = (since - _EPOCH) // _MICROSECOND
+    if not _FIRST <= value <= _LAST:
+        raise InputError(f"{name} is {at.isoformat()}, which in UTC is not in the years 1 to 9999; give another")
+    return value
 
 
 def moment(value: int) -> datetime:
-    """The UTC time of so many microseconds since 1970."""
-    return _EPOCH + value * _MICROSECOND
+    """The UTC time of so many microseconds since 1970; the first or last that there is where it would be beyond."""
+    return _EPOCH + min(max(value, _FIRST), _LAST) * _MICROSECOND
 
 
 def now() -> int:

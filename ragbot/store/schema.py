@@ -103,7 +103,7 @@ chunks = Table(
 hooks = text("(ord = 0 OR sha256 < '1')")
 """The chunks by which a version of a document is known again (sparse indexing, Lillibridge et al. 2009): its first, and one in
 sixteen. Digests lie all over an index: with every chunk in it, it was half of what an update of a large home wrote."""
-Index("chunks_hook", chunks.c.sha256, sqlite_where=hooks)
+Index("chunks_hook", chunks.c.scope, chunks.c.sha256, sqlite_where=hooks)
 Index("chunks_retired_txn", chunks.c.retired_txn, sqlite_where=chunks.c.retired_txn.is_not(None))
 Index("chunks_superseded_by", chunks.c.superseded_by, sqlite_where=chunks.c.superseded_by.is_not(None))
 

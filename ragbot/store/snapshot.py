@@ -208,16 +208,28 @@ class Snapshot(TurnReads, SourceReads):
         """For digests, chunks that have a vector in a space.
 
         They are looked for in the current versions of `documents`, which are (scope, uri), and in any version of any
-        document that shares a hook with `digests`: there are copies, earlier versions and what was renamed.
+        document of their scope that shares a hook with `digests`: there are copies, earlier versions and what was renamed.
+        Never in another scope: whether a passage had to be embedded tells who writes it that somebody has it. Of documents
+        of several scopes only what each scope has is known.
         """
+        by_scope = [self._known_in(space, scope, documents, digests) for scope in sorted({scope for scope, _ in documents})]
+        return (
+            {digest: id for digest, id in by_scope[0].items() if all(digest in known for known in by_scope)} if by_scope else {}
+        )
+
+    def _known_in(
+        self, space: Space, scope: str, documents: Collection[tuple[str, str]], digests: Collection[str]
+    ) -> dict[str, int]:
         versions: set[tuple[int, int | None]] = set()
-        for scope, uri in documents:
-            document = self._connection.execute(q.DOCUMENT_ID, {"of_scope": scope, "of_uri": uri}).scalar()
+        for of_scope, uri in documents:
+            asked = {"of_scope": scope, "of_uri": uri}
+            document = self._connection.execute(q.DOCUMENT_ID, asked).scalar() if of_scope == scope else None
             if document is not None:
                 versions.add((document, None))
         wanted = list(digests)
         for at in range(0, len(wanted), MANY):
-            versions |= {(row[0], row[1]) for row in self._connection.execute(q.HOOKED, {"digests": wanted[at : at + MANY]})}
+            hooks = {"of_scope": scope, "digests": wanted[at : at + MANY]}
+            versions |= {(row[0], row[1]) for row in self._connection.execute(q.HOOKED, hooks)}
         known: dict[str, int] = {}
         for of, retired_at in versions:
             version = {"space": space.id, "of": of, "retired_at": retired_at}

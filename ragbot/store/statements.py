@@ -40,7 +40,7 @@ HOOKED = (
     .where(
         _c.id.in_(
             select(func.max(_c.id))
-            .where(_c.sha256.in_(bindparam("digests", expanding=True)), s.hooks)
+            .where(_c.scope == bindparam("of_scope"), _c.sha256.in_(bindparam("digests", expanding=True)), s.hooks)
             .group_by(_c.sha256)
             .scalar_subquery()
         )

@@ -49,11 +49,11 @@ _COUNTED = re.compile(
 )
 """What follows a number that counts something, and names nothing."""
 _NO_LABELS = STOP_WORDS | frozenset(
-    """january february march april june july august september october november december jan feb mar apr jun jul aug sep sept oct
-    nov dec monday tuesday wednesday thursday friday saturday sunday cost costs pay pays paid take takes took last lasts weigh
-    weighs hold holds seat seats fit fits need needs open opens close closes lend lends buy order book rent aged age old than
-    least most about every per until till since near nearly around between within next only first second third two three four five not no
-    for to by like plus minus times add""".split()
+    """january february march april june july august september october november december jan feb mar apr jun jul aug sep
+    sept oct nov dec monday tuesday wednesday thursday friday saturday sunday cost costs pay pays paid take takes took
+    last lasts weigh weighs hold holds seat seats fit fits need needs open opens close closes lend lends buy order book
+    rent aged age old than least most about every per until till since near nearly around between within next only first
+    second third two three four five not no for to by like plus minus times add""".split()
 )
 """Words before a number that make no name of it: "costs 12", "on 24", "May 3"."""
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from itertools import pairwise
+from numbers import Integral
+from typing import TypeVar, get_args
 
 from ragbot.errors import InputError
 from ragbot.text import chunks as chunking
 from ragbot.text import storable
 from ragbot.text.characters import without_unseen
 from ragbot.text.tokens import has_words
-from ragbot.types import Document, NewChunk, SourceState
+from ragbot.types import Document, Kind, NewChunk, SourceState
 
 RECORDS = re.compile("csv|tab-separated|jsonl|spreadsheet|ms-excel")
 """Matches content types in which each line is a record."""
@@ -77,14 +79,43 @@ def storable_document(document: Document) -> Document:
     )
 
 
-def need_words(document: Document) -> None:
-    """Raise InputError if the document has no uri, an empty scope, or no word to search for."""
-    if not document.uri.strip():
-        raise InputError("a document needs a uri: the address that its citations name")
-    if not document.scope.strip():
-        raise InputError(f"{document.uri}: its scope is empty; name one, or leave it out to show the document to everyone")
+def need_sound(document: Document) -> None:
+    """Raise InputError if the document is none, a field of it cannot be stored, or it has no word to search for."""
+    if not isinstance(document, Document):
+        raise InputError(f"{document!r:.60} is no Document; give Document(uri, text)")
+    _need_address("uri", document.uri, "a document", "the address that its citations name")
+    _need_address("scope", document.scope, document.uri, "leave it out to show the document to everyone")
+    for field, value in (("text", document.text), ("title", document.title)):
+        if not isinstance(value, str):
+            raise InputError(f"{document.uri}: its {field} is {value!r:.60}; it takes a text")
+    if document.kind not in get_args(Kind):
+        raise InputError(f"{document.uri}: its kind is {document.kind!r:.60}; it takes one of {', '.join(get_args(Kind))}")
+    if not isinstance(document.lines, bool):
+        raise InputError(f"{document.uri}: its lines are {document.lines!r:.60}; it takes True or False")
+    _need_metadata(document)
+    _need_pages(document)
     if not has_words(document.text):
         raise InputError(f"{document.uri}: holds no words; nothing was remembered of it")
+
+
+def _need_address(field: str, value: object, whose: str, use: str) -> None:
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise InputError(f"{whose}: its {field} is {value!r:.60}; it takes a text without zero bytes: {use}")
+
+
+def _need_metadata(document: Document) -> None:
+    entries = document.metadata.items() if isinstance(document.metadata, Mapping) else [(None, document.metadata)]
+    for entry in entries:
+        if not all(isinstance(part, str) for part in entry):
+            raise InputError(f"{document.uri}: its metadata holds {entry!r:.60}; it takes texts by their names, which are texts")
+
+
+def _need_pages(document: Document) -> None:
+    pages = document.pages if isinstance(document.pages, tuple | list) else (document.pages,)
+    counts = all(isinstance(page, Integral) and not isinstance(page, bool) for page in pages)
+    if not counts or any(one > other for one, other in pairwise([0, *pages, len(document.text)])):
+        takes = f"offsets in its text, 0 to {len(document.text)}, ascending"
+        raise InputError(f"{document.uri}: its pages are {document.pages!r:.60}; it takes {takes}")
 
 
 def grouped(prepared: Iterable[_One]) -> Iterator[list[_One]]:

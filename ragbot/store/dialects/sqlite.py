@@ -348,7 +348,13 @@ def _revision(engine: Engine) -> str | None:
             if tables:
                 raise HomeError(f"{path_of(engine)}: is not a ragbot database; name another home")
             return None
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+    if len(found) != 1 or not isinstance(found[0], str) or not re.fullmatch("(?!0000)[0-9]{4}", found[0]):
+        shown = ", ".join(map(repr, found))[:100] or "none"
+        raise HomeError(
+            f"{path_of(engine)}: has no data version that ragbot knows ({shown}); restore a backup, or upgrade ragbot"
+        )
+    return found[0]
 
 
 def _need_known(found: str | None, home: Path) -> None:
