@@ -24,6 +24,7 @@ from ragbot.answer.quote import (
     select_sentences,
     shares_query_term,
 )
+from ragbot.answer.repetition import others_first
 from ragbot.answer.verify import supporting_evidence, without_verdict
 from ragbot.models.answerability import AnswerabilityModel
 from ragbot.models.generator import Generator
@@ -118,6 +119,7 @@ class Answerer:
             unclear = not ask.history and ask.context_dependent
             yield Refusal(words.unclear, sure) if unclear else _refusal(ask, found, words, sure)
             return
+        found, loud = others_first(wanted, found, self._context.vectors)
         given = set[Citation]()
         for claim in self._claims(wanted, found, sure, words):
             given |= set(claim.citations)
@@ -125,7 +127,8 @@ class Answerer:
         if more := answer_span_sentence(found, given):
             given.add(more.citation)
             yield Claim(render_quote(more), "supported", sure, (more.citation,))
-        if model and (other := self._conflict(wanted, found, given, model)):
+        other = loud or (self._conflict(wanted, found, given, model) if model else None)
+        if other and other.citation not in given:
             yield Claim(CONFLICT[ask.language].format(other=render_quote(other)), "supported", sure, (other.citation,))
         if self._persona.check and (gap := _gap(found, given)):
             yield Note(words.checking.format(gap=gap))

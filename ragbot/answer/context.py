@@ -13,6 +13,10 @@ from ragbot.search.calibration import Calibration
 from ragbot.types import Hit
 
 Vectors = NDArray[np.float32]
+WIDER = 4
+"""So many times as many passages are looked through for other documents than are read."""
+MIN_DOCUMENTS = 3
+"""Passages of so many documents are read, where there are: one that says the same in every passage must not be the only one."""
 
 
 class TurnVectors:
@@ -53,8 +57,13 @@ class Context:
         return self._vectors
 
     def retrieve(self, query: str, history: History = ()) -> Sequence[Hit]:
-        """The passages that fit a query best, best first."""
-        self.hits = self._memory.recall(query, self._memory.settings.passages, scopes=self._scopes, history=history)
+        """The passages that fit a query best, best first, and of few documents the best of others beside them."""
+        most = self._memory.settings.passages
+        hits = self._memory.recall(query, most * WIDER, scopes=self._scopes, history=history)
+        uris = {hit.chunk.uri for hit in hits[:most]}
+        others = {hit.chunk.uri: hit for hit in reversed(hits[most:]) if hit.chunk.uri not in uris and hit.chunk.kind == "file"}
+        wanted = max(0, MIN_DOCUMENTS - len(uris))
+        self.hits = [*hits[:most], *sorted(others.values(), key=hits.index)[:wanted]]
         return self.hits
 
     def last_told(self) -> Hit | None:

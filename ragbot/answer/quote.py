@@ -15,6 +15,7 @@ from ragbot.answer.units import MARKUP, Unit, is_disputed, units_of
 from ragbot.models.answerability import AnswerSpan
 from ragbot.safety.gate import harmless_name
 from ragbot.text.codes import asked_codes
+from ragbot.text.polarity import asks_negated
 from ragbot.text.sentences import Span
 from ragbot.text.tokens import content, has_cjk
 from ragbot.types import Chunk, Citation, Hit
@@ -98,6 +99,7 @@ def select_sentences(question: str, hits: Sequence[Hit], vectors: TurnVectors, n
     named = asked_codes(now or question, [f"{hit.chunk.title}\n{hit.chunk.heading}\n{hit.chunk.text}" for hit in hits])
     corrections = {hit.chunk.uri for hit in hits if hit.chunk.kind == "correction"}
     units = [unit for hit in hits for unit in units_of(hit) if not is_disputed(unit, corrections) and unit.is_about(named)]
+    units = [unit for unit in units if unit.affirms(asks_negated(now or question))]
     if not units:
         return []
     cjk, numbers = has_cjk(question), vectors.calibration

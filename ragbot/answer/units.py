@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ragbot.safety.gate import MASK, harmless
 from ragbot.safety.injection import is_instruction, is_put_in_mouth
 from ragbot.text.codes import Asked, codes_in
+from ragbot.text.polarity import is_negated
 from ragbot.text.sentences import Span, sentences
 from ragbot.text.tokens import has_cjk
 from ragbot.types import Chunk, Hit
@@ -38,6 +39,11 @@ class Unit(NamedTuple):
     def is_about(self, asked: Sequence[Asked]) -> bool:
         """Whether it speaks of every code that is asked for: of that one, and not of one that is written almost like it."""
         return all(self._names(one) for one in asked)
+
+    def affirms(self, negated: bool | None) -> bool:
+        """Whether it says what is so, or, where that is asked, what is not; a row of a table may do either."""
+        own = None if negated is None or _ROW.search(self.text) else is_negated(self.text)
+        return own is None or own == negated
 
     def _names(self, asked: Asked) -> bool:
         own = codes_in(self.text)
