@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-import pytest
+import io
+import time
+from collections.abc import Callable
+from pathlib import Path
 
+import docx
+import pytest
+import samples
+from docx.document import Document as WordFile
+from docx.enum.style import WD_STYLE_TYPE
+from docx.enum.text import WD_COLOR_INDEX
+from docx.oxml.ns import nsdecls
+from docx.oxml.parser import parse_xml
+from docx.shared import Pt, RGBColor
+
+from ingest.parsers import read
 from ingest.parsers.scripts import raised, subscript, superscript
+from ragbot.errors import BrokenError
+from ragbot.types import Document
 
 
 @pytest.mark.parametrize(
@@ -39,3 +55,170 @@ def test_raised_digits_do_not_join_those_before_them(before: str, text: str, who
 def test_indexes_and_exponents_are_written_in_unicode_where_it_has_the_characters() -> None:
     assert (superscript("4"), superscript("x"), superscript("a/b")) == ("⁴", "^x", "^(a/b)")
     assert (subscript("2"), subscript("max")) == ("₂", "max")
+
+
+def word(build: Callable[[WordFile], None]) -> bytes:
+    made = docx.Document()
+    build(made)
+    out = io.BytesIO()
+    made.save(out)
+    return out.getvalue()
+
+
+def get(folder: Path, name: str, data: bytes) -> Document:
+    path = folder / name
+    path.write_bytes(data)
+    return read(path, name)
+
+
+def of_word(folder: Path, build: Callable[[WordFile], None]) -> Document:
+    return get(folder, "a.docx", word(build))
+
+
+def hidden(document: Document) -> int:
+    return int(document.metadata.get("hidden_characters", "0"))
+
+
+def test_raised_and_struck_text_of_word_files(tmp_path: Path) -> None:
+    def build(made: WordFile) -> None:
+        power = made.add_paragraph("Limit 10")
+        power.add_run("4").font.superscript = True
+        power.add_run(" of CO")
+        power.add_run("2").font.subscript = True
+        note = made.styles.add_style("Mark", WD_STYLE_TYPE.CHARACTER)
+        note.font.superscript = True
+        made.add_paragraph("Built in 1963").add_run("2", style="Mark")
+        price = made.add_paragraph("Price: ")
+        price.add_run("12 euros").font.strike = True
+        price.add_run("20 euros")
+        gone = made.styles.add_style("Gone", WD_STYLE_TYPE.PARAGRAPH)
+        gone.font.double_strike = True
+        made.styles.add_style("Kept", WD_STYLE_TYPE.PARAGRAPH).base_style = gone
+        made.styles["Kept"].font.double_strike = False
+        made.add_paragraph("Old rule.", style="Gone")
+        made.add_paragraph("New rule.", style="Kept")
+
+    found = of_word(tmp_path, build)
+    assert found.text == "Limit 10⁴ of CO₂\n\nBuilt in 1963[^2]\n\nPrice: 20 euros\n\nNew rule." and not hidden(found)
+
+
+def test_exponents_indexes_and_fractions_of_formulas(tmp_path: Path) -> None:
+    def build(made: WordFile) -> None:
+        run = "<m:r><m:t>{}</m:t></m:r>".format
+        power = f"<m:sSup><m:e>{run(10)}</m:e><m:sup>{run(6)}</m:sup></m:sSup>"
+        index = f"<m:sSub><m:e>{run('x')}</m:e><m:sub>{run(1)}</m:sub></m:sSub>"
+        part = f"<m:f><m:num>{run(1)}</m:num><m:den>{run('2+3')}</m:den></m:f>"
+        math = '<m:oMath xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math">'
+        made.add_paragraph("Take ")._p.append(parse_xml(f"{math}{power}{index}{part}</m:oMath>"))
+
+    assert of_word(tmp_path, build).text == "Take 10⁶x₁1/(2+3)"
+
+
+NUMBERING = """<w:abstractNum {names} w:abstractNumId="90">
+<w:lvl w:ilvl="0"><w:start w:val="1"/><w:numFmt w:val="{top}"/><w:pStyle w:val="Heading1"/><w:lvlText w:val="%1"/></w:lvl>
+<w:lvl w:ilvl="1"><w:start w:val="1"/><w:numFmt w:val="decimal"/>{legal}<w:lvlText w:val="%1.%2"/></w:lvl>
+<w:lvl w:ilvl="2"><w:start w:val="1"/><w:numFmt w:val="lowerLetter"/><w:lvlText w:val="(%3)"/></w:lvl>
+<w:lvl w:ilvl="3"><w:start w:val="1"/><w:numFmt w:val="bullet"/><w:lvlText w:val="o"/></w:lvl></w:abstractNum>"""
+
+
+def number(made: WordFile, numbered: str, *, top: str = "decimal", legal: str = "") -> None:
+    """Adds a numbering and paragraphs, each a line with its level in front: "1 text"; "+" starts at 5 anew."""
+    root = made.part.numbering_part.element
+    root.insert(0, parse_xml(NUMBERING.format(names=nsdecls("w"), top=top, legal=legal)))
+    override = '<w:lvlOverride w:ilvl="0"><w:startOverride w:val="5"/></w:lvlOverride>'
+    for id, extra in ((90, ""), (91, override)):
+        root.append(parse_xml(f'<w:num {nsdecls("w")} w:numId="{id}"><w:abstractNumId w:val="90"/>{extra}</w:num>'))
+    for line in numbered.splitlines():
+        level, _, text = line.partition(" ")
+        id = 91 if level.startswith("+") else 90
+        inside = f'<w:ilvl w:val="{level.removeprefix("+")}"/><w:numId w:val="{id}"/>'
+        made.add_paragraph(text)._p.get_or_add_pPr().append(parse_xml(f"<w:numPr {nsdecls('w')}>{inside}</w:numPr>"))
+
+
+def test_clauses_have_the_numbers_that_word_gives_them(tmp_path: Path) -> None:
+    text = "0 Rooms\n1 Guests leave by ten.\n1 Pets stay out.\n2 Dogs\n2 Cats\n3 Fish\n0 Fees\n1 Pay first.\n+0 Annex\n+0 Map"
+    found = of_word(tmp_path, lambda made: number(made, text))
+    assert found.text == (
+        "- 1 Rooms\n  - 1.1 Guests leave by ten.\n  - 1.2 Pets stay out.\n    - (a) Dogs\n    - (b) Cats\n      - Fish\n"
+        "- 2 Fees\n  - 2.1 Pay first.\n- 5 Annex\n- 6 Map"
+    )
+
+
+@pytest.mark.parametrize(
+    ("top", "legal", "labels"),
+    [
+        ("upperRoman", "", ["I", "I.1", "II"]),
+        ("upperRoman", "<w:isLgl/>", ["I", "1.1", "II"]),
+        ("upperLetter", "", ["A", "A.1", "B"]),
+        ("chineseCounting", "", ["一", "一.1", "二"]),
+    ],
+)
+def test_numbers_of_clauses_in_other_signs(tmp_path: Path, top: str, legal: str, labels: list[str]) -> None:
+    found = of_word(tmp_path, lambda made: number(made, "0 a\n1 b\n0 c", top=top, legal=legal))
+    assert [line.split()[1] for line in found.text.splitlines()] == labels
+
+
+def test_headings_are_numbered_through_their_style(tmp_path: Path) -> None:
+    def build(made: WordFile) -> None:
+        number(made, "")
+        numbering = parse_xml(f'<w:numPr {nsdecls("w")}><w:numId w:val="90"/></w:numPr>')
+        made.styles["Heading 1"].element.get_or_add_pPr().append(numbering)
+        made.add_heading("Rooms")
+        made.add_paragraph("All of them.")
+        made.add_heading("Fees")
+        plain = made.add_heading("Imprint")
+        plain._p.get_or_add_pPr().append(parse_xml(f'<w:numPr {nsdecls("w")}><w:numId w:val="0"/></w:numPr>'))
+
+    assert of_word(tmp_path, build).text == "# 1 Rooms\n\nAll of them.\n\n# 2 Fees\n\n# Imprint"
+
+
+def test_what_a_word_file_shows_to_nobody_is_left_out_and_counted(tmp_path: Path) -> None:
+    def build(made: WordFile) -> None:
+        line = made.add_paragraph("Seen. ")
+        line.add_run("vanished").font.hidden = True
+        line.add_run("white").font.color.rgb = RGBColor(0xFE, 0xFF, 0xFF)
+        line.add_run("tiny").font.size = Pt(1)
+        line.add_run("small.").font.size = Pt(5)
+        secret = made.styles.add_style("Secret", WD_STYLE_TYPE.CHARACTER)
+        secret.font.hidden = True
+        line.add_run("styled", style=made.styles.add_style("More", WD_STYLE_TYPE.CHARACTER))
+        made.styles["More"].base_style = secret
+        removed = f'<w:del {nsdecls("w")} w:id="1"><w:r><w:delText>removed</w:delText></w:r></w:del>'
+        line._p.append(parse_xml(removed))
+        table = made.add_table(2, 1)
+        table.cell(0, 0).paragraphs[0].add_run("White on dark").font.color.rgb = RGBColor(0xFF, 0xFF, 0xFF)
+        table.cell(0, 0)._tc.get_or_add_tcPr().append(parse_xml(f'<w:shd {nsdecls("w")} w:val="clear" w:fill="1F4E79"/>'))
+        table.cell(1, 0).text = "no row"
+        table.rows[1]._tr.get_or_add_trPr().append(parse_xml(f"<w:hidden {nsdecls('w')}/>"))
+        marked = made.add_paragraph().add_run("Marked")
+        marked.font.color.rgb, marked.font.highlight_color = RGBColor(0xFF, 0xFF, 0xFF), WD_COLOR_INDEX.BLUE
+
+    found = of_word(tmp_path, build)
+    assert found.text == "Seen. small.\n\nWhite on dark\n\nMarked"
+    assert hidden(found) == len("vanishedwhitetinystyledremovedno row")
+
+
+def test_white_text_in_a_coloured_table_style_is_read(tmp_path: Path) -> None:
+    def build(made: WordFile) -> None:
+        table = made.add_table(2, 2, style="Light Shading Accent 1")
+        for cell in table.rows[0].cells:
+            cell.paragraphs[0].add_run("Name").font.color.rgb = RGBColor(0xFF, 0xFF, 0xFF)
+
+    assert "Name" in of_word(tmp_path, build).text
+
+
+@pytest.mark.parametrize("levels", [70, 20_000])
+def test_nested_tables_are_read_or_refused_in_time(tmp_path: Path, levels: int) -> None:
+    body = "<w:tbl><w:tr><w:tc>" * levels + "<w:p><w:r><w:t>deep</w:t></w:r></w:p>" * 2_000 + "</w:tc></w:tr></w:tbl>" * levels
+    parts = samples.members(word(lambda _: None))
+    parts["word/document.xml"] = f"<w:document {nsdecls('w')}><w:body>{body}</w:body></w:document>"
+    cells = "<table:table><table:table-row><table:table-cell>" * levels
+    table = cells + "<text:p>deep</text:p>" * 2_000 + "</table:table-cell></table:table-row></table:table>" * levels
+    for name, data in (("a.docx", samples.zipped(parts)), ("a.odt", samples.odf("text", table))):
+        start = time.monotonic()
+        if levels > 1_000:
+            with pytest.raises(BrokenError):
+                get(tmp_path, name, data)
+        else:
+            assert get(tmp_path, name, data).text.count("deep") == 2_000
+        assert time.monotonic() - start < 20

@@ -14,6 +14,7 @@ from lxml.etree import _Element as Element  # type: ignore[import-untyped]
 from ingest.parsers import markup
 from ingest.parsers.archive import Archive
 from ingest.parsers.formats import Source
+from ingest.parsers.grid import Span
 from ingest.parsers.titles import sensible
 from ragbot.errors import BrokenError, LockedError
 
@@ -24,6 +25,7 @@ _ENCRYPTED = f"{{{_NAMES}manifest:1.0}}encryption-data"
 _SIGNS = {TEXT + "tab": "\t", TEXT + "line-break": "\n"}
 _OUTSIDE = frozenset({TEXT + "note", TEXT + "tracked-changes", TEXT + "ruby-text", OFFICE + "annotation"})
 _MAX_SPACES = 100
+_MAX_SPAN = 1 << 20
 _ROW_GROUPS = {TABLE + name for name in ("table-header-rows", "table-rows", "table-row-group")}
 
 
@@ -113,3 +115,10 @@ def rows(table: Element) -> Iterator[Element]:
             yield child
         elif child.tag in _ROW_GROUPS:
             yield from rows(child)
+
+
+def spans(cell: Element, row: int, column: int) -> Iterator[Span]:
+    """The merged cell that begins with this cell of a table, if one does."""
+    height, width = (number(cell, f"{TABLE}number-{name}-spanned", _MAX_SPAN) for name in ("rows", "columns"))
+    if height * width > 1:
+        yield Span(row, column, height, width)

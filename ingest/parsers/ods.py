@@ -12,6 +12,7 @@ from ingest.parsers import blocks, odf, rows
 from ingest.parsers.blocks import Block
 from ingest.parsers.damage import broken
 from ingest.parsers.formats import Extract, Source
+from ingest.parsers.grid import Span
 from ingest.parsers.odf import OFFICE, STYLE, TABLE, TEXT
 from ingest.parsers.sheets import MAX_RECTANGLE_CELLS, sheet_blocks
 from ragbot.errors import ReadError
@@ -52,22 +53,26 @@ def _hidden_styles(content: Element) -> frozenset[str]:
 
 def _page(table: Element, source: Source, tally: rows.Tally) -> list[Block]:
     lines: list[list[str]] = []
+    spans: list[Span] = []
     area = 0
     for number, row in enumerate(odf.rows(table)):
         if number % _ROWS_PER_HEARTBEAT == 0:
             source.alive()
-        line = _line(row)
+        line = _line(row, len(lines), spans)
         repeats = odf.number(row, _ROWS_REPEATED, _MAX_ROW_REPEATS) if line else 0
         tally.add(line, repeats)
         area += len(line) * repeats
         if area > MAX_RECTANGLE_CELLS:
             raise rows.too_large(source.name)
         lines += [line] * repeats
-    return sheet_blocks(table.get(f"{TABLE}name") or "", lines)
+    return sheet_blocks(table.get(f"{TABLE}name") or "", lines, spans)
 
 
-def _line(row: Element) -> list[str]:
-    """The cells up to the last filled one. Empty cells are written only if a filled one follows: most end the row."""
+def _line(row: Element, number: int, spans: list[Span]) -> list[str]:
+    """The cells up to the last filled one. Empty cells are written only if a filled one follows: most end the row.
+
+    The merged cells that begin in this row, of that `number`, are added to `spans`.
+    """
     line: list[str] = []
     empty = 0
     for cell in row:
@@ -76,6 +81,7 @@ def _line(row: Element) -> list[str]:
         shown = _shown(cell) if cell.tag == _CELL and len(cell) else ""
         repeats = odf.number(cell, _COLUMNS_REPEATED, _MAX_COLUMNS)
         if shown:
+            spans += odf.spans(cell, number, len(line) + empty)
             line += [""] * empty + [shown] * repeats
             empty = 0
         else:

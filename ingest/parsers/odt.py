@@ -95,7 +95,8 @@ def _table(table: Element, parents: _Parents) -> Iterator[Block]:
                 yield from _blocks(cell, parents)
         return
     lines = ([" ".join(block.text for block in _blocks(cell, parents)) for cell in row] for row in rows)
-    yield from filter(None, [blocks.table(lines)])
+    spans = [span for at, row in enumerate(rows) for column, cell in enumerate(row) for span in odf.spans(cell, at, column)]
+    yield from filter(None, [blocks.table(lines, spans)])
 
 
 def _cells(row: Element) -> Iterator[Element]:

@@ -23,6 +23,7 @@ from ingest.parsers.archive import Archive
 from ingest.parsers.blocks import Block
 from ingest.parsers.damage import broken
 from ingest.parsers.formats import Extract, Source
+from ingest.parsers.grid import Span
 from ingest.parsers.titles import sensible
 from ragbot.errors import ReadError
 
@@ -149,16 +150,24 @@ def _points(diagram: Element) -> Iterator[Element]:
 
 
 def _table(table: Element) -> Block | None:
-    """The table as a block; a merged cell has its text in the first cell only."""
-    return blocks.table(
-        [
-            " ".join(filter(None, map(_text, cell.iter(qn("a:p")))))
-            if not {cell.get("hMerge"), cell.get("vMerge")} & {"1", "true"}
-            else ""
-            for cell in row.iterfind(qn("a:tc"))
-        ]
-        for row in table.iterfind(qn("a:tr"))
-    )
+    """The table as a block; of a merged cell the first one holds the text and says how far it reaches."""
+    lines: list[list[str]] = []
+    spans: list[Span] = []
+    for row in table.iterfind(qn("a:tr")):
+        line: list[str] = []
+        for cell in row.iterfind(qn("a:tc")):
+            covered = {cell.get("hMerge"), cell.get("vMerge")} & {"1", "true"}
+            height, width = _count(cell, "rowSpan"), _count(cell, "gridSpan")
+            if height * width > 1:
+                spans.append(Span(len(lines), len(line), height, width))
+            line.append("" if covered else " ".join(filter(None, map(_text, cell.iter(qn("a:p"))))))
+        lines.append(line)
+    return blocks.table(lines, spans)
+
+
+def _count(cell: Element, name: str) -> int:
+    value = cell.get(name) or ""
+    return max(int(value), 1) if value.isdecimal() and len(value) < 10 else 1
 
 
 def _chart(chart: Element) -> Iterator[Block]:

@@ -6,6 +6,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from itertools import groupby
+from operator import itemgetter
+from typing import Literal
+
+Script = Literal["", "raised", "lowered"]
 
 _SUPERSCRIPTS = str.maketrans("0123456789+-−=()ni", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿⁱ")
 _SUBSCRIPTS = str.maketrans("0123456789+-−=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎")
@@ -26,8 +32,13 @@ _CONTEXT_CHARACTERS = 40
 
 
 def superscript(text: str) -> str:
-    """Write an exponent: in Unicode superscripts if all characters have one, else after a "^": "⁴", "^x", "^(a+b)"."""
+    """Write an exponent: in Unicode superscripts if all characters have one, else after a "^": "⁴", "^x", "^(a+b)".
+
+    Signs such as those of degrees stay as they are.
+    """
     inner = text.strip()
+    if _SIGNS.fullmatch(inner):
+        return text
     if all(ord(character) in _SUPERSCRIPTS for character in inner):
         return text.translate(_SUPERSCRIPTS)
     return text.replace(inner, f"^{inner}" if len(inner) == 1 else f"^({inner})")
@@ -60,3 +71,18 @@ def _takes_exponent(end: str, short: str) -> bool:
     if word := _WORD_BEFORE.search(end):
         return len(word[0]) == 1 or word[0] in _UNITS and short in _POWERS
     return end.endswith(")") and short in _POWERS
+
+
+def joined(pieces: Iterable[tuple[Script, str]]) -> str:
+    """Join the pieces of a text, each with how it is set."""
+    whole = [""]
+    for script, run in groupby(pieces, key=itemgetter(0)):
+        text = "".join(piece for _, piece in run)
+        match script:
+            case "raised":
+                whole.append(raised(text, "".join(whole[-3:])))
+            case "lowered":
+                whole.append(subscript(text))
+            case _:
+                whole.append(text)
+    return "".join(whole)

@@ -10,17 +10,21 @@ import datetime
 import io
 import math
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from operator import attrgetter
 
 from lxml.etree import _Element as Element  # type: ignore[import-untyped]
 from python_calamine import CalamineSheet, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
 
-from ingest.parsers import archive, blocks, markup, rows
+from ingest.parsers import archive, blocks, grid, markup, rows
 from ingest.parsers.archive import Archive
 from ingest.parsers.blocks import Block
 from ingest.parsers.damage import broken
 from ingest.parsers.formats import Extract, Source
+from ingest.parsers.grid import Grid, Span
 from ingest.parsers.titles import sensible
 from ragbot.errors import BrokenError, LockedError, ReadError
 
@@ -80,18 +84,43 @@ def _page(sheet: CalamineSheet, book: _Book, tally: rows.Tally) -> list[Block]:
     top, left = sheet.start or (0, 0)
     percents = book.percents.get(sheet.name, frozenset())
     lines: list[list[str]] = []
+    places: dict[int, int] = {}  # row of the sheet → line
     for number, row in enumerate(sheet.iter_rows(), top):
         texts = [_text(value, (number, column) in percents) for column, value in enumerate(row, left)]
         tally.add(texts)
         if any(texts) or lines and any(lines[-1]):
+            places[number] = len(lines)
             lines.append(texts)
-    return sheet_blocks(sheet.name, lines)
+    spans = [
+        Span(places[first], column - left, last - first + 1, end - column + 1)
+        for (first, column), (last, end) in sheet.merged_cell_ranges or ()
+        if first in places and column >= left
+    ]
+    return sheet_blocks(sheet.name, lines, spans)
 
 
-def sheet_blocks(name: str, lines: Sequence[Sequence[str]]) -> list[Block]:
-    """A sheet as blocks; none if it is empty."""
-    written = "\n".join(filter(None, rows.written(lines)))
+def sheet_blocks(name: str, lines: Sequence[list[str]], spans: Sequence[Span]) -> list[Block]:
+    """A sheet as blocks; none if it is empty. `spans` are the merged cells by row, which are written out."""
+    merged = _filled(lines, spans) if spans else None
+    by_line = rows.written(merged.rows, merged.remarks) if merged else rows.written(lines)
+    written = "\n".join(filter(None, by_line))
     return [Block("heading", name), Block("table", written)] if written else []
+
+
+def _filled(lines: Sequence[list[str]], spans: Sequence[Span]) -> Grid:
+    """The lines with merged cells written out in each table, which ends at an empty line."""
+    starts = [0, *(number for number, line in enumerate(lines) if not any(line)), len(lines)]
+    todo = deque(sorted(spans, key=attrgetter("row")))
+    whole: list[list[str]] = []
+    remarks: set[int] = set()
+    for start, end in pairwise(starts):
+        inside: list[Span] = []
+        while todo and todo[0].row < end:
+            inside.append(replace(todo[0], row=todo.popleft().row - start))
+        table = grid.filled(lines[start:end], inside)
+        whole += table.rows
+        remarks |= {start + number for number in table.remarks}
+    return Grid(whole, remarks=frozenset(remarks))
 
 
 def _text(value: _Value, percent: bool) -> str:
