@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import docx
+import pptx
 import pytest
 import samples
 from docx.document import Document as WordFile
@@ -16,11 +18,19 @@ from docx.enum.text import WD_COLOR_INDEX
 from docx.oxml.ns import nsdecls
 from docx.oxml.parser import parse_xml
 from docx.shared import Pt, RGBColor
+from pptx.dml.color import RGBColor as RGB
+from pptx.enum.shapes import MSO_SHAPE
+from pptx.presentation import Presentation
+from pptx.slide import Slide
+from pptx.text.text import _Run
+from pptx.util import Inches
 
 from ingest.parsers import read
 from ingest.parsers.scripts import raised, subscript, superscript
 from ragbot.errors import BrokenError
 from ragbot.types import Document
+
+DRAWING = 'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
 
 
 @pytest.mark.parametrize(
@@ -222,3 +232,69 @@ def test_nested_tables_are_read_or_refused_in_time(tmp_path: Path, levels: int) 
         else:
             assert get(tmp_path, name, data).text.count("deep") == 2_000
         assert time.monotonic() - start < 20
+
+
+def of_slides(folder: Path, build: Callable[[Presentation], None]) -> Document:
+    made = pptx.Presentation()
+    build(made)
+    out = io.BytesIO()
+    made.save(out)
+    return get(folder, "a.pptx", out.getvalue())
+
+
+def box(slide: Slide, *runs: str, left: float = 1, top: float = 1) -> list[_Run]:
+    """A text box on a slide with these runs."""
+    paragraph = slide.shapes.add_textbox(Inches(left), Inches(top), Inches(2), Inches(1)).text_frame.paragraphs[0]
+    made = [paragraph.add_run() for _ in runs]
+    for run, text in zip(made, runs, strict=True):
+        run.text = text
+    return made
+
+
+def blank(made: Presentation) -> Slide:
+    return made.slides.add_slide(made.slide_layouts[6])
+
+
+def test_raised_struck_and_numbered_text_of_slides(tmp_path: Path) -> None:
+    def build(made: Presentation) -> None:
+        runs = box(blank(made), "10", "4", " of H", "2", "O costs ", "12 euros", "20 euros")
+        for run, name, said in (
+            (runs[1], "baseline", "30000"),
+            (runs[3], "baseline", "-25000"),
+            (runs[5], "strike", "sngStrike"),
+        ):
+            run._r.get_or_add_rPr().set(name, said)
+        frame = blank(made).shapes.add_textbox(0, 0, Inches(2), Inches(1)).text_frame
+        kinds = [("arabicPeriod", 0), ("alphaLcParenR", 1), ("alphaLcParenR", 1), ("arabicPeriod", 0)]
+        for (kind, level), text in zip(kinds, ["Enter", "Knock", "Wait", "Leave"], strict=True):
+            paragraph = frame.add_paragraph()
+            paragraph.text, paragraph.level = text, level
+            paragraph._p.get_or_add_pPr().append(parse_xml(f'<a:buAutoNum {DRAWING} type="{kind}"/>'))
+
+    found = of_slides(tmp_path, build)
+    assert found.text == "10⁴ of H₂O costs 20 euros\n\n- 1. Enter\n  - a) Knock\n  - b) Wait\n- 2. Leave"
+
+
+def test_what_slides_show_to_nobody_is_left_out_and_counted(tmp_path: Path) -> None:
+    def build(made: Presentation) -> None:
+        first = blank(made)
+        white, tiny, small = box(first, "white", "tiny", "Small.")[:3]
+        white.font.color.rgb, tiny.font.size, small.font.size = RGB(0xFF, 0xFF, 0xFF), Pt(1), Pt(5)
+        box(first, "beside", left=-5)
+        box(first, "off", top=3)
+        first.shapes[2]._element.nvSpPr.cNvPr.set("hidden", "1")
+        second = blank(made)
+        box(second, "skipped")
+        second._element.set("show", "0")
+        third = blank(made)
+        third.background.fill.solid()
+        third.background.fill.fore_color.rgb = RGB(0x10, 0x20, 0x40)
+        box(third, "White on blue.")[0].font.color.rgb = RGB(0xFF, 0xFF, 0xFF)
+        fourth = blank(made)
+        fourth.shapes.add_shape(MSO_SHAPE.RECTANGLE, Inches(1), Inches(1), Inches(3), Inches(1))
+        box(fourth, "On a shape.")[0].font.color.rgb = RGB(0xFF, 0xFF, 0xFF)
+
+    found = of_slides(tmp_path, build)
+    pages = [found.text[start:end].strip() for start, end in pairwise([*found.pages, len(found.text)])]
+    assert pages == ["Small.", "", "White on blue.", "On a shape."]
+    assert hidden(found) == len("whitetinybesideoffskipped")
