@@ -295,8 +295,8 @@ def table(*rows: str) -> bytes:
 def test_the_endless_rest_of_a_row_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cells = cell("", 2) + cell("a") + cell("", 3) + cell("b", 2) + cell("", 16_000) * 2
     made: list[list[str]] = []
-    of_row = ods._line
-    monkeypatch.setattr(ods, "_line", lambda *given: made.append(of_row(*given)) or made[-1])
+    of_row = ods._Sheet.line
+    monkeypatch.setattr(ods._Sheet, "line", lambda *given: made.append(of_row(*given)) or made[-1])
     get(tmp_path, "a.ods", table(f"<table:table-row>{cells}</table:table-row>"))
     assert made == [["", "", "a", "", "", "", "b", "b"]]
 

@@ -298,3 +298,106 @@ def test_what_slides_show_to_nobody_is_left_out_and_counted(tmp_path: Path) -> N
     pages = [found.text[start:end].strip() for start, end in pairwise([*found.pages, len(found.text)])]
     assert pages == ["Small.", "", "White on blue.", "On a shape."]
     assert hidden(found) == len("whitetinybesideoffskipped")
+
+
+def style(name: str, said: str, family: str = "text", parent: str = "") -> str:
+    return (
+        f'<style:style style:name="{name}" style:family="{family}" style:parent-style-name="{parent}">'
+        f"<style:text-properties {said}/></style:style>"
+    )
+
+
+ODF_STYLES = "".join(
+    (
+        style("Up", 'style:text-position="super 58%"'),
+        style("Up2", "", parent="Up"),
+        style("Down", 'style:text-position="-20% 58%"'),
+        style("Out", 'style:text-line-through-style="solid" style:text-line-through-type="single"'),
+        style("None", 'text:display="none"'),
+        style("White", 'fo:color="#ffffff"'),
+        style("Tiny", 'fo:font-size="1pt"'),
+        style("Small", 'fo:font-size="5pt"'),
+        style("WhiteCell", 'fo:color="#ffffff"', "table-cell"),
+        style("OutCell", 'style:text-line-through-style="solid"', "table-cell"),
+        '<style:style style:name="Dark" style:family="table-cell"><style:table-cell-properties fo:background-color="#102040"/>'
+        "</style:style>",
+    )
+)
+
+
+def span(name: str, text: str) -> str:
+    return f'<text:span text:style-name="{name}">{text}</text:span>'
+
+
+def test_raised_and_struck_text_of_open_documents(tmp_path: Path) -> None:
+    body = f"<text:p>10{span('Up', '4')} of H{span('Down', '2')}O, in 1963{span('Up2', '2')}</text:p>"
+    body += f"<text:p>Price {span('Out', '12 euros')}20 euros</text:p>"
+    found = get(tmp_path, "a.odt", samples.odf("text", body, ODF_STYLES))
+    assert found.text == "10⁴ of H₂O, in 1963[^2]\n\nPrice 20 euros" and not hidden(found)
+
+
+def test_what_open_documents_show_to_nobody_is_left_out_and_counted(tmp_path: Path) -> None:
+    cell = '<table:table-cell table:style-name="{}"><text:p>{}</text:p></table:table-cell>'.format
+    body = (
+        "<text:tracked-changes><text:changed-region><text:deletion><text:p>deleted</text:p></text:deletion>"
+        "</text:changed-region></text:tracked-changes>"
+        f"<text:p>Seen. {span('None', 'off')}{span('White', 'white')}{span('Tiny', 'tiny')}{span('Small', 'Small.')}"
+        '<text:hidden-text text:is-hidden="true" text:string-value="field"/></text:p>'
+        '<text:section text:display="none"><text:p>section</text:p></text:section>'
+        '<text:p><text:hidden-paragraph text:is-hidden="true"/>line</text:p>'
+        f"<table:table><table:table-row>{cell('Dark', span('White', 'On dark'))}{cell('', 'b')}</table:table-row>"
+        f'<table:table-row table:visibility="collapse">{cell("", "row")}</table:table-row></table:table>'
+    )
+    found = get(tmp_path, "a.odt", samples.odf("text", body, ODF_STYLES))
+    assert found.text == "Seen. Small.\n\nOn dark | b"
+    assert hidden(found) == len("deletedoffwhitetinyfieldsectionlinerow")
+
+
+def test_what_open_sheets_show_to_nobody_is_left_out_and_counted(tmp_path: Path) -> None:
+    cell = '<table:table-cell table:style-name="{}"><text:p>{}</text:p></table:table-cell>'.format
+    row = "<table:table-row>{}</table:table-row>".format
+    sheet = (
+        '<table:table table:name="S"><table:table-column/><table:table-column table:visibility="collapse"/><table:table-column/>'
+        + row(cell("", "Room") + cell("", "Code") + cell("", "Seats"))
+        + row(cell("", "Lab") + cell("", "x77") + cell("", "12"))
+        + f'<table:table-row table:visibility="filter">{cell("", "Bar") + cell("", "") + cell("", "3")}</table:table-row>'
+        + row(cell("WhiteCell", "white") + cell("", "") + cell("", "7"))
+        + row(cell("OutCell", "Old") + cell("", "") + cell("", "9"))
+        + "</table:table>"
+        '<table:table table:name="H" table:style-name="h"><table:table-row>'
+        + cell("", "secret")
+        + "</table:table-row></table:table>"
+    )
+    off = '<style:style style:name="h" style:family="table"><style:table-properties table:display="false"/></style:style>'
+    found = get(tmp_path, "a.ods", samples.odf("spreadsheet", sheet, ODF_STYLES + off))
+    assert found.text == "# S\n\nRoom |  | Seats\nRoom: Lab; Seats: 12\nSeats: 7\nSeats: 9"
+    assert hidden(found) == len("Codex77Bar3whitesecret")
+
+
+def test_lists_and_headings_of_open_documents_are_numbered(tmp_path: Path) -> None:
+    level = '<text:{} text:level="{}" style:num-format="{}" style:num-suffix="{}" text:display-levels="{}"/>'.format
+    numbers = "".join(level("list-level-style-number", *said) for said in ((1, "1", ".", 1), (2, "1", "", 2), (3, "a", ")", 1)))
+    outline = "".join(level("outline-level-style", *said) for said in ((1, "I", ".", 1), (2, "", "", 1)))
+    styles = f'<text:list-style style:name="L">{numbers}</text:list-style><text:outline-style>{outline}</text:outline-style>'
+    item = "<text:list-item>{}</text:list-item>".format
+    line = "<text:p>{}</text:p>".format
+
+    def listed(*items: str, said: str = "") -> str:
+        return f'<text:list text:style-name="L" {said}>{"".join(map(item, items))}</text:list>'
+
+    def under(*items: str) -> str:
+        return f"<text:list>{''.join(map(item, items))}</text:list>"
+
+    body = (
+        '<text:h text:outline-level="1">Rooms</text:h><text:h text:outline-level="2">All</text:h>'
+        + listed(line("Doors") + under(line("Shut them."), line("Lock them.") + under(line("Twice"))))
+        + line("Between.")
+        + listed(line("Windows"), said='text:continue-numbering="true"')
+        + listed(line("Anew"))
+        + '<text:h text:outline-level="1">Fees</text:h>'
+    )
+    found = get(tmp_path, "a.odt", samples.odf("text", body, styles))
+    assert found.text == (
+        "# I. Rooms\n\n## All\n\n- 1. Doors\n  - 1.1 Shut them.\n  - 1.2 Lock them.\n    - a) Twice\n\nBetween.\n\n"
+        "- 2. Windows\n- 1. Anew\n\n# II. Fees"
+    )

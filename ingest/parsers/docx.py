@@ -23,9 +23,10 @@ from ingest.parsers.blocks import Block
 from ingest.parsers.colours import WHITE
 from ingest.parsers.damage import broken
 from ingest.parsers.docx_numbering import Numberings
-from ingest.parsers.docx_styles import Kind, Look, Styles, W, count, fill_of, is_on, value
+from ingest.parsers.docx_styles import Kind, Styles, W, count, fill_of, is_on, value
 from ingest.parsers.formats import Extract, Source
 from ingest.parsers.grid import Span
+from ingest.parsers.looks import Look
 from ingest.parsers.scripts import Script
 from ingest.parsers.titles import sensible
 

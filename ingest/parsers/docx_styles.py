@@ -13,14 +13,13 @@ from functools import cache
 from docx.oxml.ns import nsmap
 from lxml.etree import _Element as Element  # type: ignore[import-untyped]
 
-from ingest.parsers.colours import WHITE, similar
+from ingest.parsers.colours import WHITE
+from ingest.parsers.looks import NO_LOOK, Look
 from ingest.parsers.scripts import Script
 
 W = f"{{{nsmap['w']}}}"
 _OFF = frozenset({"0", "false", "off", "none"})
 _SCRIPTS: Mapping[str, Script] = {"superscript": "raised", "subscript": "lowered", "baseline": ""}
-_MAX_UNREADABLE_SIZE = 3
-"""Text of this size, in half points, or a smaller one cannot be seen."""
 _BODY_TEXT_LEVEL = 9
 
 
@@ -35,43 +34,6 @@ class Kind:
     """The level of the numbering, from 0; None if only a style says which."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How a run looks; None for what is not said."""
-
-    vanished: bool | None = None
-    struck: bool | None = None
-    script: Script | None = None
-    size: int | None = None
-    """In half points."""
-    colour: str | None = None
-    """Six hexadecimal digits, or "auto"."""
-    fill: str | None = None
-    """The colour behind the run, "" if there is one that is not said as digits."""
-
-    def over(self, below: Look) -> Look:
-        """This look, with what it does not say from the one below."""
-        if self is NO_LOOK or below is NO_LOOK:
-            return below if self is NO_LOOK else self
-        return Look(
-            below.vanished if self.vanished is None else self.vanished,
-            below.struck if self.struck is None else self.struck,
-            below.script if self.script is None else self.script,
-            below.size if self.size is None else self.size,
-            below.colour if self.colour is None else self.colour,
-            below.fill if self.fill is None else self.fill,
-        )
-
-    def is_hidden(self, ground: str) -> bool:
-        """Whether nobody sees the run on this ground: a colour of six digits, or "" if it is not known."""
-        if self.vanished or self.size is not None and self.size <= _MAX_UNREADABLE_SIZE:
-            return True
-        return similar(self.colour or "", ground if self.fill is None else self.fill)
-
-
-NO_LOOK = Look()
-
-
 def look_of(properties: Element | None) -> Look:
     """What run properties (w:rPr) say of the look."""
     if properties is None or not len(properties):
@@ -82,7 +44,7 @@ def look_of(properties: Element | None) -> Look:
         _flag(properties, "vanish"),
         None if strike is double is None else bool(strike or double),
         _SCRIPTS.get(value(properties, "vertAlign")),
-        int(size) if size.isdecimal() and len(size) < 6 else None,
+        int(size) / 2 if size.isdecimal() and len(size) < 6 else None,  # w:sz is in half points
         value(properties, "color") or None,
         fill_of(properties),
     )

@@ -18,14 +18,13 @@ from pptx.slide import Slide
 
 from ingest.parsers import markup, numerals
 from ingest.parsers.colours import WHITE, similar
+from ingest.parsers.looks import MAX_UNREADABLE_POINTS
 from ingest.parsers.scripts import Script
 from ragbot.errors import BrokenError
 
 UNKNOWN_GROUND = ""
 _OFF, _ON = frozenset({"0", "false"}), frozenset({"1", "true"})
 _FILLS = frozenset({"solidFill", "gradFill", "blipFill", "pattFill", "grpFill"})
-_MAX_UNREADABLE_SIZE = 100
-"""Text of this size, in hundredths of a point, or a smaller one cannot be seen."""
 _STRUCK = frozenset({"sngStrike", "dblStrike"})
 _NUMBER = re.compile(r"-?[0-9]{1,8}")
 _AUTO_NUMBER = re.compile(r"(arabic|alphaLc|alphaUc|romanLc|romanUc|ea1Chs|ea1Cht)(?:Db)?(Period|ParenR|ParenBoth|Plain|.*)")
@@ -104,7 +103,7 @@ class Grounds:
         if properties is None:
             return False
         size = _integer(properties.get("sz") or "")
-        if size is not None and size <= _MAX_UNREADABLE_SIZE:
+        if size is not None and size / 100 <= MAX_UNREADABLE_POINTS:
             return True
         plain = properties.find(qn("a:highlight")) is None
         return plain and similar(self._fill(properties) or "", ground)
