@@ -31,6 +31,7 @@ _OUTSIDE = frozenset({TEXT + "note", TEXT + "tracked-changes", TEXT + "ruby-text
 _PARAGRAPHS = (TEXT + "p", TEXT + "h")
 _STYLE_NAME = TEXT + "style-name"
 _MAX_SPACES = 100
+_ROWS_SPANNED, _COLUMNS_SPANNED = TABLE + "number-rows-spanned", TABLE + "number-columns-spanned"
 _MAX_SPAN = 1 << 20
 _COLUMN_GROUPS = {TABLE + name for name in ("table-header-columns", "table-columns", "table-column-group")}
 _ROW_GROUPS = {TABLE + name for name in ("table-header-rows", "table-rows", "table-row-group")}
@@ -84,10 +85,10 @@ class Reader:
     def text(self, element: Element, below: Look = NO_LOOK, ground: str = WHITE) -> str:
         """The text of a paragraph or heading on a `ground`, in a cell whose text looks as `below`."""
         style = element.get(_STYLE_NAME) or ""
+        if not len(element) and not style and below is NO_LOOK:  # the usual case in sheets, made fast
+            return " ".join((element.text or "").split())
         look = self.styles.look("paragraph", style).over(below)
         fill = self.styles.fill("paragraph", style)
-        if not len(element) and look is NO_LOOK:  # the usual case, made fast
-            return " ".join((element.text or "").split())
         if is_hidden(element):
             self.hide(element)
             return ""
@@ -177,9 +178,10 @@ def hidden_columns(table: Element, maximum: int) -> frozenset[int]:
 
 def spans(cell: Element, row: int, column: int) -> Iterator[Span]:
     """The merged cell that begins with this cell of a table, if one does."""
-    height, width = (number(cell, f"{TABLE}number-{name}-spanned", _MAX_SPAN) for name in ("rows", "columns"))
-    if height * width > 1:
-        yield Span(row, column, height, width)
+    if cell.get(_ROWS_SPANNED) or cell.get(_COLUMNS_SPANNED):
+        height, width = number(cell, _ROWS_SPANNED, _MAX_SPAN), number(cell, _COLUMNS_SPANNED, _MAX_SPAN)
+        if height * width > 1:
+            yield Span(row, column, height, width)
 
 
 def _columns(table: Element) -> Iterator[Element]:

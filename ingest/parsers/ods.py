@@ -111,4 +111,6 @@ class _Sheet:
         date = cell.get(_DATE)
         if date and not look.struck and not look.is_hidden(ground):
             return str(date).removesuffix("T00:00:00").replace("T", " ")
+        if len(cell) == 1 and cell[0].tag == _PARAGRAPH:  # the usual case, made fast
+            return self._reader.text(cell[0], look, ground)
         return " ".join(filter(None, (self._reader.text(part, look, ground) for part in cell.iterfind(_PARAGRAPH))))
