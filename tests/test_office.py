@@ -12,20 +12,24 @@ import docx
 import pptx
 import pytest
 import samples
+import xlsxwriter
 from docx.document import Document as WordFile
 from docx.enum.style import WD_STYLE_TYPE
 from docx.enum.text import WD_COLOR_INDEX
 from docx.oxml.ns import nsdecls
 from docx.oxml.parser import parse_xml
 from docx.shared import Pt, RGBColor
+from hypothesis import given
+from hypothesis import strategies as st
 from pptx.dml.color import RGBColor as RGB
 from pptx.enum.shapes import MSO_SHAPE
 from pptx.presentation import Presentation
 from pptx.slide import Slide
 from pptx.text.text import _Run
 from pptx.util import Inches
+from xlsxwriter.worksheet import Worksheet
 
-from ingest.parsers import read
+from ingest.parsers import number_formats, read
 from ingest.parsers.scripts import raised, subscript, superscript
 from ragbot.errors import BrokenError
 from ragbot.types import Document
@@ -401,3 +405,103 @@ def test_lists_and_headings_of_open_documents_are_numbered(tmp_path: Path) -> No
         "# I. Rooms\n\n## All\n\n- 1. Doors\n  - 1.1 Shut them.\n  - 1.2 Lock them.\n    - a) Twice\n\nBetween.\n\n"
         "- 2. Windows\n- 1. Anew\n\n# II. Fees"
     )
+
+
+def of_sheet(folder: Path, build: Callable[[xlsxwriter.Workbook, Worksheet], None]) -> Document:
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out) as book:
+        build(book, book.add_worksheet("S"))
+    return get(folder, "a.xlsx", out.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "shown"),
+    [
+        (1234, "00000", "01234"),
+        (12.5, '0.00 "€"', "12.50 €"),
+        (1234.5, "#,##0.00 [$€-407]", "1234.50 €"),
+        (-3.5, '_-* #,##0.00 "€"_-;\\-* #,##0.00 "€"_-;_-* "-"??\\ "€"_-;_-@_-', "-3.50 €"),
+        (12, '0 "kg"', "12 kg"),
+        (12.5, "$#,##0.00_);[Red]($#,##0.00)", "$12.50"),
+        (12_300_000, '0.0,, "M"', "12.3 M"),
+        (123456789, "000-00-0000", "123-45-6789"),
+        (5551234567, "(000) 000-0000", "(555) 123-4567"),
+        (1, '"Yes";;"No"', "Yes"),
+        (0, '"Yes";;"No"', "No"),
+        (0.255, "0.0%", "25.5%"),
+        (12.345, "0.00", "12.345"),
+        (1234.5, "#,##0", "1234.5"),
+        (3.5, "# ?/?", "3.5"),
+        (3, "[<=9999999]###-####;(###) ###-####", "3"),
+        (46143, "dd.mm.yyyy", "2026-05-01"),
+    ],
+)
+def test_numbers_have_the_padding_currency_and_unit_of_their_format(tmp_path: Path, value: float, code: str, shown: str) -> None:
+    def build(book: xlsxwriter.Workbook, sheet: Worksheet) -> None:
+        sheet.write_row(0, 0, ["Key", "Value"])
+        sheet.write(1, 0, "k")
+        sheet.write(1, 1, value, book.add_format({"num_format": code}))
+
+    assert of_sheet(tmp_path, build).text == f"# S\n\nKey | Value\nKey: k; Value: {shown}"
+
+
+@given(st.text('0#?.,%;"\\[]_*$€()-/ Ee@dmyhs<>=1', max_size=20), st.floats(-1e15, 1e15) | st.just(0.0))
+def test_any_format_is_written_or_passed_over(code: str, value: float) -> None:
+    number_formats.shows_number(code, value)
+    number_formats.shows_text(code)
+    written = number_formats.written(value, code)
+    assert written is None or len(written) < 1_000
+
+
+def test_what_a_sheet_shows_to_nobody_is_left_out_and_counted(tmp_path: Path) -> None:
+    def build(book: xlsxwriter.Workbook, sheet: Worksheet) -> None:
+        white = book.add_format({"font_color": "#FFFFFF"})
+        shown = book.add_format({"font_color": "#FFFFFF", "bg_color": "#102040"})
+        rows = [["Room", "Code", "Seats"], ["Lab", "x77", 12], ["Bar", "", 3], ["Pub", "", 4], ["", "", 5], ["", "", 6]]
+        for number, row in enumerate(rows):
+            sheet.write_row(number, 0, row)
+        sheet.write(4, 0, "white", white)
+        sheet.write(5, 0, "On dark", shown)
+        sheet.write(6, 0, "Old", book.add_format({"font_strikeout": True}))
+        sheet.write(6, 2, 9, book.add_format({"num_format": ";;;"}))
+        sheet.set_column(1, 1, None, None, {"hidden": True})
+        sheet.set_row(2, None, None, {"hidden": True})
+        sheet.set_row(3, 0)
+        sheet.set_column(5, 5, 0)
+        sheet.write(1, 5, "zero")
+        book.add_worksheet("H").write(0, 0, "secret")
+        book.worksheets()[1].hide()
+        book.add_worksheet("V").write(0, 0, "deeper")
+        book.worksheets()[2].very_hidden()
+
+    found = of_sheet(tmp_path, build)
+    assert found.text == "# S\n\nRoom |  | Seats\nRoom: Lab; Seats: 12\nSeats: 5\nRoom: On dark; Seats: 6"
+    assert hidden(found) == len("Codex77zeroBar3Pub4white9secretdeeper")
+
+
+def test_a_merged_cell_that_begins_in_a_hidden_row_is_read(tmp_path: Path) -> None:
+    def build(book: xlsxwriter.Workbook, sheet: Worksheet) -> None:
+        for number, row in enumerate([["Island", "Age", "Fare"], ["", "Baby", 1], ["", "Child", 4], ["", "Adult", 8]]):
+            sheet.write_row(number, 0, row)
+        sheet.merge_range(1, 0, 3, 0, "Elm")
+        sheet.set_row(1, None, None, {"hidden": True})
+
+    found = of_sheet(tmp_path, build)
+    assert found.text.endswith("Island: Elm; Age: Child; Fare: 4\nIsland: Elm; Age: Adult; Fare: 8") and hidden(found) == 5
+
+
+def test_runs_of_a_cell_are_struck_out_or_raised_one_by_one(tmp_path: Path) -> None:
+    def build(book: xlsxwriter.Workbook, sheet: Worksheet) -> None:
+        out, up = book.add_format({"font_strikeout": True}), book.add_format({"font_script": 1})
+        sheet.write_rich_string(0, 0, "costs ", out, "12", " 20 euros")
+        sheet.write_rich_string(1, 0, "at most 10", up, "4", " visits")
+
+    assert of_sheet(tmp_path, build).text == "# S\n\ncosts  20 euros\nat most 10⁴ visits".replace("  ", " ")
+
+
+def test_a_formula_that_was_never_calculated_says_so(tmp_path: Path) -> None:
+    cells = '<c r="A2"><f>A1*2</f><v></v></c><c r="B2"><f>SUM(A1)</f></c><c r="C2"><f si="0" t="shared"/><v/></c>'
+    cells += '<c r="D2" t="str"><f>IF(A1,"","")</f><v></v></c><c r="E2"><f>A1+1</f><v>22</v></c>'
+    rows = samples.sheet_row(1, "=21", "=1", "=2", "=3", "=4") + f'<row r="2">{cells}</row>'
+    found = get(tmp_path, "a.xlsx", samples.workbook({"S": rows}))
+    assert found.text == "# S\n\n21 | 1 | 2 | 3 | 4\n=A1*2 | =SUM(A1) | = (not calculated) |  | 22"

@@ -17,7 +17,8 @@ from ingest.parsers.formats import Extract, Source
 from ingest.parsers.grid import Span
 from ingest.parsers.looks import NO_LOOK
 from ingest.parsers.odf_styles import OFFICE, TABLE, TEXT
-from ingest.parsers.sheets import MAX_RECTANGLE_CELLS, sheet_blocks
+from ingest.parsers.sheet_layout import MAX_RECTANGLE_CELLS
+from ingest.parsers.sheets import sheet_blocks
 from ragbot.errors import ReadError
 
 _CELL, _PARAGRAPH, _DATE = TABLE + "table-cell", TEXT + "p", OFFICE + "date-value"
