@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 
 import docx
@@ -216,10 +217,42 @@ def test_records_under_wide_names_are_no_second_line_of_the_header() -> None:
     assert found.rows[1:] == rows[1:] and found.header_lines == 1
 
 
-def test_merged_cells_without_measure_copy_little() -> None:
-    rows = [["word " * 50, *["x"] * 20], *[["y", *[""] * 20] for _ in range(2_000)]]
-    found = grid.filled([[*row, "z"] for row in rows], [Span(0, column, 1_000_000, 1_000) for column in range(21)])
+def test_merged_cells_without_measure_copy_little(tmp_path: Path) -> None:
+    wide = [Span(0, column, 1_000_000, 1_000) for column in range(21)]
+    found = grid.filled([["word " * 50, *["x"] * 20], *[["", *[""] * 20, "z"] for _ in range(2_000)]], wide)
     assert sum(len(cell) for row in found.rows for cell in row) < 300_000
-    page = '<tr><td rowspan="65534" colspan="1000">' + "long " * 50 + "</td></tr>" + "<tr><td>x</td></tr>" * 2_000
-    assert sum(len(cell) for row in grid.filled([["a" * 400], *[["b"]] * 50], [Span(0, 0, 51, 9)]).rows for cell in row) == 450
-    assert page
+    long = grid.filled([["a" * 400], *[["", "b"]] * 50], [Span(0, 0, 51, 9)])
+    assert sum(len(cell) for row in long.rows for cell in row) == 450
+    cells = '<td rowspan="65534" colspan="1000">long words</td>' * 100
+    page = f"<main><p>Fares.</p><table><tr>{cells}</tr>{'<tr><td>x</td></tr>' * 5_000}</table></main>".encode()
+    (tmp_path / "a.html").write_bytes(page)
+    start = time.monotonic()
+    assert len(read(tmp_path / "a.html", "a.html").text) < 1_000_000 and time.monotonic() - start < 20
+
+
+def test_cells_merged_down_over_many_rows_keep_their_text() -> None:
+    rows = [["Island", "Day", "Fare"], ["Elm", "1", "4"], *[["", str(day), "4"] for day in range(2, 300)]]
+    assert all(row[0] == "Elm" for row in grid.filled(rows, [Span(1, 0, 299, 1)]).rows[1:])
+
+
+def test_merged_cells_beside_an_empty_row_and_in_a_further_table(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out) as book:
+        sheet = book.add_worksheet("S")
+        sheet.merge_range(0, 0, 0, 2, "Fares of 2026")
+        for number, row in (
+            (2, ["Island", "Age", "Fare"]),
+            (3, ["", "Child", 4]),
+            (4, ["", "Adult", 8]),
+            (6, ["Pier", "", "Boat"]),
+        ):
+            sheet.write_row(number, 0, row)
+        sheet.merge_range(3, 0, 4, 0, "Elm")
+        sheet.merge_range(7, 0, 8, 0, "North")
+        sheet.write_row(7, 2, [1])
+        sheet.write_row(8, 2, [2])
+    (tmp_path / "a.xlsx").write_bytes(out.getvalue())
+    assert read(tmp_path / "a.xlsx", "a.xlsx").text == (
+        "# S\n\nFares of 2026\nIsland | Age | Fare\nIsland: Elm; Age: Child; Fare: 4\nIsland: Elm; Age: Adult; Fare: 8\n"
+        "Pier |  | Boat\nPier: North; Boat: 1\nPier: North; Boat: 2"
+    )
