@@ -214,7 +214,7 @@ def test_titles_of_two_ranks() -> None:
 def test_records_under_wide_names_are_no_second_line_of_the_header() -> None:
     rows = [["Contact", "", "Address", ""], ["Ana", "office", "Main street", "Berlin"], ["Bo", "shop", "Side street", "Rome"]]
     found = grid.filled(rows, [Span(0, 0, 1, 2), Span(0, 2, 1, 2)])
-    assert found.rows[1:] == rows[1:] and found.header_lines == 1
+    assert found.rows[1:] == rows[1:] and len(found.header) == 1
 
 
 def test_merged_cells_without_measure_copy_little(tmp_path: Path) -> None:
@@ -256,3 +256,9 @@ def test_merged_cells_beside_an_empty_row_and_in_a_further_table(tmp_path: Path)
         "# S\n\nFares of 2026\nIsland | Age | Fare\nIsland: Elm; Age: Child; Fare: 4\nIsland: Elm; Age: Adult; Fare: 8\n"
         "Pier |  | Boat\nPier: North; Boat: 1\nPier: North; Boat: 2"
     )
+
+
+def test_titles_that_leave_the_last_column_empty() -> None:
+    rows = [["Age", "Fare", "Note"], ["Elm"], ["Child", "4", "a"], ["Oak"], ["Child", "6", "b"], ["Total", "", ""]]
+    found = grid.filled(rows, [Span(number, 0, 1, 2) for number in (1, 3, 5)]).rows
+    assert [row[0] for row in found if row] == ["Age", "Elm – Child", "Oak – Child", "Total"]

@@ -54,15 +54,22 @@ def table(rows: Iterable[Sequence[str]], spans: Sequence[Span] = ()) -> Block | 
     its column. A row with a single filled cell ends with a bar, which marks it as a row.
     """
     grid = grids.filled(list(rows), spans)
+    if len(grid.header) == 1:
+        grid.rows[grid.header[0]] = _once(grid.rows[grid.header[0]])
     full = [[" ".join(cell.split()) for cell in row] for row in grid.rows]
     full = [row for row in full if any(row)]
-    if grid.header_lines > 1 and next(row for row in full if sum(map(bool, row)) > 1)[0]:  # the first name marks the rows
+    if len(grid.header) > 1 and next(row for row in full if sum(map(bool, row)) > 1)[0]:  # the first name marks the rows
         return Block("table", "\n".join(filter(None, written(grid.rows, grid.remarks))))
     used = sorted({at for row in full for at, cell in enumerate(row) if cell})
     lines = [" | ".join(row[at] for at in used[: bisect_left(used, len(row))]).rstrip(" |") for row in full]
     if len(used) > 1:
         lines = [line if " | " in line else f"{line} |" for line in lines]
     return Block("table", "\n".join(lines)) if full else None
+
+
+def _once(names: Sequence[str]) -> list[str]:
+    """The names of columns, each in the first of its columns only."""
+    return ["" if before == name else name for before, name in zip(["", *names], names, strict=False)]
 
 
 def first_heading(blocks: Iterable[Block]) -> str:

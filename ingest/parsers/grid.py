@@ -19,6 +19,8 @@ _MAX_AREA = 4_000_000
 """In a table with more cells, empty ones included, merged cells are not written out."""
 _MAX_COPIED_CHARACTERS = 300
 """A longer text is written once."""
+_MAX_WIDE_CHARACTERS = 80
+"""A longer text is not copied to the columns beside it."""
 _MAX_TITLE_CHARACTERS = 80
 _MIN_COPIES, _MAX_COPIES, _COPIES_PER_CHARACTER = 10_000, 5_000_000, 10
 """How many characters all copies in a table may have: at least, at most, and for each character of the table."""
@@ -41,8 +43,8 @@ class Grid:
     """The rows of a table with its merged cells written out."""
 
     rows: list[list[str]]
-    header_lines: int = 0
-    """How many rows of merged cells became the one that has the names of the columns; 0 if no header was found."""
+    header: range = range(0)
+    """The numbers of the rows of the header, none if it was not found; the first one has the names of all columns."""
     remarks: frozenset[int] = frozenset()
     """The numbers of the rows whose one cell is as wide as the table and belongs to no column."""
 
@@ -93,7 +95,7 @@ class _Table:
 
     def written(self) -> Grid:
         """The rows, each with all that stands beside and above it."""
-        titles = {number for number in self._spans if self._is_title(number)}
+        titles = self._titles()
         header = self._header(titles)
         names = self._names(header)
         for number in sorted(self._spans.keys() - titles):
@@ -103,11 +105,19 @@ class _Table:
             self._rows[number] = []
         if header:
             self._rows[header.start] = names
-        return Grid(list(self._below_titles(titles, header)), len(header), frozenset(titles))
+        return Grid(list(self._below_titles(titles, header)), header, frozenset(titles))
 
-    def _is_title(self, number: int) -> bool:
-        wide = any(span.width == self._width > 1 for span in self._spans[number])
-        return wide and sum(map(bool, self._rows[number])) == 1
+    def _titles(self) -> set[int]:
+        """The numbers of the rows whose one text is as wide as the table, or nearly so in at least two of them."""
+        found: dict[int, list[int]] = {}
+        for number, spans in self._spans.items():
+            first = next((span for span in spans if span.column == 0), None)
+            if first and sum(map(bool, self._rows[number])) == 1:
+                found.setdefault(first.width, []).append(number)
+        full = found.pop(self._width, []) if self._width > 1 else []
+        nearly = [numbers for width, numbers in found.items() if width > self._width / 2 and len(numbers) > 1 < width]
+        rows = [number for numbers in nearly for number in numbers if not _TOTAL.search(self._rows[number][0])]
+        return {*full, *rows}
 
     def _header(self, titles: Set[int]) -> range:
         """The numbers of the rows of the header, if there is one."""
@@ -160,7 +170,7 @@ class _Table:
         """Copy the text of a merged cell to the rows below, and to the columns beside it that have other names."""
         text = self._rows[span.row][span.column]
         columns = range(span.column, span.column + span.width)
-        if span.column == 0 or len({names[at] for at in columns if names}) < 2:
+        if span.column == 0 or len(text) > _MAX_WIDE_CHARACTERS or len({names[at] for at in columns if names}) < 2:
             columns = columns[:1]
         for number in range(max(span.row, header_end), span.row + span.height):
             row = self._rows[number]
