@@ -221,6 +221,16 @@ def test_white_text_in_a_coloured_table_style_is_read(tmp_path: Path) -> None:
     assert "Name" in of_word(tmp_path, build).text
 
 
+def test_white_text_before_a_picture_is_read(tmp_path: Path) -> None:
+    def build(made: WordFile) -> None:
+        line = made.add_paragraph()
+        anchor = f'<w:drawing {nsdecls("w", "wp")}><wp:anchor behindDoc="1"/></w:drawing>'
+        line.add_run()._r.append(parse_xml(anchor))
+        line.add_run("Annual report").font.color.rgb = RGBColor(0xFF, 0xFF, 0xFF)
+
+    assert of_word(tmp_path, build).text == "Annual report"
+
+
 @pytest.mark.parametrize("levels", [70, 20_000])
 def test_nested_tables_are_read_or_refused_in_time(tmp_path: Path, levels: int) -> None:
     body = "<w:tbl><w:tr><w:tc>" * levels + "<w:p><w:r><w:t>deep</w:t></w:r></w:p>" * 2_000 + "</w:tc></w:tr></w:tbl>" * levels
@@ -434,6 +444,7 @@ def of_sheet(folder: Path, build: Callable[[xlsxwriter.Workbook, Worksheet], Non
         (3.5, "# ?/?", "3.5"),
         (3, "[<=9999999]###-####;(###) ###-####", "3"),
         (46143, "dd.mm.yyyy", "2026-05-01"),
+        (46143, "dd.mm.yyyy;;;", "2026-05-01"),
     ],
 )
 def test_numbers_have_the_padding_currency_and_unit_of_their_format(tmp_path: Path, value: float, code: str, shown: str) -> None:

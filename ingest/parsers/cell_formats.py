@@ -41,9 +41,9 @@ class CellFormat:
 
     def shows(self, value: object) -> bool:
         """Whether the number format shows a value at all."""
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return number_formats.shows_number(self.code, value)
-        return number_formats.shows_text(self.code)
+        if isinstance(value, str):
+            return number_formats.shows_text(self.code)
+        return number_formats.shows_number(self.code, value if isinstance(value, int | float) else 1)
 
 
 _PLAIN = CellFormat()

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import docx
 from docx.document import Document as WordFile
 from docx.opc.constants import RELATIONSHIP_TYPE
+from docx.oxml.ns import nsmap
 from docx.oxml.parser import parse_xml
 from lxml.etree import _Element as Element  # type: ignore[import-untyped]
 
@@ -56,8 +57,7 @@ def extract(source: Source) -> Extract:
         styles = Styles(word.styles.element)
         numbering = next((parse_xml(part) for part in _related(word, "numbering")), None)
         walk = _Walk(styles, Numberings(numbering, styles))
-        ground = WHITE if word.element.find(W + "background") is None else _UNKNOWN_GROUND
-        body = [*walk.blocks(word.element.body, ground), *_notes(word, walk)]
+        body = [*walk.blocks(word.element.body, _page_ground(word)), *_notes(word, walk)]
         title, author = _properties(word)
     except Exception as damage:  # on damaged files python-docx raises exceptions of many types
         raise broken(source.name, damage) from damage
@@ -213,6 +213,12 @@ class _Rows:
             line += [text, *[""] * (width - 1)]
         self._open = still_open
         self.lines.append(line)
+
+
+def _page_ground(word: WordFile) -> str:
+    """The colour of the pages; unknown if they have one of their own or a picture behind the text."""
+    behind = any(anchor.get("behindDoc") in {"1", "true"} for anchor in word.element.iter(f"{{{nsmap['wp']}}}anchor"))
+    return WHITE if word.element.find(W + "background") is None and not behind else _UNKNOWN_GROUND
 
 
 def _ground(cell: Element, below: str) -> str:
