@@ -78,8 +78,9 @@ class _Walk:
         for child in parent:
             if child.tag == _P:
                 yield from self._paragraph(child, ground)
-                for box in self._boxes(child, self.styles.paragraph_look(child)):
-                    yield from self.blocks(box, _UNKNOWN_GROUND)
+                if next(child.iter(_BOX), None) is not None:  # most paragraphs have none
+                    for box in self._boxes(child, self.styles.paragraph_look(child)):
+                        yield from self.blocks(box, _UNKNOWN_GROUND)
             elif child.tag == _TBL:
                 yield from self._table(child, ground)
             elif child.tag in _WRAPPERS:

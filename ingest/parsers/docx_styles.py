@@ -154,7 +154,7 @@ class Styles:
 
 def value(element: Element, *path: str) -> str:
     """The `val` of an element inside, "" if there is none."""
-    found = element.find("/".join(W + name for name in path))
+    found = element.find(W + f"/{W}".join(path))
     return "" if found is None else found.get(W + "val") or ""
 
 
