@@ -230,6 +230,16 @@ def test_merged_cells_without_measure_copy_little(tmp_path: Path) -> None:
     assert len(read(tmp_path / "a.html", "a.html").text) < 1_000_000 and time.monotonic() - start < 20
 
 
+def test_merged_cells_that_overlap_without_measure_take_no_time() -> None:
+    rows = [[str(row), *["x"] * 20, *["", "y"] * 20] for row in range(5_000)]
+    spans = [Span(row, column, 1_000_000, 16_000) for row in range(5_000) for column in range(20)]
+    titles = [["Some title"] for _ in range(20_000)] + [["a", "b"] for _ in range(20_000)]
+    start = time.monotonic()
+    grid.filled(rows, spans)
+    grid.filled(titles, [Span(row, 0, 1, 2) for row in range(20_000)])
+    assert time.monotonic() - start < 20
+
+
 def test_cells_merged_down_over_many_rows_keep_their_text() -> None:
     rows = [["Island", "Day", "Fare"], ["Elm", "1", "4"], *[["", str(day), "4"] for day in range(2, 300)]]
     assert all(row[0] == "Elm" for row in grid.filled(rows, [Span(1, 0, 299, 1)]).rows[1:])

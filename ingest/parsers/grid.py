@@ -22,6 +22,9 @@ _MAX_COPIED_CHARACTERS = 300
 _MAX_WIDE_CHARACTERS = 80
 """A longer text is not copied to the columns beside it."""
 _MAX_TITLE_CHARACTERS = 80
+_MAX_HEADER_LINES = 5
+_MAX_RANKS = 3
+"""So many titles that follow each other count; more are no titles, but text set as a table."""
 _MIN_COPIES, _MAX_COPIES, _COPIES_PER_CHARACTER = 10_000, 5_000_000, 10
 """How many characters all copies in a table may have: at least, at most, and for each character of the table."""
 _SENTENCE_END = re.compile(r"[.!?。！？]['\"”’)]*\Z")
@@ -82,6 +85,7 @@ class _Table:
         self._width = max(map(len, rows), default=0)
         self._spans: dict[int, list[Span]] = {}
         own_characters = sum(len(cell) for row in rows for cell in row)
+        self._area_left = len(rows) * self._width  # merged cells do not overlap, whatever a file says
         self._copies_left = min(_MIN_COPIES + _COPIES_PER_CHARACTER * own_characters, _MAX_COPIES)
 
     def add(self, span: Span, used: Sequence[int]) -> None:
@@ -90,7 +94,8 @@ class _Table:
         if span.row >= len(self._rows) or left >= len(used) or used[left] != span.column or not self._rows[span.row][left]:
             return
         height, width = min(span.height, len(self._rows) - span.row), right - left
-        if height > 1 or width > 1:
+        self._area_left -= height * width
+        if height * width > 1 and self._area_left >= 0:
             self._spans.setdefault(span.row, []).append(Span(span.row, left, height, width))
 
     def written(self) -> Grid:
@@ -129,18 +134,19 @@ class _Table:
         if len(cells) < 2 and not self._spans.get(first) or not are_names(cells):
             return range(0)
         last = first + 1
-        while last + 1 < len(self._rows) and last not in titles and self._goes_on(last):
+        end = min(first + _MAX_HEADER_LINES, len(self._rows) - 1)
+        while last < end and last not in titles and self._goes_on(first, last):
             last += 1
         return range(first, last)
 
-    def _goes_on(self, number: int) -> bool:
-        """Whether a row belongs to the header that the row above it is in: it divides wide cells of that row."""
+    def _goes_on(self, first: int, number: int) -> bool:
+        """Whether a row belongs to the header that begins with the row `first`: it divides wide cells of the row above it."""
         above, row = self._rows[number - 1], self._rows[number]
-        if any(is_value(cell) for cell in row if cell):
+        if any(is_value(cell) or len(cell) > _MAX_TITLE_CHARACTERS for cell in row if cell):
             return False
         wide: set[int] = set()
         tall: set[int] = set()
-        for start in range(number):
+        for start in range(first, number):
             for span in self._spans.get(start, ()):
                 columns = range(span.column, span.column + span.width)
                 if start == number - 1 and span.width > 1 and span.height == 1:
@@ -159,11 +165,10 @@ class _Table:
         for number in header:
             texts = list(self._rows[number])
             for span in self._spans.get(number, ()):
-                copies = texts[span.column : span.column + 1] * span.width
-                texts[span.column : span.column + span.width] = copies
+                for at in range(span.column + 1, span.column + span.width):
+                    texts[at] = texts[span.column] if self._may_copy(texts[span.column]) else texts[at]
             for part, text in zip(parts, texts, strict=True):
-                if text and self._may_copy(text):
-                    part[text] = None
+                part |= {text: None} if text else {}
         return [" ".join(part) for part in parts]
 
     def _spread(self, span: Span, header_end: int, names: Sequence[str], titles: Set[int]) -> None:
@@ -225,7 +230,7 @@ def _groups(titles: Sequence[str | None], own: Sequence[bool], header: range) ->
     run: tuple[int, ...] = ()
     for number, title in enumerate(titles):
         if title:
-            run += (number,)
+            run = (*run[1 - _MAX_RANKS :], number)
         elif number in header:
             above, run = (*above, *run), ()
         elif title is None and own[number]:
