@@ -15,6 +15,7 @@ _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006"
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _ODF = "urn:oasis:names:tc:opendocument:xmlns"
 _ODF_NAMES = " ".join(f'xmlns:{name}="{_ODF}:{name}:1.0"' for name in ("office", "text", "table", "style", "meta", "manifest"))
+_ODF_NAMES += f' xmlns:fo="{_ODF}:xsl-fo-compatible:1.0"'
 _ODF_NAMES += f' xmlns:draw="{_ODF}:drawing:1.0" xmlns:dc="http://purl.org/dc/elements/1.1/"'
 
 
@@ -176,7 +177,7 @@ LETTER = """<text:tracked-changes><text:changed-region><text:deletion><text:p>de
 
 
 def letter() -> bytes:
-    return odf("text", LETTER, '<style:style style:name="P1" style:parent-style-name="Title"/>')
+    return odf("text", LETTER, '<style:style style:name="P1" style:family="paragraph" style:parent-style-name="Title"/>')
 
 
 SHEETS = """<table:table table:name="Rooms"><table:table-row><table:table-cell><text:p>Room</text:p></table:table-cell>
@@ -193,7 +194,11 @@ SHEETS = """<table:table table:name="Rooms"><table:table-row><table:table-cell><
 
 
 def spreadsheet(body: str = SHEETS) -> bytes:
-    return odf("spreadsheet", body, '<style:style style:name="h"><style:table-properties table:display="false"/></style:style>')
+    return odf(
+        "spreadsheet",
+        body,
+        '<style:style style:name="h" style:family="table"><style:table-properties table:display="false"/></style:style>',
+    )
 
 
 def book(changed: dict[str, bytes | str] | None = None) -> bytes:

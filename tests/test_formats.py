@@ -99,7 +99,7 @@ def test_a_show_with_macros(tmp_path: Path) -> None:
 def test_a_sheet_is_a_page_and_a_row_stands_by_itself(tmp_path: Path) -> None:
     sheets = {"Rooms": samples.ROOMS, "Salaries": samples.sheet_row(1, "secret"), "List": samples.sheet_row(2, "one", "=2")}
     found = get(tmp_path, "a.xlsx", samples.workbook(sheets, hidden=("Salaries",)))
-    rows = "Room: Lab; Seats: 12; Used: 25.5%; Since: 2026-05-01; Open: TRUE\nRoom: Hall; Seats: 2.5; Used: 7; Open: FALSE"
+    rows = "Room: Lab; Seats: 12; Used: 25.5%; Since: 2026-05-01; Open: TRUE\nRoom: Hall; Seats: 2.5; Used: 7%; Open: FALSE"
     first = f"# Rooms\n\nRooms, in all\nRoom | Seats | Used | Since | Open\n{rows}"
     assert found.text == f"{first}\n\n# List\n\none | 2"
     assert (found.pages, found.title, found.metadata["author"]) == ((0, len(first) + 2), "The rooms", "Ana Li")

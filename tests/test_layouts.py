@@ -221,8 +221,11 @@ def test_glosses_do_not_break_words(tmp_path: Path) -> None:
 
 def test_a_row_with_one_cell_can_be_told_for_a_row(tmp_path: Path) -> None:
     head = "<table><tr><th>No<th>Name<th>Rule</tr><tr><td colspan=3>Hand tools</tr>"
-    page = f"<html><body>{head}<tr><td>1<td>saw<td>a | b</tr><tr><td><td>axe</tr></table></body></html>"
-    assert get(tmp_path, "a.html", page).text == "No | Name | Rule\nHand tools |\n1 | saw | a | b\n | axe"
+    rows = "<tr><td>1<td>saw<td>a | b</tr><tr><td><td>axe</tr><tr><td colspan=3>Ask first.</tr>"
+    page = f"<html><body>{head}{rows}</table></body></html>"
+    assert get(tmp_path, "a.html", page).text == (
+        "No | Name | Rule\nHand tools – 1 | saw | a | b\n | Hand tools – axe\nAsk first. |"
+    )
     single = "<html><body><table><tr><td>one</tr><tr><td>two</tr></table></body></html>"
     assert get(tmp_path, "b.html", single).text == "one\ntwo"
 
@@ -292,8 +295,8 @@ def table(*rows: str) -> bytes:
 def test_the_endless_rest_of_a_row_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cells = cell("", 2) + cell("a") + cell("", 3) + cell("b", 2) + cell("", 16_000) * 2
     made: list[list[str]] = []
-    of_row = ods._line
-    monkeypatch.setattr(ods, "_line", lambda element: made.append(of_row(element)) or made[-1])
+    of_row = ods._Sheet.line
+    monkeypatch.setattr(ods._Sheet, "line", lambda *given: made.append(of_row(*given)) or made[-1])
     get(tmp_path, "a.ods", table(f"<table:table-row>{cells}</table:table-row>"))
     assert made == [["", "", "a", "", "", "", "b", "b"]]
 
@@ -366,8 +369,8 @@ def test_a_page_that_is_shown_turned_is_read_from_its_first_line(tmp_path: Path)
 
 
 def test_the_number_of_a_card_keeps_its_digits() -> None:
-    assert sheets._text(4111111111111111.0, False) == "4111111111111111"
-    assert sheets._text(1.5e20, False) == "1.5e+20" and sheets._text(0.1 + 0.2, False) == "0.3"
+    assert sheets._text(4111111111111111.0) == "4111111111111111"
+    assert sheets._text(1.5e20) == "1.5e+20" and sheets._text(0.1 + 0.2) == "0.3"
 
 
 def test_a_further_table_has_names_of_its_own(tmp_path: Path) -> None:

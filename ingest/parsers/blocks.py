@@ -6,10 +6,15 @@ The chunker relies on the headings and blank lines written here. This module kno
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
+
+from ingest.parsers import grid as grids
+from ingest.parsers.grid import Span
+from ingest.parsers.rows import written
 
 _GAP = "\n\n"
 
@@ -42,18 +47,29 @@ def write_pages(pages: Iterable[Iterable[Block]]) -> tuple[str, tuple[int, ...]]
     return _GAP.join(texts), tuple(starts)
 
 
-def table(rows: Iterable[Sequence[str]]) -> Block | None:
+def table(rows: Iterable[Sequence[str]], spans: Sequence[Span] = ()) -> Block | None:
     """A table block with one line per row, without empty rows and columns; None if nothing is left.
 
-    A row with a single filled cell ends with a bar, which marks it as a row.
+    `spans` are the merged cells, which are written out; below a header of several lines each value follows the name of
+    its column. A row with a single filled cell ends with a bar, which marks it as a row.
     """
-    full = [[" ".join(cell.split()) for cell in row] for row in rows]
+    grid = grids.filled(list(rows), spans)
+    if len(grid.header) == 1:
+        grid.rows[grid.header[0]] = _once(grid.rows[grid.header[0]])
+    full = [[" ".join(cell.split()) for cell in row] for row in grid.rows]
     full = [row for row in full if any(row)]
+    if len(grid.header) > 1 and next(row for row in full if sum(map(bool, row)) > 1)[0]:  # the first name marks the rows
+        return Block("table", "\n".join(filter(None, written(grid.rows, grid.remarks))))
     used = sorted({at for row in full for at, cell in enumerate(row) if cell})
-    lines = [" | ".join(row[at] if at < len(row) else "" for at in used).rstrip(" |") for row in full]
+    lines = [" | ".join(row[at] for at in used[: bisect_left(used, len(row))]).rstrip(" |") for row in full]
     if len(used) > 1:
         lines = [line if " | " in line else f"{line} |" for line in lines]
     return Block("table", "\n".join(lines)) if full else None
+
+
+def _once(names: Sequence[str]) -> list[str]:
+    """The names of columns, each in the first of its columns only."""
+    return ["" if before == name else name for before, name in zip(["", *names], names, strict=False)]
 
 
 def first_heading(blocks: Iterable[Block]) -> str:

@@ -1,15 +1,15 @@
 """DOCX: the body of a Word file in document order, as Markdown blocks, without headers, footers and comments.
 
 This module walks the XML itself, since python-docx skips content controls, tracked insertions, text boxes
-and formulas. Element names are those of ECMA-376, part 1.
+and formulas. Struck-out text is left out; so is what nobody sees, whose characters are counted. Element names are
+those of ECMA-376, part 1.
 """
 
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import docx
 from docx.document import Document as WordFile
@@ -18,37 +18,33 @@ from docx.oxml.ns import nsmap
 from docx.oxml.parser import parse_xml
 from lxml.etree import _Element as Element  # type: ignore[import-untyped]
 
-from ingest.parsers import blocks
+from ingest.parsers import blocks, scripts
 from ingest.parsers.archive import Archive
 from ingest.parsers.blocks import Block
+from ingest.parsers.colours import WHITE
 from ingest.parsers.damage import broken
+from ingest.parsers.docx_numbering import Numberings
+from ingest.parsers.docx_styles import Kind, Styles, W, count, fill_of, is_on, value
 from ingest.parsers.formats import Extract, Source
+from ingest.parsers.grid import Span
+from ingest.parsers.looks import Look
+from ingest.parsers.scripts import Script
 from ingest.parsers.titles import sensible
 
 _MAX_HEADING_CHARACTERS = 200
 
-_W = f"{{{nsmap['w']}}}"
 _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
-_P, _TBL, _TR, _TC, _BOX = (_W + name for name in ("p", "tbl", "tr", "tc", "txbxContent"))
-_WRAPPERS = {_W + name for name in ("sdt", "sdtContent", "customXml", "smartTag", "ins", "moveTo")} | {
+_P, _R, _TBL, _TR, _TC, _BOX = (W + name for name in ("p", "r", "tbl", "tr", "tc", "txbxContent"))
+_RUNS, _TEXTS = {_R, _M + "r"}, {W + "t", _M + "t"}
+_WRAPPERS = {W + name for name in ("sdt", "sdtContent", "customXml", "smartTag", "ins", "moveTo")} | {
     _MC + "AlternateContent",
     _MC + "Choice",
 }
-_OUTSIDE = {_W + name for name in ("pPr", "rPr", "sdtPr", "del", "moveFrom", "txbxContent", "rt")} | {_MC + "Fallback"}
-_SIGNS = {_W + "tab": "\t", _W + "ptab": "\t", _W + "br": "\n", _W + "cr": "\n", _W + "noBreakHyphen": "-"}
-_NOTES = {_W + "footnoteReference": "", _W + "endnoteReference": "e"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Style:
-    """The heading rank and list depth, from 1, that a style gives a paragraph; 0 if it gives none."""
-
-    heading: int = 0
-    item: int = 0
-
-
-_Styles = Mapping[str, _Style]
+_OUTSIDE = {W + name for name in ("pPr", "rPr", "sdtPr", "moveFrom", "txbxContent", "rt")} | {_MC + "Fallback"}
+_SIGNS = {W + "tab": "\t", W + "ptab": "\t", W + "br": "\n", W + "cr": "\n", W + "noBreakHyphen": "-"}
+_NOTES = {W + "footnoteReference": "", W + "endnoteReference": "e"}
+_UNKNOWN_GROUND = ""
 
 
 def extract(source: Source) -> Extract:
@@ -58,96 +54,189 @@ def extract(source: Source) -> Extract:
     archive.refuse_strict("a Word document (.docx)")
     try:
         word = docx.Document(io.BytesIO(source.data))
-        styles = _styles(word.styles.element)
-        body = [*_blocks(word.element.body, styles), *_notes(word, styles)]
+        styles = Styles(word.styles.element)
+        numbering = next((parse_xml(part) for part in _related(word, "numbering")), None)
+        walk = _Walk(styles, Numberings(numbering, styles))
+        body = [*walk.blocks(word.element.body, _page_ground(word)), *_notes(word, walk)]
         title, author = _properties(word)
     except Exception as damage:  # on damaged files python-docx raises exceptions of many types
         raise broken(source.name, damage) from damage
-    return Extract(blocks.write(body), title=title or blocks.first_heading(body), author=author)
+    return Extract(blocks.write(body), title=title or blocks.first_heading(body), author=author, hidden=walk.hidden)
 
 
-def _blocks(parent: Element, styles: _Styles) -> Iterator[Block]:
-    for child in parent:
-        if child.tag == _P:
-            yield from _paragraph(child, styles)
-            for box in _boxes(child):
-                yield from _blocks(box, styles)
-        elif child.tag == _TBL:
-            yield from _table(child, styles)
-        elif child.tag in _WRAPPERS:
-            yield from _blocks(child, styles)
+@dataclass(slots=True)
+class _Walk:
+    """Walks through a document in its order. A `ground` is the colour behind a text, or _UNKNOWN_GROUND."""
+
+    styles: Styles
+    numberings: Numberings
+    hidden: int = 0
+    """How many characters that nobody sees were left out so far."""
+
+    def blocks(self, parent: Element, ground: str) -> Iterator[Block]:
+        """The blocks of an element: paragraphs, tables and text boxes."""
+        for child in parent:
+            if child.tag == _P:
+                yield from self._paragraph(child, ground)
+                if next(child.iter(_BOX), None) is not None:  # most paragraphs have none
+                    for box in self._boxes(child, self.styles.paragraph_look(child)):
+                        yield from self.blocks(box, _UNKNOWN_GROUND)
+            elif child.tag == _TBL:
+                yield from self._table(child, ground)
+            elif child.tag in _WRAPPERS:
+                yield from self.blocks(child, ground)
+
+    def text(self, parent: Element, ground: str) -> str:
+        """The text of the blocks of an element, in one line."""
+        return " ".join(block.text for block in self.blocks(parent, ground))
+
+    def _paragraph(self, paragraph: Element, ground: str) -> Iterator[Block]:
+        kind = self.styles.kind(paragraph)
+        level, label = self._label(paragraph, kind)
+        fill = self.styles.fill(paragraph)
+        look = self.styles.paragraph_look(paragraph)
+        written = scripts.joined(self._pieces(paragraph, look, ground if fill is None else fill))
+        text = "\n".join(line.strip() for line in written.split("\n")).strip()
+        if not text:
+            return
+        text = f"{label} {text}" if label else text
+        if kind.heading and len(text) <= _MAX_HEADING_CHARACTERS:
+            yield Block("heading", text, kind.heading)
+        elif kind.item and not kind.heading:
+            yield Block("item", text, max(kind.item, level + 1))
+        else:
+            yield Block("paragraph", text)
+
+    def _label(self, paragraph: Element, kind: Kind) -> tuple[int, str]:
+        """The level of an automatic numbering and what it puts before the paragraph."""
+        if not kind.number_id:
+            return 0, ""
+        by_style = self.numberings.level(kind.number_id, self.styles.style_id(paragraph))
+        level = by_style if kind.level is None else kind.level
+        return level, self.numberings.label(kind.number_id, level)
+
+    def _pieces(self, element: Element, look: Look, ground: str) -> Iterator[tuple[Script, str]]:
+        for child in element:
+            tag = child.tag
+            if tag in _TEXTS:
+                yield look.script or "", child.text or ""
+            elif tag in _SIGNS:
+                yield "", _SIGNS[tag]
+            elif tag in _NOTES:
+                yield "", f"[^{_NOTES[tag]}{child.get(W + 'id')}]"
+            elif tag == W + "del":
+                self.hidden += _length(child)
+            elif tag in _RUNS:
+                yield from self._run(child, self.styles.run_look(child, look), ground)
+            elif tag in {_M + "sup", _M + "sub", _M + "f"}:
+                yield "", self._formula(child, look, ground)
+            elif tag not in _OUTSIDE:
+                yield from self._pieces(child, look, ground)
+
+    def _run(self, run: Element, look: Look, ground: str) -> Iterator[tuple[Script, str]]:
+        if look.is_hidden(ground):
+            self.hidden += sum(len(part.text or "") for part in run if part.tag in _TEXTS)
+        elif not look.struck:
+            yield from self._pieces(run, look, ground)
+
+    def _formula(self, part: Element, look: Look, ground: str) -> str:
+        """An exponent, an index or a fraction of a formula."""
+        if part.tag == _M + "f":
+            sides = [scripts.joined(self._pieces(side, look, ground)) for side in part if side.tag in {_M + "num", _M + "den"}]
+            return "/".join(side if side.isalnum() else f"({side})" for side in sides)
+        text = scripts.joined(self._pieces(part, look, ground))
+        return scripts.superscript(text) if part.tag == _M + "sup" else scripts.subscript(text)
+
+    def _boxes(self, element: Element, look: Look) -> Iterator[Element]:
+        """The text boxes anchored in a paragraph, without the fallback copy that Word adds of each."""
+        for child in element:
+            if child.tag == _BOX:
+                yield child
+            elif child.tag == _R and self.styles.run_look(child, look).vanished or _is_hidden_shape(child):
+                self.hidden += sum(map(_length, child.iter(_BOX)))
+            elif child.tag != _MC + "Fallback":
+                yield from self._boxes(child, look)
+
+    def _table(self, table: Element, ground: str) -> Iterator[Block]:
+        """The table as one line per row. A cell that holds a table, or is the only one, is layout: its blocks are text."""
+        if self.styles.shades(value(table, "tblPr", "tblStyle")):
+            ground = _UNKNOWN_GROUND
+        fill = fill_of(table.find(W + "tblPr"))
+        ground = ground if fill is None else fill
+        elements = list(self._rows(table))
+        rows = [list(_inside(row, _TC)) for row in elements]
+        frame = len(rows) == 1 and len(rows[0]) == 1
+        done = _Rows()
+        for cells, row in zip(rows, elements, strict=True):
+            if not frame and not any(next(cell.iter(_TBL), None) is not None for cell in cells):
+                done.add(row, [(cell, self.text(cell, _ground(cell, ground))) for cell in cells])
+                continue
+            yield from filter(None, [blocks.table(done.lines, done.spans)])
+            done = _Rows()
+            for cell in cells:
+                yield from self.blocks(cell, _ground(cell, ground))
+        yield from filter(None, [blocks.table(done.lines, done.spans)])
+
+    def _rows(self, table: Element) -> Iterator[Element]:
+        """The rows that are seen."""
+        for row in _inside(table, _TR):
+            properties = row.find(W + "trPr")
+            if properties is not None and (properties.find(W + "del") is not None or is_on(properties.find(W + "hidden"))):
+                self.hidden += _length(row)
+            else:
+                yield row
 
 
-def _paragraph(paragraph: Element, styles: _Styles) -> Iterator[Block]:
-    text = _text(paragraph)
-    if not text:
-        return
-    style = _style_of(paragraph, styles)
-    if style.heading and len(text) <= _MAX_HEADING_CHARACTERS:
-        yield Block("heading", text, style.heading)
-    elif style.item:
-        yield Block("item", text, style.item)
-    else:
-        yield Block("paragraph", text)
+@dataclass(slots=True)
+class _Rows:
+    """The texts of rows by grid column, and the merged cells among them."""
+
+    lines: list[list[str]] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+    _open: dict[int, int] = field(default_factory=dict)
+    """Column → the place in `spans` of the merged cell of the row above that may go on."""
+
+    def add(self, row: Element, cells: list[tuple[Element, str]]) -> None:
+        """Add a row of cells, each with its text."""
+        line = [""] * count(row, "trPr", "gridBefore")
+        still_open: dict[int, int] = {}
+        for cell, text in cells:
+            column, width = len(line), max(count(cell, "tcPr", "gridSpan"), 1)
+            merge = cell.find(f"{W}tcPr/{W}vMerge")
+            if merge is not None and merge.get(W + "val") != "restart" and column in self._open:
+                place = still_open[column] = self._open[column]
+                self.spans[place] = replace(self.spans[place], height=self.spans[place].height + 1)
+                text = ""
+            elif merge is not None or width > 1:
+                if merge is not None:
+                    still_open[column] = len(self.spans)
+                self.spans.append(Span(len(self.lines), column, 1, width))
+            line += [text, *[""] * (width - 1)]
+        self._open = still_open
+        self.lines.append(line)
 
 
-def _text(element: Element) -> str:
-    lines = "".join(_runs(element)).split("\n")
-    return "\n".join(line.strip() for line in lines).strip()
+def _page_ground(word: WordFile) -> str:
+    """The colour of the pages; unknown if they have one of their own or a picture behind the text."""
+    behind = any(anchor.get("behindDoc") in {"1", "true"} for anchor in word.element.iter(f"{{{nsmap['wp']}}}anchor"))
+    return WHITE if word.element.find(W + "background") is None and not behind else _UNKNOWN_GROUND
 
 
-def _runs(element: Element) -> Iterator[str]:
-    for child in element:
-        tag = child.tag
-        if tag == _W + "t" or tag == _M + "t":
-            yield child.text or ""
-        elif tag in _SIGNS:
-            yield _SIGNS[tag]
-        elif tag in _NOTES:
-            yield f"[^{_NOTES[tag]}{child.get(_W + 'id')}]"
-        elif tag not in _OUTSIDE and not _hidden(child):
-            yield from _runs(child)
+def _ground(cell: Element, below: str) -> str:
+    fill = fill_of(cell.find(W + "tcPr"))
+    return below if fill is None else fill
 
 
-def _hidden(run: Element) -> bool:
-    vanish = run.find(f"{_W}rPr/{_W}vanish")
-    return vanish is not None and vanish.get(_W + "val") not in {"0", "false", "off"}
+def _length(element: Element) -> int:
+    """How many characters of text an element holds."""
+    parts = (part for part in element.iter(W + "t", W + "delText"))
+    return sum(len(part.text or "") for part in parts if next(part.iterancestors(_MC + "Fallback"), None) is None)
 
 
-def _boxes(element: Element) -> Iterator[Element]:
-    """The text boxes anchored in a paragraph, without the fallback copy that Word adds of each."""
-    for child in element:
-        if child.tag == _BOX:
-            yield child
-        elif child.tag != _MC + "Fallback":
-            yield from _boxes(child)
-
-
-def _table(table: Element, styles: _Styles) -> Iterator[Block]:
-    """The table as one line per row. A cell that holds a table, or is the only one, is layout: its blocks are read as text."""
-    rows = [list(_inside(row, _TC)) for row in _inside(table, _TR)]
-    frame = len(rows) == 1 and len(rows[0]) == 1
-    lines: list[list[str]] = []
-    for cells, row in zip(rows, _inside(table, _TR), strict=True):
-        if not frame and not any(next(cell.iter(_TBL), None) is not None for cell in cells):
-            lines.append(_line(row, cells, styles))
-            continue
-        yield from filter(None, [blocks.table(lines)])
-        lines = []
-        for cell in cells:
-            yield from _blocks(cell, styles)
-    yield from filter(None, [blocks.table(lines)])
-
-
-def _line(row: Element, cells: list[Element], styles: _Styles) -> list[str]:
-    """The texts of a row by grid column; a merged cell has its text in the first column only."""
-    line = [""] * _number(row, f"{_W}trPr/{_W}gridBefore")
-    for cell in cells:
-        merge = cell.find(f"{_W}tcPr/{_W}vMerge")
-        goes_on = merge is not None and merge.get(_W + "val") != "restart"
-        line.append("" if goes_on else " ".join(block.text for block in _blocks(cell, styles)))
-        line += [""] * (_number(cell, f"{_W}tcPr/{_W}gridSpan") - 1)
-    return line
+def _is_hidden_shape(element: Element) -> bool:
+    """Whether it is the anchor of a shape that is not shown."""
+    properties = element.find("{*}docPr") if isinstance(element.tag, str) else None
+    return properties is not None and properties.get("hidden") in {"1", "true"}
 
 
 def _inside(parent: Element, tag: str) -> Iterator[Element]:
@@ -158,79 +247,12 @@ def _inside(parent: Element, tag: str) -> Iterator[Element]:
             yield from _inside(child, tag)
 
 
-def _number(element: Element, path: str) -> int:
-    found = element.find(path)
-    value = "" if found is None else found.get(_W + "val") or ""
-    return min(int(value), 100) if value.isdecimal() else 0
-
-
-def _style_of(paragraph: Element, styles: _Styles) -> _Style:
-    properties = paragraph.find(_W + "pPr")
-    if properties is None:
-        return _Style()
-    named = properties.find(_W + "pStyle")
-    style = styles.get(named.get(_W + "val") or "", _Style()) if named is not None else _Style()
-    return style if style.heading else _direct(properties, style)
-
-
-def _direct(properties: Element, style: _Style) -> _Style:
-    """The style of a paragraph: its direct properties override the named `style`."""
-    outline = properties.find(_W + "outlineLvl")
-    level = _number(properties, _W + "outlineLvl") if outline is not None else 9
-    numbering = properties.find(_W + "numPr")
-    if level < 9:  # 9 is body text
-        return _Style(heading=level + 1)
-    if numbering is None:
-        return style
-    if numbering.find(_W + "numId") is not None and not _number(numbering, _W + "numId"):
-        return _Style()  # numbering 0 takes the style's numbering away
-    return _Style(item=_number(numbering, _W + "ilvl") + 1)
-
-
-def _styles(element: Element) -> dict[str, _Style]:
-    by_id = {style.get(_W + "styleId") or "": style for style in element.iter(_W + "style")}
-    return {name: _resolved(name, by_id) for name in by_id}
-
-
-def _resolved(style_id: str, by_id: Mapping[str, Element]) -> _Style:
-    """Resolve a style by its name and properties, or those of the styles that it is based on."""
-    seen: set[str] = set()
-    while style_id in by_id and style_id not in seen:
-        seen.add(style_id)
-        element = by_id[style_id]
-        style = _by_name(_value(element, "name").lower())
-        properties = element.find(_W + "pPr")
-        if style == _Style() and properties is not None:
-            style = _direct(properties, style)
-        if style != _Style():
-            return style
-        style_id = _value(element, "basedOn")
-    return _Style()
-
-
-def _by_name(name: str) -> _Style:
-    """The built-in style of a name (lower case). Word stores these names in English whatever language it shows."""
-    if name == "title":
-        return _Style(heading=1)
-    if match := re.fullmatch(r"heading ([1-9])", name):
-        return _Style(heading=int(match[1]))
-    if match := re.fullmatch(r"list (?:bullet|number)(?: ([2-9]))?", name):
-        return _Style(item=int(match[1] or 1))
-    return _Style()
-
-
-def _value(element: Element, name: str) -> str:
-    found = element.find(_W + name)
-    return "" if found is None else found.get(_W + "val") or ""
-
-
-def _notes(word: WordFile, styles: _Styles) -> Iterator[Block]:
+def _notes(word: WordFile, walk: _Walk) -> Iterator[Block]:
     for kind, mark in (("footnote", ""), ("endnote", "e")):
         for part in _related(word, kind + "s"):
-            for note in parse_xml(part).iter(_W + kind):
-                text = " ".join(block.text for block in _blocks(note, styles))
-                if text and note.get(_W + "type") in {None, "normal"}:  # other types are separator lines
-                    yield Block("paragraph", f"[^{mark}{note.get(_W + 'id')}]: {text}")
+            for note in parse_xml(part).iter(W + kind):
+                if note.get(W + "type") in {None, "normal"} and (text := walk.text(note, WHITE)):  # other types are lines
+                    yield Block("paragraph", f"[^{mark}{note.get(W + 'id')}]: {text}")
 
 
 def _related(word: WordFile, kind: str) -> Iterator[bytes]:

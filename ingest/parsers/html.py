@@ -20,6 +20,7 @@ from ingest.parsers.blocks import Block
 from ingest.parsers.characters import decode
 from ingest.parsers.damage import broken
 from ingest.parsers.formats import Extract, Source
+from ingest.parsers.grid import Span
 from ingest.parsers.titles import one_line
 
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
@@ -49,7 +50,9 @@ _AROUND_BREAK = re.compile(" *\n *")
 _MANY_BREAKS = re.compile("\n{3,}")
 _MANY_SPACES = re.compile(" {2,}")
 _XML_DECLARATION = re.compile(r"\A\s*<\?xml\b.*?\?>", re.DOTALL)
-_MOST_SPAN = 100
+_MAX_SPAN = 1_000
+_MAX_AREA = 1_000_000
+"""How many cells of a table the merged ones may cover; after that no cell is taken for merged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +283,7 @@ def _enter(tag: Tag, flow: _Flow, todo: list[PageElement | _Close]) -> None:
         flow.add(_pre(tag))
     elif tag.name == "table" and not is_layout(tag):
         caption = tag.caption.get_text() if tag.caption else ""
-        flow.add(Block("paragraph", " ".join(caption.split())), blocks.table(_grid(tag)))
+        flow.add(Block("paragraph", " ".join(caption.split())), blocks.table(*_grid(tag)))
     else:
         flow.open(tag.name)
         todo.append(_Close(tag.name))
@@ -306,24 +309,31 @@ def is_layout(table: Tag) -> bool:
     return len(table.find_all(["td", "th"], limit=2)) < 2
 
 
-def _grid(table: Tag) -> list[list[str]]:
-    """The texts by row and column; what spans several cells stands once, in the first."""
+def _grid(table: Tag) -> tuple[list[list[str]], list[Span]]:
+    """The texts by row and column, that of a merged cell in its first row and column, and the merged cells."""
     rows: list[list[str]] = []
+    spans: list[Span] = []
     held: dict[int, int] = {}  # column → how many rows below are taken by a cell from above
-    for tr in table.find_all("tr"):
+    area = 0
+    for number, tr in enumerate(table.find_all("tr")):
         row: list[str] = []
         fresh: dict[int, int] = {}
         for cell in tr.find_all(["td", "th"]):
             while held.get(len(row), 0):
                 row.append("")
             width, height = _span(cell, "colspan"), _span(cell, "rowspan")
-            fresh.update(dict.fromkeys(range(len(row), len(row) + width), height))
+            area += width * height
+            if area > _MAX_AREA:
+                width = height = 1
+            if width * height > 1:
+                spans.append(Span(number, len(row), height, width))
+                fresh.update(dict.fromkeys(range(len(row), len(row) + width), height))
             row += [" ".join(block.text for block in _blocks(cell)), *[""] * (width - 1)]
         held = {column: left - 1 for column, left in (held | fresh).items() if left > 1}
         rows.append(row)
-    return rows
+    return rows, spans
 
 
 def _span(cell: Tag, name: str) -> int:
     value = str(cell.get(name) or "1").strip()
-    return min(max(int(value), 1), _MOST_SPAN) if value.isdecimal() else 1
+    return min(max(int(value), 1), _MAX_SPAN) if value.isdecimal() and len(value) < 10 else 1
