@@ -19,7 +19,7 @@ from pypdf.generic import ArrayObject, DictionaryObject, NameObject, TextStringO
 from ingest.parsers import image, ods, read, sheets
 from ingest.parsers import pdf as pdf_reader
 from ingest.parsers.formats import Source
-from ingest.parsers.pdf import _dehyphenated
+from ingest.parsers.hyphens import dehyphenated
 from ragbot.errors import BrokenError, ReadError
 from ragbot.types import Document
 
@@ -70,16 +70,16 @@ def pages(*texts: str) -> bytes:
 )
 def test_hyphens_of_words_stay_and_those_of_line_ends_go(tmp_path: Path, cut: str, whole: str) -> None:
     assert get(tmp_path, "a.pdf", pages(cut)).text == whole
-    assert _dehyphenated([cut]) == [whole]
+    assert dehyphenated([cut]) == [whole]
 
 
 def test_scripts_without_capitals_hyphenate_nothing() -> None:
-    assert _dehyphenated(["אבג-\nדהו"]) == ["אבג-דהו"]
+    assert dehyphenated(["אבג-\nדהו"]) == ["אבג-דהו"]
 
 
 def test_hyphens_are_told_by_the_whole_document() -> None:
-    assert _dehyphenated(["the re-\nuse", "of re-use"]) == ["the re-use", "of re-use"]
-    assert _dehyphenated(["the data-\nbase", "a database of data, the base"]) == ["the database", "a database of data, the base"]
+    assert dehyphenated(["the re-\nuse", "of re-use"]) == ["the re-use", "of re-use"]
+    assert dehyphenated(["the data-\nbase", "a database of data, the base"]) == ["the database", "a database of data, the base"]
 
 
 def test_headings_of_one_name_are_each_marked(tmp_path: Path) -> None:
