@@ -100,7 +100,8 @@ def _gutters(rows: Sequence[list[_Piece]]) -> list[float]:
         return []
     starts = Counter(int(piece.left / _STEP_POINTS) for piece in pieces)
     found: list[float] = []
-    for start in sorted(start for start, count in starts.most_common(_MAX_GUTTERS) if count >= _MIN_ROWS):
+    common = {start for start, _ in starts.most_common(_MAX_GUTTERS)}
+    for start in sorted(start for start in common if starts[start] + starts[start + 1] >= _MIN_ROWS):
         gutter = (start - 1) * _STEP_POINTS
         beside = sum(piece.right <= gutter for piece in pieces)
         if beside >= _MIN_ROWS and (not found or gutter - found[-1] > 2 * _STEP_POINTS):

@@ -8,15 +8,16 @@ and "Invoice 4712" stay. So does what stands further in, and the header of a tab
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 from typing import NamedTuple
 
 from ingest.parsers.pdf_lines import Line, Page
 
 _MIN_PAGES, _MIN_NUMBERED_PAGES = 3, 2
+_MAX_PAGES_APART = 4
 _MARGIN = 0.15
 """Furniture stands in this share of the height of a page, at the top or at the bottom."""
 _MAX_EDGE_LINES = 5
@@ -38,6 +39,7 @@ _PAGE_NUMBER = re.compile(
 _APART = re.compile(r"^\W*\d{1,6}\W*$|^\d{1,6}(?:  | ?[|·•–—] ?)|(?:  | ?[|·•–—] ?)\d{1,6}$")
 """A number alone, or parted from the words of its line."""
 _WORDS = re.compile(r"[^\W\d_]{2,}")
+_LETTER = re.compile(r"[^\W\d_]")
 _CONTACT = re.compile(r"@|\bwww\.|https?:|\d\.\d|(?:\d[ /().-]{0,2}){6}")
 """Part of an address, a version, a date, or a telephone or account number."""
 _CELL_STEP_POINTS = 3.0
@@ -100,21 +102,39 @@ def _at_edge(lines: Sequence[_Placed], top: bool) -> list[_Placed]:
     return [each for each in lines[: -_MAX_EDGE_LINES - 1 : -1] if each.height < _MARGIN]
 
 
-def _repeated(pages: Sequence[Sequence[_Placed]]) -> set[tuple[bool, str]]:
-    """(whether at the top, key) of the lines that stand at the edges of enough pages."""
-    counts: Counter[tuple[bool, str]] = Counter()
+def _repeated(pages: Sequence[Sequence[_Placed]]) -> dict[tuple[bool, str], set[int]]:
+    """(whether at the top, key) of the lines that stand at the edges of enough pages near each other → these pages."""
+    found: defaultdict[tuple[bool, str], list[int]] = defaultdict(list)
     numbered: set[tuple[bool, str]] = set()
     for number, lines in enumerate(pages):
         for top in (True, False):
             keys = {key: line for _, line, _ in _at_edge(lines, top) for key in _keys(line, number)}
-            counts.update((top, key) for key in keys)
-            numbered |= {(top, key) for key, line in keys.items() if _COUNTED in key and _is_numbered(line)}
-    return {key for key, count in counts.items() if count >= (_MIN_NUMBERED_PAGES if key in numbered else _MIN_PAGES)}
+            for key, line in keys.items():
+                found[top, key].append(number)
+                if _COUNTED in key and _is_numbered(line):
+                    numbered.add((top, key))
+    repeated: dict[tuple[bool, str], set[int]] = {}
+    for place, numbers in found.items():
+        least = _MIN_NUMBERED_PAGES if place in numbered else _MIN_PAGES
+        if near := {number for group in _near(numbers) if len(group) >= least for number in group}:
+            repeated[place] = near
+    return repeated
+
+
+def _near(numbers: Sequence[int]) -> Iterator[list[int]]:
+    """Ascending page numbers, divided where the same line is missing on many pages: chapters begin alike too."""
+    group = [numbers[0]]
+    for before, number in pairwise(numbers):
+        if number - before > _MAX_PAGES_APART:
+            yield group
+            group = []
+        group.append(number)
+    yield group
 
 
 def _is_numbered(line: Line) -> bool:
-    text = line.text.strip()
-    return bool(_PAGE_NUMBER.search(text)) or not _WORDS.search(text)
+    """Whether a line says that its number is that of a page, or has nothing else."""
+    return bool(_PAGE_NUMBER.search(line.text)) or not _LETTER.search(line.text)
 
 
 def _keys(line: Line, page: int) -> Iterator[str]:
@@ -144,13 +164,13 @@ def _roman(text: str) -> int | None:
     return sum(-value if value < max(values[at:]) else value for at, value in enumerate(values))
 
 
-def _furniture(lines: Sequence[_Placed], repeated: set[tuple[bool, str]], page: int) -> dict[int, bool]:
+def _furniture(lines: Sequence[_Placed], repeated: dict[tuple[bool, str], set[int]], page: int) -> dict[int, bool]:
     """Number of a line → whether it stands at the top, of all furniture of a page."""
     found: dict[int, bool] = {}
     for top in (True, False):
         peeled: list[_Placed] = []
         for each in _at_edge(lines, top):
-            if not any((top, key) in repeated for key in _keys(each.line, page)):
+            if not any(page in repeated.get((top, key), ()) for key in _keys(each.line, page)):
                 break
             peeled.append(each)
         inner = lines[len(peeled) :] if top else lines[: len(lines) - len(peeled)][::-1]

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import pypdfium2
 
@@ -37,7 +38,8 @@ _MAX_SHORT = 0.7
 _MIN_ALIKE = 0.9
 """Sizes that differ by less make one level."""
 _MAX_LEVEL_BY_STYLE = 4
-_NUMBERED = re.compile(r"\s*(?:\d|[A-Z]\.)")
+_NUMBERED = re.compile(r"\s*(?:(?:[A-Z]\.?)?\d+(?:\.\d+)*|[A-Z]|[IVX]+)[.)]?\s")
+"""A section number, which a tab may part from the words."""
 _END = re.compile(r"[.,;:!。，；：！…–—-]$")
 _STOP = re.compile(r"[.!?:。！？：]\W*$")
 _NO_HEADING = re.compile(
@@ -88,7 +90,9 @@ def _candidates(page: Page, body: Style) -> set[int]:
         for number, line in enumerate(lines)
         if _is_short(line) and (_is_larger(line, body) or bold_counts and _stands_out(lines, number, body))
     }
-    chosen = {number for group in _groups(lines, chosen, body) if len(group) <= _MAX_HEADING_LINES for number in group}
+    for series in _series(lines, chosen, body):
+        if len(series) > _MAX_HEADING_LINES:  # a list or a legend
+            chosen.difference_update(series)
     held = sum(len(lines[number].text) for number in chosen)
     if held > _MAX_PAGE_SHARE * letters.total():
         largest = max(lines[number].size for number in chosen)
@@ -103,7 +107,7 @@ def _is_short(line: Line) -> bool:
     letters = len(_LETTERS.findall(text))
     return (
         0 < len(text) <= _MAX_HEADING_CHARACTERS
-        and len(line.cells) == 1
+        and len(line.cells) <= (2 if _NUMBERED.match(text) else 1)
         and letters >= (_MIN_LETTERS if text.isascii() else 2)
         and 2 * letters >= len(text) - text.count(" ")
         and line.right - line.left <= line.size * sum(_MAX_ADVANCE if char.isascii() else 2 * _MAX_ADVANCE for char in text)
@@ -138,17 +142,16 @@ def _next(before: Line, line: Line) -> bool:
     return 0 < before.baseline - line.baseline <= _MAX_LINE_STEP_SIZES * max(line.size, before.size)
 
 
-def _groups(lines: Sequence[Line], chosen: Collection[int], body: Style) -> list[list[int]]:
-    """The numbers of the lines that each make one heading: lines of one style directly below each other."""
-    groups: list[list[int]] = []
+def _series(lines: Sequence[Line], chosen: Collection[int], body: Style) -> list[list[int]]:
+    """The numbers of the chosen lines, those of one style in one list where they follow each other."""
+    found: list[list[int]] = []
     for number in sorted(chosen):
-        before, line = lines[number - 1], lines[number]
-        alike = _style(before, body) == _style(line, body) and _next(before, line) and not before.level and not line.level
-        if groups and groups[-1][-1] == number - 1 and alike and not _NUMBERED.match(line.text):
-            groups[-1].append(number)
+        follows = found and found[-1][-1] == number - 1 and _style(lines[number - 1], body) == _style(lines[number], body)
+        if follows and not lines[number - 1].level and not lines[number].level:
+            found[-1].append(number)
         else:
-            groups.append([number])
-    return groups
+            found.append([number])
+    return found
 
 
 def _levels(pages: Sequence[Page], candidates: Sequence[set[int]], body: Style) -> dict[Style, int]:
@@ -173,17 +176,21 @@ def _levels(pages: Sequence[Page], candidates: Sequence[set[int]], body: Style) 
 
 def _marked(page: Page, chosen: set[int], levels: dict[Style, int], body: Style) -> Page:
     """The page with the levels of its headings, each on one line."""
-    joined = {number: group[0] for group in _groups(page.lines, chosen, body) for number in group}
+    wrapped = {
+        number
+        for series in _series(page.lines, chosen, body)
+        for before, number in pairwise(series)
+        if _next(page.lines[before], page.lines[number]) and not _NUMBERED.match(page.lines[number].text)
+    }
     lines: list[Line] = []
     for number, line in enumerate(page.lines):
-        if line.level or number not in joined:
+        if line.level or number not in chosen:
             lines.append(line)
-        elif joined[number] == number:
+        elif number not in wrapped:
             lines.append(replace(line, level=levels[_style(line, body)]))
         else:
             space = "" if lines[-1].text.endswith("-") else " "
-            text = f"{lines[-1].text.strip()}{space}{line.text.strip()}"
-            lines[-1] = replace(lines[-1], text=text, baseline=line.baseline, right=max(line.right, lines[-1].right))
+            lines[-1] = replace(lines[-1], text=f"{lines[-1].text.strip()}{space}{line.text.strip()}")
     return page.with_lines(lines)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise, repeat
 from typing import Any, NamedTuple
@@ -22,11 +22,13 @@ from ingest.parsers.scripts import raised
 
 _HYPHEN_SIGN = "\ufffe"
 """PDFium's sign for a hyphen at a line end. It stands for the line end too."""
-_MIN_CELL_GAP_SIZES = 1.2
+_MIN_CELL_GAP_SIZES = 0.9
 """A wider gap between two runs of a line, in font sizes, separates table cells; a narrower one words."""
 _MAX_RAISED_SIZE = 0.85
 _MIN_RAISE_SIZES, _MAX_RAISE_SIZES = 0.15, 0.8
 _MAX_RAISED_GAP_SIZES = 0.15
+_MAX_OVERLAP_SIZES, _MAX_BESIDE_SIZES, _MAX_SHIFT_SIZES = 0.2, 0.5, 0.6
+"""How far apart, in font sizes, two runs of one line may stand from left to right, and up or down."""
 _MAX_RAISED_CHARACTERS = 12
 _BOLD_NAME = re.compile(r"bold|black|heavy|demi|(?:^|\+)cmbx|(?:^|\+)cmssbx|-bd\b|\bbd\b", re.IGNORECASE)
 _PLAIN_NAME = re.compile(r"regular|roman|book|light|italic|oblique|medium|(?:^|\+)cm[a-z]", re.IGNORECASE)
@@ -125,7 +127,30 @@ def rows_of(text_page: pypdfium2.PdfTextPage) -> list[list[Run]]:
         if max(at, default=-1) != len(text) - 1:
             lines = text.replace(_HYPHEN_SIGN, "-\n").splitlines()
             return [[Run(line, "", 0, 0, 0, 0, False, 0)] for line in lines]
-    return list(_rows(_Reader(text_page), text, at))
+    return list(_whole(_rows(_Reader(text_page), text, at)))
+
+
+def _whole(rows: Iterable[list[Run]]) -> Iterator[list[Run]]:
+    """The rows, with those joined that PDFium divides where a raised or lowered character stands between."""
+    last: list[Run] | None = None
+    for row in rows:
+        if last and row and _continues(last[-1], row[0]):
+            gap = row[0].left - last[-1].right
+            space = " " if gap > _MAX_RAISED_GAP_SIZES * row[0].size and not row[0].text[0].isspace() else ""
+            last += [row[0]._replace(space=space), *row[1:]]
+            continue
+        if last is not None:
+            yield last
+        last = row
+    if last is not None:
+        yield last
+
+
+def _continues(before: Run, run: Run) -> bool:
+    """Whether a run stands directly beside another one, perhaps a little higher or lower."""
+    size = max(run.size, before.size)
+    beside = -_MAX_OVERLAP_SIZES * size <= run.left - before.right <= _MAX_BESIDE_SIZES * size
+    return beside and min(run.size, before.size) > 0 and abs(run.baseline - before.baseline) <= _MAX_SHIFT_SIZES * size
 
 
 def _rows(reader: _Reader, text: str, at: Sequence[int]) -> Iterator[list[Run]]:
@@ -228,12 +253,14 @@ def line_of(row: Sequence[Run]) -> Line:
 
 def _text(row: Sequence[Run], size: float) -> str:
     text, above, base, before = "", "", row[0], row[0]
+    if len(row) > 1 and row[0].text.isdecimal() and _is_raised(row[0], row[1], size):  # the mark of the note that follows
+        row = [row[0], row[1]._replace(space=" "), *row[2:]]
     for run, after in zip(row, (*row[1:], None), strict=True):
         glued = (text + above)[-1:].strip() and (not run.space or run.left - before.right < _MAX_RAISED_GAP_SIZES * size)
         if glued and _is_raised(run, base, size) and not _belongs_to(after, run):
             above += run.text
         else:
-            text += (raised(above, text) if above else "") + run.space + run.text
+            text += (raised(above, text) if above else "") + (run.space if text else "") + run.text
             base, above = run, ""
         before = run
     return text + (raised(above, text) if above else "")
