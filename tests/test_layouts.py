@@ -123,7 +123,7 @@ def test_reading_stops_where_a_file_says_too_much(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("ingest.parsers.damage.MAX_TEXT_CHARACTERS", 100)
     seen: list[object] = []
     of_page = pdf_reader._by_pdfium
-    monkeypatch.setattr(pdf_reader, "_by_pdfium", lambda page: seen.append(page) or of_page(page))
+    monkeypatch.setattr(pdf_reader, "_by_pdfium", lambda page, layers: seen.append(page) or of_page(page, layers))
     assert "more than 100 characters" in refusal(tmp_path, "a.pdf", pages(*["Forty letters are on each of these pages"] * 9))
     assert len(seen) == 3
     chapters = samples.book({"OPS/two.xhtml": f"<html><body><p>{'words ' * 50}</p></body></html>"})

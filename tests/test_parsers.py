@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import docx
@@ -667,8 +668,8 @@ def test_pdf_without_readable_characters(tmp_path: Path) -> None:
 def test_pdf_page_that_fails_costs_only_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     of_page = pdf_reader._by_pdfium
 
-    def failing(page: pypdfium2.PdfPage) -> Page:
-        read = of_page(page)
+    def failing(page: pypdfium2.PdfPage, layers: Callable[[], bool]) -> Page:
+        read = of_page(page, layers)
         if "Second" in read.text:
             raise pypdfium2.PdfiumError("no text")
         return plain("/g18/g152/g135/g148/g152\nFourth") if "Fourth" in read.text else read

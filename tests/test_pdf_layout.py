@@ -53,6 +53,12 @@ def lines(made: FPDF, text: str, x: float = 20, y: float = 30, step: float = 6) 
         made.text(x, y + step * number, line)
 
 
+def plain_page(text: str, y: float = 30) -> bytes:
+    made = document()
+    lines(made, text, y=y)
+    return bytes(made.output())
+
+
 # Columns
 
 
@@ -208,14 +214,14 @@ def paged(texts: list[str], header: str = "", footer: str = "") -> FPDF:
             made.add_page()
         for y, words in ((12, header), (288, footer)):
             made.text(20, y, words.replace("{n}", str(number)))
-        lines(made, text)
+        lines(made, text, y=60)
     return made
 
 
 def test_running_headers_and_footers_are_no_text(tmp_path: Path) -> None:
     made = paged(bodies(3), "Handbook 2026 - confidential", "Page {n} of 3")
     text = get(tmp_path, made).text
-    assert text == "\n\n".join(["Handbook 2026 - confidential\n" + bodies(3)[0], *bodies(3)[1:]])
+    assert text == "\n\n".join(["Handbook 2026 - confidential\n\n" + bodies(3)[0], *bodies(3)[1:]])
 
 
 def test_a_header_that_is_said_elsewhere_is_not_kept(tmp_path: Path) -> None:
@@ -426,35 +432,44 @@ def test_clipped_text_is_left_out(tmp_path: Path) -> None:
     unseen(tmp_path, made, "The lab opens at ten.")
 
 
-@pytest.mark.parametrize("on", [True, False])
-def test_a_layer_is_read_if_it_is_on(tmp_path: Path, on: bool) -> None:
-    made = document()
-    made.text(20, 30, SEEN)
-    made.text(20, 60, "The lab opens at ten.")
-    writer = pypdf.PdfWriter(clone_from=io.BytesIO(bytes(made.output())))
-    page = writer.pages[0]
-    contents = page.get_contents()
-    assert contents is not None
-    before, after = contents.get_data().split(b"(The lab opens at ten.)", 1)
-    start = before.rindex(b"BT")
-    marked = StreamObject()
-    marked.set_data(before[:start] + b"/OC /L BDC " + before[start:] + b"(The lab opens at ten.)" + after.rstrip() + b" EMC")
-    page[NameObject("/Contents")] = writer._add_object(marked)
-    name = {NameObject("/Type"): NameObject("/OCG"), NameObject("/Name"): TextStringObject("Draft")}
-    layer = writer._add_object(DictionaryObject(name))
-    resources = page["/Resources"]
-    assert isinstance(resources, DictionaryObject)
-    resources[NameObject("/Properties")] = DictionaryObject({NameObject("/L"): layer})
-    state = DictionaryObject({NameObject("/ON" if on else "/OFF"): ArrayObject([layer])})
-    writer.root_object[NameObject("/OCProperties")] = DictionaryObject(
-        {NameObject("/OCGs"): ArrayObject([layer]), NameObject("/D"): state}
+def layered(form: bool, on: bool) -> bytes:
+    """A page with SEEN, and with a sentence on a layer: marked in the page, or in a form that belongs to the layer."""
+    writer = pypdf.PdfWriter(clone_from=io.BytesIO(plain_page(SEEN)))
+    page, other = writer.pages[0], pypdf.PdfReader(io.BytesIO(plain_page("The lab opens at ten.", y=60))).pages[0]
+    layer = writer._add_object(
+        DictionaryObject({NameObject("/Type"): NameObject("/OCG"), NameObject("/Name"): TextStringObject("Draft")})
     )
+    resources, contents, words = page["/Resources"], page.get_contents(), other.get_contents()
+    assert isinstance(resources, DictionaryObject) and contents is not None and words is not None
+    if form:
+        drawn = StreamObject()
+        drawn.set_data(words.get_data())
+        drawn |= {
+            NameObject("/Type"): NameObject("/XObject"),
+            NameObject("/Subtype"): NameObject("/Form"),
+            NameObject("/OC"): layer,
+        }
+        drawn |= {NameObject("/BBox"): page.mediabox, NameObject("/Resources"): other["/Resources"].clone(writer)}
+        resources[NameObject("/XObject")] = DictionaryObject({NameObject("/F"): writer._add_object(drawn)})
+        added = b"/F Do"
+    else:
+        resources[NameObject("/Properties")] = DictionaryObject({NameObject("/L"): layer})
+        added = b"/OC /L BDC " + words.get_data() + b" EMC"
+    marked = StreamObject()
+    marked.set_data(contents.get_data() + b"\n" + added)
+    page[NameObject("/Contents")] = writer._add_object(marked)
+    state = DictionaryObject({NameObject("/ON" if on else "/OFF"): ArrayObject([layer])})
+    properties = {NameObject("/OCGs"): ArrayObject([layer]), NameObject("/D"): state}
+    writer.root_object[NameObject("/OCProperties")] = DictionaryObject(properties)
     out = io.BytesIO()
     writer.write(out)
-    if on:
-        assert get(tmp_path, out.getvalue()).text == f"{SEEN}\nThe lab opens at ten."
-    else:
-        unseen(tmp_path, out.getvalue(), "The lab opens at ten.")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("form", [False, True])
+def test_a_layer_is_read_only_if_it_is_on(tmp_path: Path, form: bool) -> None:
+    assert get(tmp_path, layered(form, on=True)).text == f"{SEEN}\nThe lab opens at ten."
+    unseen(tmp_path, layered(form, on=False), "The lab opens at ten.")
 
 
 # Raised figures

@@ -11,9 +11,9 @@ import io
 import logging
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 import pypdf
 import pypdfium2
@@ -121,13 +121,14 @@ class _Pages:
         self._source = source
         self._file = file
         self._second: pypdf.PdfReader | None = None
+        self._layers: bool | None = None
 
     def read(self, number: int) -> tuple[Page, bool]:
         """A page (number from 0) without garbled lines, and whether a tenth of its text or more was garbled."""
         self._source.alive()
         try:
             page = self._file[number]
-            read, lost = _without_garble(_by_pdfium(page))
+            read, lost = _without_garble(_by_pdfium(page, self.has_layers))
         except pypdfium2.PdfiumError as damage:
             log.info("page %d is unreadable: %s", number + 1, damage)
             return self._by_pypdf(number) or (Page(()), True)
@@ -169,6 +170,16 @@ class _Pages:
             log.info("page %d is unreadable for pypdf: %s", number + 1, damage)
             return None
 
+    def has_layers(self) -> bool:
+        """Whether the file has optional content, which a viewer may show or hide; False if that cannot be read."""
+        if self._layers is None:
+            try:
+                self._layers = "/OCProperties" in self._reader().root_object
+            except Exception as damage:  # as above
+                log.info("the layers are unreadable: %s", damage)
+                self._layers = False
+        return self._layers
+
     def _reader(self) -> pypdf.PdfReader:
         if self._second is None:
             self._second = pypdf.PdfReader(io.BytesIO(self._source.data))
@@ -177,7 +188,7 @@ class _Pages:
         return self._second
 
 
-def _by_pdfium(page: pypdfium2.PdfPage) -> Page:
+def _by_pdfium(page: pypdfium2.PdfPage, has_layers: Callable[[], bool]) -> Page:
     """The visible lines of a page in reading order. Raises PdfiumError."""
     turned = page.get_rotation()
     if turned:  # on a page rotated by 90°, PDFium returns upright lines in reverse order
@@ -185,7 +196,7 @@ def _by_pdfium(page: pypdfium2.PdfPage) -> Page:
     text_page = page.get_textpage()
     try:
         rows = rows_of(text_page)
-        hidden = hidden_runs(page, [run for row in rows for run in row])
+        hidden = hidden_runs(page, [run for row in rows for run in row], has_layers)
         unseen = sum(len(run.text.strip()) for row in rows for run in row if run.owner in hidden)
         if hidden:
             rows = [
@@ -194,7 +205,7 @@ def _by_pdfium(page: pypdfium2.PdfPage) -> Page:
                 if not row or any(run.owner not in hidden for run in row)
             ]
         _, bottom, _, top = page.get_bbox()
-        return Page(tuple(map(line_of, in_reading_order(rows, partial(shapes, page)))), bottom, top, unseen)
+        return Page(tuple(map(line_of, in_reading_order(rows, cache(partial(shapes, page))))), bottom, top, unseen)
     finally:
         text_page.close()
         if turned:

@@ -201,7 +201,8 @@ def _rest(page: Page, furniture: dict[int, bool], known: set[str]) -> Page:
         if number not in furniture:
             lines.append(line)
         elif kept := _kept(line, furniture[number], known):
-            lines.append(replace(line, text=kept))
+            apart = [replace(line, text=kept), Line("")] if furniture[number] else [Line(""), replace(line, text=kept)]
+            lines += apart  # no sentence goes on in it
     return page.with_lines(lines)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -44,7 +44,7 @@ _END = re.compile(r"[.,;:!。，；：！…–—-]$")
 _STOP = re.compile(r"[.!?:。！？：]\W*$")
 _NO_HEADING = re.compile(
     r"(?i:^(?:fig(?:ure)?|table|tab|abb(?:ildung)?|tabelle|listing|algorithm|图|表|圖)\.? ?\d)"  # a caption
-    r"|[^\W\d_]{3,}[.!?] [A-Z][a-z]|\.{4}|(?:\. ){4}|…{2}|(?:,.*){3}|@|://|^[^\w\s(\[\"'“‘«§¿¡]"
+    r"|[^\W\d_]{3,}[.!?] [A-Z][a-z]|\.{4}|(?:\. ){4}|…{2}|(?:,.*){3}|@|://|www\.|^[^\w\s(\[\"'“‘«§¿¡]"
 )
 """A caption, more than one sentence, the leaders of a table of contents, names of people, an address, a list item."""
 _MIN_LETTERS = 3
@@ -83,12 +83,13 @@ def _style(line: Line, body: Style) -> Style:
 def _candidates(page: Page, body: Style) -> set[int]:
     """The numbers of the lines of a page that look like headings."""
     lines = page.lines
+    edge = max((line.right for line in lines), default=0.0)
     letters = Counter({bold: sum(len(line.text) for line in lines if line.bold is bold and line.size) for bold in (True, False)})
     bold_counts = not body[1] and letters[True] <= _MAX_BOLD_SHARE * letters.total()
     chosen = {
         number
         for number, line in enumerate(lines)
-        if _is_short(line) and (_is_larger(line, body) or bold_counts and _stands_out(lines, number, body))
+        if _is_short(line) and (_is_larger(line, body) or bold_counts and _stands_out(lines, number, body, edge))
     }
     for series in _series(lines, chosen, body):
         if len(series) > _MAX_HEADING_LINES:  # a list or a legend
@@ -120,7 +121,7 @@ def _is_larger(line: Line, body: Style) -> bool:
     return line.size >= _MIN_LARGER * body[0]
 
 
-def _stands_out(lines: Sequence[Line], number: int, body: Style) -> bool:
+def _stands_out(lines: Sequence[Line], number: int, body: Style, edge: float) -> bool:
     """Whether a line of the size of the body is bold as a whole and alone, and not part of a paragraph or of a table."""
     line = lines[number]
     if not line.bold or line.size < _MIN_BOLD_SIZE * body[0]:
@@ -130,7 +131,7 @@ def _stands_out(lines: Sequence[Line], number: int, body: Style) -> bool:
     if after and (after.text.strip()[:1].islower() or _side_by_side(line, after)) or before and _side_by_side(line, before):
         return False
     goes_on = before and not before.bold and before.text.strip() and not _STOP.search(before.text) and _next(before, line)
-    return not goes_on or before is not None and before.right < _MAX_SHORT * max(other.right for other in lines)
+    return not goes_on or before is not None and before.right < _MAX_SHORT * edge
 
 
 def _side_by_side(one: Line, other: Line) -> bool:
@@ -197,14 +198,17 @@ def _marked(page: Page, chosen: set[int], levels: dict[Style, int], body: Style)
 def _by_outline(pages: Sequence[Page], file: pypdfium2.PdfDocument) -> list[Page]:
     """The pages with the levels of the lines that the outline of the file names."""
     lines = [list(page.lines) for page in pages]
+    places: dict[int, dict[str, list[int]]] = {}
     try:
         for entry in file.get_toc(max_depth=_MAX_LEVEL):
-            at, title = _target(entry), one_line(clean(entry.get_title()))
-            if at is None or not 0 <= at < len(lines) or not title:
+            at, name = _target(entry), _bare(one_line(clean(entry.get_title())))
+            if at is None or not 0 <= at < len(lines) or not name:
                 continue
-            found = next((number for number, line in enumerate(lines[at]) if not line.level and _same(line.text, title)), None)
-            if found is not None:
-                lines[at][found] = replace(lines[at][found], level=min(entry.level + 1, _MAX_LEVEL))
+            if at not in places:
+                places[at] = _by_name(lines[at])
+            if numbers := places[at].get(name):
+                number = numbers.pop()
+                lines[at][number] = replace(lines[at][number], level=min(entry.level + 1, _MAX_LEVEL))
     except pypdfium2.PdfiumError as damage:
         log.info("the outline is unreadable: %s", damage)
     return [page.with_lines(each) for page, each in zip(pages, lines, strict=True)]
@@ -215,10 +219,14 @@ def _target(entry: pypdfium2.PdfBookmark) -> int | None:
     return dest.get_index() if dest else None
 
 
-def _same(line: str, title: str) -> bool:
-    """Whether a line equals an outline title, apart from section numbers, punctuation and case."""
-    return bool(line) and _bare(line) == _bare(title)
+def _by_name(lines: Sequence[Line]) -> dict[str, list[int]]:
+    """The numbers of the lines of each name, the first one last."""
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for number in reversed(range(len(lines))):
+        found[_bare(lines[number].text)].append(number)
+    return found
 
 
 def _bare(text: str) -> str:
+    """The letters and digits of a heading, without its section number, in lower case."""
     return re.sub(r"[\W_]", "", re.sub(r"^[\d.\s]+", "", text)).lower()

@@ -180,7 +180,7 @@ def _objects(text_page: pypdfium2.PdfTextPage, count: int) -> Iterator[tuple[int
     page = ctypes.cast(text_page.raw, ctypes.c_void_p).value
     end = 0
     for owner, group in groupby(map(_object_at, repeat(page), range(count))):
-        first, end = end, end + sum(1 for _ in group)
+        first, end = end, end + len(list(group))
         yield owner or 0, first, end
 
 
@@ -256,7 +256,7 @@ def _text(row: Sequence[Run], size: float) -> str:
     if len(row) > 1 and row[0].text.isdecimal() and _is_raised(row[0], row[1], size):  # the mark of the note that follows
         row = [row[0], row[1]._replace(space=" "), *row[2:]]
     for run, after in zip(row, (*row[1:], None), strict=True):
-        glued = (text + above)[-1:].strip() and (not run.space or run.left - before.right < _MAX_RAISED_GAP_SIZES * size)
+        glued = (above or text)[-1:].strip() and (not run.space or run.left - before.right < _MAX_RAISED_GAP_SIZES * size)
         if glued and _is_raised(run, base, size) and not _belongs_to(after, run):
             above += run.text
         else:

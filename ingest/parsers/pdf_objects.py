@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -23,33 +23,43 @@ Colour = tuple[int, int, int]
 """Red, green and blue, 0 to 255."""
 
 
-def objects(page: pypdfium2.PdfPage) -> Iterator[tuple[Handle, int, PdfMatrix]]:
-    """(handle, kind, matrix to the page) of the objects of a page and of its forms as they are drawn, MAX_OBJECTS at most."""
+class Drawn(NamedTuple):
+    """An object of a page or of a form in it."""
+
+    handle: Handle
+    kind: int
+    matrix: PdfMatrix
+    """From its coordinates to those of the page."""
+    in_form: bool
+
+
+def objects(page: pypdfium2.PdfPage) -> Iterator[Drawn]:
+    """The objects of a page and of its forms in the order in which they are drawn, MAX_OBJECTS at most."""
     return islice(_all_objects(page), MAX_OBJECTS)
 
 
-def _all_objects(page: pypdfium2.PdfPage) -> Iterator[tuple[Handle, int, PdfMatrix]]:
+def _all_objects(page: pypdfium2.PdfPage) -> Iterator[Drawn]:
     for number in range(pdfium.FPDFPage_CountObjects(page)):
-        yield from _with_content(pdfium.FPDFPage_GetObject(page, number), PdfMatrix(), _MAX_DEPTH)
+        yield from _with_content(pdfium.FPDFPage_GetObject(page, number), PdfMatrix(), 0)
 
 
-def _with_content(handle: Handle, matrix: PdfMatrix, depth: int) -> Iterator[tuple[Handle, int, PdfMatrix]]:
+def _with_content(handle: Handle, matrix: PdfMatrix, depth: int) -> Iterator[Drawn]:
     kind = pdfium.FPDFPageObj_GetType(handle)
-    yield handle, kind, matrix
-    if kind == pdfium.FPDF_PAGEOBJ_FORM and depth:
+    yield Drawn(handle, kind, matrix, depth > 0)
+    if kind == pdfium.FPDF_PAGEOBJ_FORM and depth < _MAX_DEPTH:
         own = pdfium.FS_MATRIX()
         pdfium.FPDFPageObj_GetMatrix(handle, own)
         inner = PdfMatrix.from_raw(own).multiply(matrix)
         for number in range(pdfium.FPDFFormObj_CountObjects(handle)):
-            yield from _with_content(pdfium.FPDFFormObj_GetObject(handle, number), inner, depth - 1)
+            yield from _with_content(pdfium.FPDFFormObj_GetObject(handle, number), inner, depth + 1)
 
 
-def box_of(handle: Handle, matrix: PdfMatrix) -> Box:
+def box_of(drawn: Drawn) -> Box:
     """Where an object stands on its page; at a point if PDFium does not know."""
     edges = [ctypes.c_float() for _ in range(4)]
-    if not pdfium.FPDFPageObj_GetBounds(handle, *map(ctypes.byref, edges)):
+    if not pdfium.FPDFPageObj_GetBounds(drawn.handle, *map(ctypes.byref, edges)):
         return 0.0, 0.0, 0.0, 0.0
-    left, bottom, right, top = matrix.on_rect(*(edge.value for edge in edges))
+    left, bottom, right, top = drawn.matrix.on_rect(*(edge.value for edge in edges))
     return left, bottom, right, top
 
 
@@ -69,4 +79,4 @@ def fill_of(handle: Handle) -> Colour | None:
 
 def shapes(page: pypdfium2.PdfPage) -> list[Box]:
     """The boxes of the lines, rectangles and other paths of a page."""
-    return [box_of(handle, matrix) for handle, kind, matrix in objects(page) if kind == pdfium.FPDF_PAGEOBJ_PATH]
+    return [box_of(drawn) for drawn in objects(page) if drawn.kind == pdfium.FPDF_PAGEOBJ_PATH]

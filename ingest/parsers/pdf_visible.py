@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -28,7 +28,8 @@ _LIKE = 40
 """Colours that differ by less than this in each of red, green and blue are hard to tell apart."""
 _MIN_ALPHA = 32
 _MAX_COMPARED = 300_000
-"""The most pairs of a run and an area that are compared; on a page with more, every run is tried by rendering."""
+"""The most pairs of a run and an area that are compared; on a page with more, every run is tried by rendering,
+and only the largest images count."""
 _SCALE = 2.0
 _MAX_SIDE_PIXELS = 2_000
 _MAX_CLIP_PATHS, _MAX_CLIP_POINTS = 8, 16
@@ -51,14 +52,21 @@ class _Drawing:
     areas: list[_Area] = field(default_factory=list)
     images: list[tuple[int, Box]] = field(default_factory=list)
     order: dict[int, int] = field(default_factory=dict)
+    in_forms: set[int] = field(default_factory=set)
+    """The text objects in forms, which may belong to a layer as a whole."""
     complete: bool = True
 
 
-def hidden_runs(page: pypdfium2.PdfPage, runs: Sequence[Run]) -> set[int]:
-    """The addresses of the text objects that nobody sees. Raises PdfiumError."""
+def hidden_runs(page: pypdfium2.PdfPage, runs: Sequence[Run], has_layers: Callable[[], bool]) -> set[int]:
+    """The addresses of the text objects that nobody sees. Raises PdfiumError.
+
+    `has_layers` says whether the file has optional content; it is asked only for pages with text in forms.
+    """
     visible_box = page.get_bbox()
     drawing = _drawing(page)
     many = len(drawing.areas) * len(runs) > _MAX_COMPARED or not drawing.complete
+    images = sorted(drawing.images, key=lambda image: -_surface(image[1]))[: _MAX_COMPARED // max(len(runs), 1)]
+    layered = drawing.in_forms if drawing.in_forms and has_layers() else ()
     hidden: set[int] = set()
     doubtful: list[Run] = []
     reader = _Attributes()
@@ -66,7 +74,7 @@ def hidden_runs(page: pypdfium2.PdfPage, runs: Sequence[Run]) -> set[int]:
         if not run.owner or not run.text.strip():
             continue
         middle = (run.left + run.right) / 2, run.baseline + run.size / 4
-        pictures = [order for order, box in drawing.images if _holds(box, middle)]
+        pictures = [order for order, box in images if _holds(box, middle)]
         if not _holds(visible_box, middle) or _is_tiny(run):
             hidden.add(run.owner)
         elif (mode := reader.mode(run)) in _UNSEEN:
@@ -74,7 +82,7 @@ def hidden_runs(page: pypdfium2.PdfPage, runs: Sequence[Run]) -> set[int]:
                 hidden.add(run.owner)
         elif any(order > drawing.order.get(run.owner, 0) for order in pictures):
             continue  # the text of a scan may lie below its picture instead of being invisible
-        elif many or _is_doubtful(run, middle, mode, drawing, reader):
+        elif many or run.owner in layered or _is_doubtful(run, middle, mode, drawing, reader):
             doubtful.append(run)
     return hidden | _without_effect(page, doubtful) if doubtful else hidden
 
@@ -104,6 +112,10 @@ def _is_doubtful(run: Run, middle: tuple[float, float], mode: int, drawing: _Dra
     if below is None:
         return min(colour) > _LIGHT or bool(around)
     return all(abs(one - other) < _LIKE for one, other in zip(colour, below, strict=True))
+
+
+def _surface(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _holds(box: Box, point: tuple[float, float]) -> bool:
@@ -174,15 +186,18 @@ def _handle(run: Run) -> Handle:
 def _drawing(page: pypdfium2.PdfPage) -> _Drawing:
     drawing = _Drawing()
     order = 0
-    for order, (handle, kind, matrix) in enumerate(objects(page), 1):
-        if kind == pdfium.FPDF_PAGEOBJ_TEXT:
-            drawing.order[ctypes.cast(handle, ctypes.c_void_p).value or 0] = order
-        elif kind == pdfium.FPDF_PAGEOBJ_IMAGE:
-            drawing.images.append((order, box_of(handle, matrix)))
-        elif kind == pdfium.FPDF_PAGEOBJ_SHADING or kind == pdfium.FPDF_PAGEOBJ_PATH and is_filled(handle):
-            box = box_of(handle, matrix)
+    for order, drawn in enumerate(objects(page), 1):
+        if drawn.kind == pdfium.FPDF_PAGEOBJ_TEXT:
+            owner = ctypes.cast(drawn.handle, ctypes.c_void_p).value or 0
+            drawing.order[owner] = order
+            if drawn.in_form:
+                drawing.in_forms.add(owner)
+        elif drawn.kind == pdfium.FPDF_PAGEOBJ_IMAGE:
+            drawing.images.append((order, box_of(drawn)))
+        elif drawn.kind == pdfium.FPDF_PAGEOBJ_SHADING or drawn.kind == pdfium.FPDF_PAGEOBJ_PATH and is_filled(drawn.handle):
+            box = box_of(drawn)
             if min(box[2] - box[0], box[3] - box[1]) > _MIN_SIZE_POINTS:  # no rule between lines
-                drawing.areas.append(_Area(order, box, fill_of(handle)))
+                drawing.areas.append(_Area(order, box, fill_of(drawn.handle)))
     drawing.complete = order < MAX_OBJECTS
     return drawing
 
