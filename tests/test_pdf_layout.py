@@ -142,6 +142,18 @@ def test_a_sentence_cut_by_a_page_break_stands_on_the_page_where_it_begins(tmp_p
     assert second == "Nobody may\ntake it home."
 
 
+def test_a_sentence_goes_on_over_the_notes_of_a_page(tmp_path: Path) -> None:
+    made = document()
+    lines(made, "The kiln is fired on Thursday.\nThe key of the glaze cupboard hangs", y=200)
+    made.set_font_size(8)
+    made.text(20, 230, "3 Measured by Grimmer.")
+    made.set_font_size(11)
+    made.add_page()
+    lines(made, "behind the door of the office. Nobody may\ntake it home.")
+    first = get(tmp_path, made).text.split("\n\n")[0]
+    assert first.endswith("hangs\nbehind the door of the office.\n3 Measured by Grimmer.")
+
+
 def test_a_word_cut_by_a_page_break_is_whole(tmp_path: Path) -> None:
     made = document()
     lines(made, "The lift is closed for main-", y=200)
@@ -422,6 +434,15 @@ def test_covered_text_is_left_out_unless_a_picture_covers_it(tmp_path: Path) -> 
     scan.text(20, 30, SEEN)
     scan.image(Image.effect_noise((400, 600), 80), x=0, y=0, w=scan.w)
     assert get(tmp_path, scan).text == SEEN
+
+
+def test_text_that_is_drawn_twice_is_read(tmp_path: Path) -> None:
+    made = document()
+    made.image(Image.effect_noise((400, 600), 20), x=0, y=0, w=made.w)
+    made.set_text_color(255)
+    made.text(20, 30, SEEN)
+    made.text(20, 30, SEEN)
+    assert get(tmp_path, made).text == SEEN
 
 
 def test_clipped_text_is_left_out(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import groupby, pairwise
+from math import inf
 from operator import itemgetter
 from statistics import median
 from typing import NamedTuple
@@ -68,6 +69,8 @@ def in_reading_order(rows: Sequence[list[Run]], rules: Callable[[], Sequence[Box
 def _pieces(row: Sequence[Run]) -> list[_Piece]:
     if not row:
         return []
+    if not all(run.size for run in row):  # turned text, or text without a place: it stands for itself
+        return [_Piece(tuple(row), -inf, inf, "")]
     groups: list[list[Run]] = [[row[0]]]
     for before, run in pairwise(row):
         gap, size = run.left - before.right, max(run.size, before.size)

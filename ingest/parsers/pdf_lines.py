@@ -74,7 +74,7 @@ class Line:
     """The size of most of its characters, in half points."""
     bold: bool = False
     cells: tuple[float, ...] = ()
-    """The left edges of its table cells: more than one where wide gaps divide it."""
+    """The left edges of its table cells, where wide gaps divide it."""
     level: int = 0
     """The level of a heading, from 1; 0 for all other lines."""
 
@@ -247,7 +247,7 @@ def line_of(row: Sequence[Run]) -> Line:
         baseline=row[0].baseline,
         size=size,
         bold=bool(worded) and all(run.bold for run in worded),
-        cells=(row[0].left, *gaps),
+        cells=(row[0].left, *gaps) if gaps else (),
     )
 
 

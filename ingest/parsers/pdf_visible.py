@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -84,7 +84,8 @@ def hidden_runs(page: pypdfium2.PdfPage, runs: Sequence[Run], has_layers: Callab
             continue  # the text of a scan may lie below its picture instead of being invisible
         elif many or run.owner in layered or _is_doubtful(run, middle, mode, drawing, reader):
             doubtful.append(run)
-    return hidden | _without_effect(page, doubtful) if doubtful else hidden
+    unread = drawing.order.keys() - {run.owner for run in runs}  # copies, drawn to make a shadow or bold letters
+    return hidden | _without_effect(page, doubtful, unread) if doubtful else hidden
 
 
 def _is_tiny(run: Run) -> bool:
@@ -202,19 +203,17 @@ def _drawing(page: pypdfium2.PdfPage) -> _Drawing:
     return drawing
 
 
-def _without_effect(page: pypdfium2.PdfPage, runs: Sequence[Run]) -> set[int]:
-    """The addresses of the text objects without which the page looks the same."""
+def _without_effect(page: pypdfium2.PdfPage, runs: Sequence[Run], unread: Set[int]) -> set[int]:
+    """The addresses of the text objects without which, and without those not read, the page looks the same."""
     left, bottom, right, top = page.get_bbox()
     scale = min(_SCALE, _MAX_SIDE_PIXELS / max(right - left, top - bottom, 1))
     owners = {run.owner for run in runs}
     shown = page.render(scale=scale).to_numpy()
     try:
-        for owner in owners:
-            pdfium.FPDFPageObj_SetIsActive(ctypes.cast(owner, pdfium.FPDF_PAGEOBJECT), False)
+        _activate(owners | unread, False)
         without = page.render(scale=scale).to_numpy()
     finally:
-        for owner in owners:
-            pdfium.FPDFPageObj_SetIsActive(ctypes.cast(owner, pdfium.FPDF_PAGEOBJECT), True)
+        _activate(owners | unread, True)
     seen: set[int] = set()
     for run in runs:
         if run.owner in seen:
@@ -226,3 +225,8 @@ def _without_effect(page: pypdfium2.PdfPage, runs: Sequence[Run]) -> set[int]:
         if one.size and abs(one.astype("int16") - other).max() > _MIN_CONTRAST:
             seen.add(run.owner)
     return owners - seen
+
+
+def _activate(owners: Iterable[int], active: bool) -> None:
+    for owner in owners:
+        pdfium.FPDFPageObj_SetIsActive(ctypes.cast(owner, pdfium.FPDF_PAGEOBJECT), active)
