@@ -128,6 +128,16 @@ def test_a_ruled_table_of_long_texts_stays_row_by_row(tmp_path: Path) -> None:
     assert get(tmp_path, made).text.split("\n")[0] == f"{LEFT.split(chr(10))[0]} {RIGHT.split(chr(10))[0]}"
 
 
+def test_a_table_with_cells_of_several_lines_stays_row_by_row(tmp_path: Path) -> None:
+    made = document()
+    y = 30.0
+    for number, (left, right) in enumerate(zip(LEFT.split("\n"), RIGHT.split("\n"), strict=True)):
+        made.text(20, y, left)
+        made.text(110, y, right)
+        y += 9 if number in (1, 4) else 5
+    assert get(tmp_path, made).text.split("\n")[0] == f"{LEFT.split(chr(10))[0]} {RIGHT.split(chr(10))[0]}"
+
+
 # Sentences across pages
 
 

@@ -31,6 +31,9 @@ _MAX_DIVIDED = 0.2
 _MAX_GUTTERS = 12
 """The places where most pieces begin are tried as gutters, this many at most."""
 _STEP_POINTS = 3.0
+_MIN_ROW_STEP = 1.3
+_MIN_ROW_STEPS = 0.12
+"""In a table at least this share of the steps from line to line is wider than the usual step by the factor above."""
 _MIN_PIECE_CHARACTERS = 8
 _MIN_JUMPS = 0.3
 """The least share of the lines of columns drawn row by row that stand in another column than the one before."""
@@ -58,7 +61,7 @@ def in_reading_order(rows: Sequence[list[Run]], rules: Callable[[], Sequence[Box
         band = divided[first:end]
         if first < done or not (gutters := [gutter for gutter in _gutters(band) if not any(_crossings(band, gutter))]):
             continue
-        columns = _columns(band, gutters)
+        columns = [] if _has_table_rows(band) else _columns(band, gutters)
         if columns and not _ruled(band, gutters, rules()):
             ordered += rows[done:first]
             ordered += [list(line.runs) for column in columns for line in column]
@@ -132,6 +135,15 @@ def _columns(rows: Sequence[list[_Piece]], gutters: Sequence[float]) -> list[lis
     if jumps < max(_MIN_ROWS, _MIN_JUMPS * lines) or divided > _MAX_DIVIDED * lines:
         return []
     return columns if all(map(_is_prose, columns)) else []
+
+
+def _has_table_rows(rows: Sequence[list[_Piece]]) -> bool:
+    """Whether wider steps divide the rows again and again across all columns, as between table rows of several lines."""
+    baselines = [row[0].runs[0].baseline for row in rows if row]
+    steps = [before - baseline for before, baseline in pairwise(baselines)]
+    usual = median(steps) if steps else 0.0
+    wide = sum(step > _MIN_ROW_STEP * usual for step in steps)
+    return usual > 0 and wide > 1 and wide >= _MIN_ROW_STEPS * len(steps)
 
 
 def _is_prose(lines: Sequence[_Piece]) -> bool:
