@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import matplotlib
 import pypdf
 import pytest
 from fpdf import FPDF
@@ -444,6 +445,16 @@ def test_covered_text_is_left_out_unless_a_picture_covers_it(tmp_path: Path) -> 
     scan.text(20, 30, SEEN)
     scan.image(Image.effect_noise((400, 600), 80), x=0, y=0, w=scan.w)
     assert get(tmp_path, scan).text == SEEN
+
+
+def test_a_page_read_from_right_to_left_leaves_out_white_text_too(tmp_path: Path) -> None:
+    made = document()
+    made.add_font("DejaVu", "", f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf")
+    made.set_font("DejaVu", size=11)
+    made.text(20, 30, "שלום לכולם במעבדה")
+    white(made, "The lab opens at ten.")
+    found = get(tmp_path, made)
+    assert found.text.isprintable() and "lab" not in found.text and found.metadata["hidden_characters"] == "21"
 
 
 def test_text_that_is_drawn_twice_is_read(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from ingest.parsers.pdf_furniture import without_furniture
 from ingest.parsers.pdf_headings import with_headings
 from ingest.parsers.pdf_lines import Page, line_of, plain, rows_of
 from ingest.parsers.pdf_objects import shapes
-from ingest.parsers.pdf_visible import hidden_runs
+from ingest.parsers.pdf_visible import hidden_runs, switch
 from ingest.parsers.titles import first_line, one_line, sensible
 from ragbot.errors import BrokenError, EmptyError, LockedError
 
@@ -133,7 +133,7 @@ class _Pages:
             log.info("page %d is unreadable: %s", number + 1, damage)
             return self._by_pypdf(number) or (Page(()), True)
         if _runs_together(read.text) or _RIGHT_TO_LEFT.search(read.text):
-            read, lost = self._by_pypdf(number) or (read, lost)
+            read, lost = self._by_pypdf(number, page, read.hidden) or (read, lost)
         if lost or _letters(read.text) < _MIN_TEXT_LETTERS:
             read, lost = self._recognized(number, page, read, lost)
         page.close()
@@ -163,12 +163,22 @@ class _Pages:
             if text and text != "Off":
                 yield f"{one_line(clean(name))}: {text}"
 
-    def _by_pypdf(self, number: int) -> tuple[Page, bool] | None:
+    def _by_pypdf(self, number: int, page: pypdfium2.PdfPage | None = None, hidden: int = 0) -> tuple[Page, bool] | None:
+        """The page as pypdf reads it; without the text that `_by_pdfium` switched off, if there are `hidden` characters of it."""
         try:
-            return _without_garble(plain(clean(self._reader().pages[number].extract_text())))
+            other = self._seen_part(number, page) if page and hidden else self._reader().pages[number]
+            return _without_garble(replace(plain(clean(other.extract_text())), hidden=hidden))
         except Exception as damage:  # as above
             log.info("page %d is unreadable for pypdf: %s", number + 1, damage)
             return None
+
+    def _seen_part(self, number: int, page: pypdfium2.PdfPage) -> pypdf.PageObject:
+        """A copy of the page without what is switched off (in forms, PDFium writes that too)."""
+        page.gen_content()
+        copy, out = pypdfium2.PdfDocument.new(), io.BytesIO()
+        copy.import_pages(self._file, [number])
+        copy.save(out)
+        return pypdf.PdfReader(out).pages[0]
 
     def has_layers(self) -> bool:
         """Whether the file has optional content, which a viewer may show or hide; False if that cannot be read."""
@@ -199,6 +209,7 @@ def _by_pdfium(page: pypdfium2.PdfPage, has_layers: Callable[[], bool]) -> Page:
         hidden = hidden_runs(page, [run for row in rows for run in row], has_layers)
         unseen = sum(len(run.text.strip()) for row in rows for run in row if run.owner in hidden)
         if hidden:
+            switch(hidden, on=False)
             rows = [
                 [run for run in row if run.owner not in hidden]
                 for row in rows

@@ -210,10 +210,10 @@ def _without_effect(page: pypdfium2.PdfPage, runs: Sequence[Run], unread: Set[in
     owners = {run.owner for run in runs}
     shown = page.render(scale=scale).to_numpy()
     try:
-        _activate(owners | unread, False)
+        switch(owners | unread, on=False)
         without = page.render(scale=scale).to_numpy()
     finally:
-        _activate(owners | unread, True)
+        switch(owners | unread, on=True)
     seen: set[int] = set()
     for run in runs:
         if run.owner in seen:
@@ -227,6 +227,7 @@ def _without_effect(page: pypdfium2.PdfPage, runs: Sequence[Run], unread: Set[in
     return owners - seen
 
 
-def _activate(owners: Iterable[int], active: bool) -> None:
+def switch(owners: Iterable[int], *, on: bool) -> None:
+    """Have PDFium draw and write the objects at these addresses, or leave them out."""
     for owner in owners:
-        pdfium.FPDFPageObj_SetIsActive(ctypes.cast(owner, pdfium.FPDF_PAGEOBJECT), active)
+        pdfium.FPDFPageObj_SetIsActive(ctypes.cast(owner, pdfium.FPDF_PAGEOBJECT), on)
