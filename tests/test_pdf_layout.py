@@ -331,6 +331,13 @@ def test_lines_larger_or_bolder_than_the_text_are_headings(tmp_path: Path) -> No
     ]
 
 
+def test_a_short_page_has_headings_too(tmp_path: Path) -> None:
+    made = styled(
+        ("Opening hours", "B", 11), ("Nine to five on weekdays.", "", 11), ("Prices", "B", 11), ("Two euros a day.", "", 11)
+    )
+    assert get(tmp_path, made).text == "# Opening hours\nNine to five on weekdays.\n# Prices\nTwo euros a day."
+
+
 def test_bold_words_in_a_paragraph_are_no_heading(tmp_path: Path) -> None:
     made = document()
     made.set_xy(20, 30)

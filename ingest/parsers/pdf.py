@@ -2,7 +2,9 @@
 
 PDFium extracts the text: it is many times faster than pypdf and resolves ligatures (decision 0015). pypdf
 extracts what PDFium cannot: pages whose words run together, right-to-left scripts, forms. A page
-without text goes through optical character recognition (OCR). Columns and tables are read line by line.
+without text goes through optical character recognition (OCR). Tables are read line by line, columns of prose one
+after the other. Text that nobody sees, running headers and page numbers are left out. A page begins, in the offsets,
+after the end of the sentence that it shares with the page before.
 """
 
 from __future__ import annotations

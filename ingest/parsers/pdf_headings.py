@@ -25,9 +25,9 @@ _MIN_LARGER = 1.12
 _MAX_HEADING_CHARACTERS = 120
 _MAX_HEADING_LINES = 3
 _MAX_LEVEL = 6
-_MAX_PAGE_SHARE = 0.5
+_MAX_PAGE_SHARE = 0.6
 """Where headings would hold a larger share of the letters of a page, only its largest lines are headings."""
-_MAX_BOLD_SHARE = 0.4
+_MAX_BOLD_SHARE = 0.6
 """Where a larger share of the body of a page is bold, bold marks no headings on it."""
 _MAX_LINE_STEP_SIZES = 1.6
 """The lines of one heading are at most this far apart, in font sizes."""
