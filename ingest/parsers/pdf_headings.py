@@ -86,11 +86,11 @@ def _candidates(page: Page, body: Style) -> set[int]:
     edge = max((line.right for line in lines), default=0.0)
     letters = Counter({bold: sum(len(line.text) for line in lines if line.bold is bold and line.size) for bold in (True, False)})
     bold_counts = not body[1] and letters[True] <= _MAX_BOLD_SHARE * letters.total()
-    chosen = {
-        number
-        for number, line in enumerate(lines)
-        if _is_short(line) and (_is_larger(line, body) or bold_counts and _stands_out(lines, number, body, edge))
-    }
+    chosen: set[int] = set()
+    for number, line in enumerate(lines):
+        larger = _is_larger(line, body)
+        if (larger or bold_counts and line.bold) and _is_short(line) and (larger or _stands_out(lines, number, body, edge)):
+            chosen.add(number)
     for series in _series(lines, chosen, body):
         if len(series) > _MAX_HEADING_LINES:  # a list or a legend
             chosen.difference_update(series)
@@ -122,9 +122,9 @@ def _is_larger(line: Line, body: Style) -> bool:
 
 
 def _stands_out(lines: Sequence[Line], number: int, body: Style, edge: float) -> bool:
-    """Whether a line of the size of the body is bold as a whole and alone, and not part of a paragraph or of a table."""
+    """Whether a bold line has the size of the body, and is alone and not part of a paragraph or of a table."""
     line = lines[number]
-    if not line.bold or line.size < _MIN_BOLD_SIZE * body[0]:
+    if line.size < _MIN_BOLD_SIZE * body[0]:
         return False
     before = lines[number - 1] if number else None
     after = lines[number + 1] if number + 1 < len(lines) else None

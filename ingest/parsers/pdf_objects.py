@@ -39,8 +39,9 @@ def objects(page: pypdfium2.PdfPage) -> Iterator[Drawn]:
 
 
 def _all_objects(page: pypdfium2.PdfPage) -> Iterator[Drawn]:
+    whole = PdfMatrix()
     for number in range(pdfium.FPDFPage_CountObjects(page)):
-        yield from _with_content(pdfium.FPDFPage_GetObject(page, number), PdfMatrix(), 0)
+        yield from _with_content(pdfium.FPDFPage_GetObject(page, number), whole, 0)
 
 
 def _with_content(handle: Handle, matrix: PdfMatrix, depth: int) -> Iterator[Drawn]:
