@@ -19,7 +19,7 @@ from pypdf.generic import ArrayObject, DictionaryObject, NameObject, TextStringO
 from ingest.parsers import image, ods, read, sheets
 from ingest.parsers import pdf as pdf_reader
 from ingest.parsers.formats import Source
-from ingest.parsers.pdf import _dehyphenated
+from ingest.parsers.hyphens import dehyphenated
 from ragbot.errors import BrokenError, ReadError
 from ragbot.types import Document
 
@@ -70,16 +70,16 @@ def pages(*texts: str) -> bytes:
 )
 def test_hyphens_of_words_stay_and_those_of_line_ends_go(tmp_path: Path, cut: str, whole: str) -> None:
     assert get(tmp_path, "a.pdf", pages(cut)).text == whole
-    assert _dehyphenated([cut]) == [whole]
+    assert dehyphenated([cut]) == [whole]
 
 
 def test_scripts_without_capitals_hyphenate_nothing() -> None:
-    assert _dehyphenated(["אבג-\nדהו"]) == ["אבג-דהו"]
+    assert dehyphenated(["אבג-\nדהו"]) == ["אבג-דהו"]
 
 
 def test_hyphens_are_told_by_the_whole_document() -> None:
-    assert _dehyphenated(["the re-\nuse", "of re-use"]) == ["the re-use", "of re-use"]
-    assert _dehyphenated(["the data-\nbase", "a database of data, the base"]) == ["the database", "a database of data, the base"]
+    assert dehyphenated(["the re-\nuse", "of re-use"]) == ["the re-use", "of re-use"]
+    assert dehyphenated(["the data-\nbase", "a database of data, the base"]) == ["the database", "a database of data, the base"]
 
 
 def test_headings_of_one_name_are_each_marked(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_reading_stops_where_a_file_says_too_much(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("ingest.parsers.damage.MAX_TEXT_CHARACTERS", 100)
     seen: list[object] = []
     of_page = pdf_reader._by_pdfium
-    monkeypatch.setattr(pdf_reader, "_by_pdfium", lambda page: seen.append(page) or of_page(page))
+    monkeypatch.setattr(pdf_reader, "_by_pdfium", lambda page, layers: seen.append(page) or of_page(page, layers))
     assert "more than 100 characters" in refusal(tmp_path, "a.pdf", pages(*["Forty letters are on each of these pages"] * 9))
     assert len(seen) == 3
     chapters = samples.book({"OPS/two.xhtml": f"<html><body><p>{'words ' * 50}</p></body></html>"})

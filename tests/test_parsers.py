@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import docx
@@ -22,7 +23,8 @@ from hypothesis import strategies as st
 
 from ingest.parsers import SUFFIXES, read
 from ingest.parsers import pdf as pdf_reader
-from ingest.parsers.pdf import _dehyphenated
+from ingest.parsers.hyphens import dehyphenated
+from ingest.parsers.pdf_lines import Page, plain
 from ragbot.errors import BrokenError, EmptyError, LockedError, ReadError, UnsupportedError
 from ragbot.types import Document
 
@@ -666,11 +668,11 @@ def test_pdf_without_readable_characters(tmp_path: Path) -> None:
 def test_pdf_page_that_fails_costs_only_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     of_page = pdf_reader._by_pdfium
 
-    def failing(page: pypdfium2.PdfPage) -> str:
-        text = of_page(page)
-        if "Second" in text:
+    def failing(page: pypdfium2.PdfPage, layers: Callable[[], bool]) -> Page:
+        read = of_page(page, layers)
+        if "Second" in read.text:
             raise pypdfium2.PdfiumError("no text")
-        return text.replace("Fourth", "/g18/g152/g135/g148/g152\nFourth") if "Fourth" in text else text
+        return plain("/g18/g152/g135/g148/g152\nFourth") if "Fourth" in read.text else read
 
     monkeypatch.setattr(pdf_reader, "_by_pdfium", failing)
     monkeypatch.setattr(pypdf.PageObject, "extract_text", lambda _: {}["/Font"])
@@ -738,7 +740,7 @@ def test_pdf_title_of_last_resort_is_the_name(tmp_path: Path) -> None:
     ],
 )
 def test_words_cut_at_line_ends(text: str, whole: str) -> None:
-    assert _dehyphenated([text]) == [whole]
+    assert dehyphenated([text]) == [whole]
 
 
 def test_parsers_keep_quiet(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 PDFium extracts the text: it is many times faster than pypdf and resolves ligatures (decision 0015). pypdf
 extracts what PDFium cannot: pages whose words run together, right-to-left scripts, forms. A page
-without text goes through optical character recognition (OCR). Columns and tables are read line by line.
+without text goes through optical character recognition (OCR). Tables are read line by line, columns of prose one
+after the other. Text that nobody sees, running headers and page numbers are left out. A page begins, in the offsets,
+after the end of the sentence that it shares with the page before.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ import io
 import logging
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache, partial
 
 import pypdf
 import pypdfium2
@@ -21,6 +25,14 @@ from pypdf.generic import NameObject
 from ingest.parsers.characters import clean
 from ingest.parsers.damage import broken, refuse_long
 from ingest.parsers.formats import Extract, Source
+from ingest.parsers.hyphens import dehyphenated
+from ingest.parsers.pdf_breaks import with_whole_sentences
+from ingest.parsers.pdf_columns import in_reading_order
+from ingest.parsers.pdf_furniture import without_furniture
+from ingest.parsers.pdf_headings import with_headings
+from ingest.parsers.pdf_lines import Page, line_of, plain, rows_of
+from ingest.parsers.pdf_objects import shapes
+from ingest.parsers.pdf_visible import hidden_runs, switch
 from ingest.parsers.titles import first_line, one_line, sensible
 from ragbot.errors import BrokenError, EmptyError, LockedError
 
@@ -37,14 +49,6 @@ _MIN_TEXT_LETTERS = 16
 """A page with fewer letters or digits goes through OCR: the text layer of a scan holds a page number or a stamp at most."""
 _UNMAPPED = re.compile(r"(?:/[A-Za-z]{1,8}\d{1,5}(?!\w)){2,}|/g\d+|(?:\(cid:\d+\))+")
 _UNKNOWN_CATEGORIES = frozenset({"Cn", "Co", "Cc", "Cs"})
-_CUT_WORD = re.compile(r"(?<![\w-])([\w-]*[^\W\d_])[-\xad]\n(\w+)(\S*)(?: ?\n| |$)?")
-"""A word hyphenated at a line end. No digit may precede the hyphen: some reports write a minus after a number."""
-_HYPHEN_SIGN = re.compile("\ufffe\n?")
-"""PDFium's sign for a hyphen at a line end, and the line end."""
-_WORD = re.compile(r"(?<![-\xad]\n)\b[^\W\d_]+\b(?![-\xad]\n)")
-_COMPOUND = re.compile(r"(?<!\w)(\w+)-(?=(\w+))")
-_CONJUNCTIONS = frozenset({"and", "or", "und", "oder"})
-_MAX_PREFIX_LETTERS = 3
 _RUN_TOGETHER = re.compile(r"[A-Za-z]{20,}")
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 
@@ -57,26 +61,28 @@ def extract(source: Source) -> Extract:
         raise BrokenError(f"{source.name}: damaged (no page can be found); fetch it again or export it again")
     if count > MAX_PAGES:
         raise BrokenError(f"{source.name}: has {count:,} pages, more than the {MAX_PAGES:,} that are read; split it")
-    pages = _Pages(source, file)
-    found: list[tuple[str, bool]] = []
+    reader = _Pages(source, file)
+    found: list[tuple[Page, bool]] = []
     characters = 0
     for number in range(count):
-        found.append(pages.read(number))
-        characters += len(found[-1][0])
+        found.append(reader.read(number))
+        characters += len(found[-1][0].text)
         refuse_long(source.name, characters)  # a small file may refer to one long page many times
     failed = tuple(number for number, (_, lost) in enumerate(found, 1) if lost)
-    texts = _with_headings(_dehyphenated([text for text, _ in found]), file)
-    if extras := "\n".join([*pages.form(), *_attachments(file)]):
+    title, author = _properties(file)
+    pages = with_headings(without_furniture([page for page, _ in found], title), file)
+    texts = dehyphenated([page.written.strip() for page in with_whole_sentences(pages)])
+    if extras := "\n".join([*reader.form(), *_attachments(file)]):
         texts[-1] = f"{texts[-1]}{_GAP if texts[-1] else ''}{extras}"
     if not any(texts):
         raise _no_text_error(source.name, count, len(failed))
-    title, author = _properties(file)
     return Extract(
         _GAP.join(texts),
-        title=title or next(filter(None, map(first_line, texts[:3])), ""),
+        title=title or next(filter(None, (first_line(page.text) for page in pages[:3])), ""),
         author=author,
         pages=_offsets(texts),
         pages_failed=failed,
+        hidden=sum(page.hidden for page, _ in found),
     )
 
 
@@ -117,31 +123,32 @@ class _Pages:
         self._source = source
         self._file = file
         self._second: pypdf.PdfReader | None = None
+        self._layers: bool | None = None
 
-    def read(self, number: int) -> tuple[str, bool]:
-        """The text of a page (number from 0) without garbled lines, and whether a tenth of it or more was garbled."""
+    def read(self, number: int) -> tuple[Page, bool]:
+        """A page (number from 0) without garbled lines, and whether a tenth of its text or more was garbled."""
         self._source.alive()
         try:
             page = self._file[number]
-            text, lost = _without_garble(_by_pdfium(page))
+            read, lost = _without_garble(_by_pdfium(page, self.has_layers))
         except pypdfium2.PdfiumError as damage:
             log.info("page %d is unreadable: %s", number + 1, damage)
-            return self._by_pypdf(number) or ("", True)
-        if _runs_together(text) or _RIGHT_TO_LEFT.search(text):
-            text, lost = self._by_pypdf(number) or (text, lost)
-        if lost or _letters(text) < _MIN_TEXT_LETTERS:
-            text, lost = self._recognized(number, page, text, lost)
+            return self._by_pypdf(number) or (Page(()), True)
+        if _runs_together(read.text) or _RIGHT_TO_LEFT.search(read.text):
+            read, lost = self._by_pypdf(number, page, read.hidden) or (read, lost)
+        if lost or _letters(read.text) < _MIN_TEXT_LETTERS:
+            read, lost = self._recognized(number, page, read, lost)
         page.close()
-        return text, lost
+        return read, lost
 
-    def _recognized(self, number: int, page: pypdfium2.PdfPage, text: str, lost: bool) -> tuple[str, bool]:
-        """The OCR text of a page if it has more letters than its text layer, else the given text."""
+    def _recognized(self, number: int, page: pypdfium2.PdfPage, read: Page, lost: bool) -> tuple[Page, bool]:
+        """The page as seen by OCR if that has more letters than its text layer, else the given one."""
         try:
             seen = clean(_recognize(page))
         except Exception as damage:  # of PDFium, OpenCV or OpenVINO
             log.info("page %d cannot be recognized: %s", number + 1, damage)
-            return text, True
-        return (seen, False) if _letters(seen) > _letters(text) else (text, lost)
+            return read, True
+        return (replace(plain(seen), hidden=read.hidden), False) if _letters(seen) > _letters(read.text) else (read, lost)
 
     def form(self) -> Iterator[str]:
         """The filled form fields, one line each."""
@@ -158,12 +165,32 @@ class _Pages:
             if text and text != "Off":
                 yield f"{one_line(clean(name))}: {text}"
 
-    def _by_pypdf(self, number: int) -> tuple[str, bool] | None:
+    def _by_pypdf(self, number: int, page: pypdfium2.PdfPage | None = None, hidden: int = 0) -> tuple[Page, bool] | None:
+        """The page as pypdf reads it; without the text that `_by_pdfium` switched off, if there are `hidden` characters of it."""
         try:
-            return _without_garble(clean(self._reader().pages[number].extract_text()))
+            other = self._seen_part(number, page) if page and hidden else self._reader().pages[number]
+            return _without_garble(replace(plain(clean(other.extract_text())), hidden=hidden))
         except Exception as damage:  # as above
             log.info("page %d is unreadable for pypdf: %s", number + 1, damage)
             return None
+
+    def _seen_part(self, number: int, page: pypdfium2.PdfPage) -> pypdf.PageObject:
+        """A copy of the page without what is switched off (in forms, PDFium writes that too)."""
+        page.gen_content()
+        copy, out = pypdfium2.PdfDocument.new(), io.BytesIO()
+        copy.import_pages(self._file, [number])
+        copy.save(out)
+        return pypdf.PdfReader(out).pages[0]
+
+    def has_layers(self) -> bool:
+        """Whether the file has optional content, which a viewer may show or hide; False if that cannot be read."""
+        if self._layers is None:
+            try:
+                self._layers = "/OCProperties" in self._reader().root_object
+            except Exception as damage:  # as above
+                log.info("the layers are unreadable: %s", damage)
+                self._layers = False
+        return self._layers
 
     def _reader(self) -> pypdf.PdfReader:
         if self._second is None:
@@ -173,13 +200,25 @@ class _Pages:
         return self._second
 
 
-def _by_pdfium(page: pypdfium2.PdfPage) -> str:
+def _by_pdfium(page: pypdfium2.PdfPage, has_layers: Callable[[], bool]) -> Page:
+    """The visible lines of a page in reading order. Raises PdfiumError."""
     turned = page.get_rotation()
     if turned:  # on a page rotated by 90°, PDFium returns upright lines in reverse order
         page.set_rotation(0)
     text_page = page.get_textpage()
     try:
-        return _HYPHEN_SIGN.sub("-\n", clean(text_page.get_text_range(errors="ignore")))
+        rows = rows_of(text_page)
+        hidden = hidden_runs(page, [run for row in rows for run in row], has_layers)
+        unseen = sum(len(run.text.strip()) for row in rows for run in row if run.owner in hidden)
+        if hidden:
+            switch(hidden, on=False)
+            rows = [
+                [run for run in row if run.owner not in hidden]
+                for row in rows
+                if not row or any(run.owner not in hidden for run in row)
+            ]
+        _, bottom, _, top = page.get_bbox()
+        return Page(tuple(map(line_of, in_reading_order(rows, cache(partial(shapes, page))))), bottom, top, unseen)
     finally:
         text_page.close()
         if turned:
@@ -204,9 +243,9 @@ def _runs_together(text: str) -> bool:
     return run > 0.2 * _letters(text)
 
 
-def _without_garble(text: str) -> tuple[str, bool]:
-    good = "\n".join(line for line in text.split("\n") if not _garbled(line)).strip()
-    return good, len(good) < 0.9 * len(text.strip())
+def _without_garble(page: Page) -> tuple[Page, bool]:
+    good = page.with_lines([line for line in page.lines if not _garbled(line.text)])
+    return good, len(good.text.strip()) < 0.9 * len(page.text.strip())
 
 
 def _garbled(line: str) -> bool:
@@ -217,76 +256,12 @@ def _garbled(line: str) -> bool:
     return len(signs) > 3 and unknown + unmapped > 0.3 * len(signs)
 
 
-def _dehyphenated(texts: Sequence[str]) -> list[str]:
-    """Join words that are hyphenated at a line end; the line then ends after the word.
-
-    The hyphen stays if the text has the compound elsewhere, or if the form of the word asks for it. Otherwise the
-    typesetter added it, and it is removed.
-    """
-    if not any(_CUT_WORD.search(text) for text in texts):
-        return list(texts)
-    words = {word.lower() for text in texts for word in _WORD.findall(text)}
-    compounds = {(left.lower(), right.lower()) for text in texts for left, right in _COMPOUND.findall(text)}
-
-    def hyphen(left: str, right: str, rest: str) -> str:
-        last, first = left.rpartition("-")[2].lower(), right.lower()
-        if (last, first) in compounds:
-            return "-"
-        if last + first in words:
-            return ""
-        if first in _CONJUNCTIONS:  # "two- and three-dimensional"
-            return "- "
-        sides = left[-1] + right[0]
-        alike = (sides.islower() or sides.isupper()) and sides.isalpha()  # only scripts with letter case hyphenate at line ends
-        formed = not alike or "-" in left or rest.startswith("-") or 1 in (len(left), len(right))
-        return "-" if formed or len(last) > _MAX_PREFIX_LETTERS and {last, first} <= words else ""
-
-    def joined(match: re.Match[str]) -> str:
-        left, right, rest = match.groups()
-        end = "\n" if match.end() < len(match.string) else ""
-        return f"{left}{hyphen(left, right, rest)}{right}{rest}{end}"
-
-    return [_CUT_WORD.sub(joined, text) for text in texts]
-
-
 def _offsets(texts: Sequence[str]) -> tuple[int, ...]:
     offsets, at = [], 0
     for text in texts:
         offsets.append(at)
         at += len(text) + len(_GAP)
     return tuple(offsets)
-
-
-def _with_headings(texts: Sequence[str], file: pypdfium2.PdfDocument) -> list[str]:
-    """Mark the lines that the outline of the file names as headings."""
-    lines = [text.split("\n") for text in texts]
-    plain = [list(page) for page in lines]  # lines that are not headings yet
-    try:
-        for entry in file.get_toc(max_depth=6):
-            at, title = _target(entry), one_line(clean(entry.get_title()))
-            if at is None or not 0 <= at < len(lines) or not title:
-                continue
-            found = next((number for number, line in enumerate(plain[at]) if _same(line, title)), None)
-            if found is not None:
-                lines[at][found] = f"{'#' * min(entry.level + 1, 6)} {plain[at][found].strip()}"
-                plain[at][found] = ""
-    except pypdfium2.PdfiumError as damage:
-        log.info("the outline is unreadable: %s", damage)
-    return ["\n".join(page) for page in lines]
-
-
-def _target(entry: pypdfium2.PdfBookmark) -> int | None:
-    dest = entry.get_dest()
-    return dest.get_index() if dest else None
-
-
-def _same(line: str, title: str) -> bool:
-    """Whether a line equals an outline title, apart from section numbers, punctuation and case."""
-    return (
-        bool(line)
-        and re.sub(r"[\W_]", "", re.sub(r"^[\d.\s]+", "", line)).lower()
-        == re.sub(r"[\W_]", "", re.sub(r"^[\d.\s]+", "", title)).lower()
-    )
 
 
 def _attachments(file: pypdfium2.PdfDocument) -> Iterator[str]:
