@@ -73,7 +73,13 @@ def _parser(format: Format) -> Callable[[Source], Extract]:
 def _metadata(extract: Extract, format: Format) -> dict[str, str]:
     author = one_line(clean(extract.author))
     failed = ",".join(str(page) for page in extract.pages_failed)
-    entries = {"content_type": format.content_type, "author": author, "page_date": extract.date, "pages_failed": failed}
+    entries = {
+        "content_type": format.content_type,
+        "author": author,
+        "page_date": extract.date,
+        "pages_failed": failed,
+        "hidden_characters": str(extract.hidden) if extract.hidden else "",
+    }
     return {key: value for key, value in entries.items() if value}
 
 

@@ -50,6 +50,8 @@ class Extract:
     lines: bool = False
     pages_failed: tuple[int, ...] = ()
     """Numbers, from 1, of the pages whose text is lost in whole or large part."""
+    hidden: int = 0
+    """How many characters were left out because the file shows them to nobody."""
 
 
 _OOXML = "application/vnd.openxmlformats-officedocument"
