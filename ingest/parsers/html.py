@@ -1,12 +1,12 @@
 """HTML: what a page says, as Markdown blocks, without its menus, scripts and controls.
 
-Styles are only asked whether they hide something. Element names are those of the WHATWG standard.
+Styles are only asked whether they hide something (visibility.py). Element names are those of the WHATWG standard.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
@@ -21,6 +21,7 @@ from ingest.parsers.characters import decode
 from ingest.parsers.damage import broken
 from ingest.parsers.formats import Extract, Source
 from ingest.parsers.titles import one_line
+from ingest.parsers.visibility import take_out_unseen
 
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 BREAKING = frozenset(
@@ -41,7 +42,6 @@ _MENU_NAME = re.compile(
     r"(?<![a-z])(?:menu|navbar|navigation|navbox|dropdown|sidebar|breadcrumbs?|catlinks|toc)(?![a-z])",
     re.IGNORECASE,
 )
-_HIDDEN = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
 _PERMALINK = re.compile(r"[\s#¶§🔗\u200b]*")
 
 _SPACE = re.compile("[ \t\n\r\f]+")
@@ -57,35 +57,43 @@ class Page:
     """A parsed page. `main` is what is read of it, without menus, scripts and controls."""
 
     markup: str
-    """The whole page as it came, decoded."""
+    """The whole page, decoded, with what can be seen of it."""
     title: str
     author: str
     main: Tag
     marked: bool
     """Whether the page itself says which part is the main one."""
+    hidden: int
+    """How many characters of it nobody sees."""
 
 
-def extract(source: Source) -> Extract:
-    """The content of a page of a book, a mail or a feed: nothing is taken for boilerplate that does not say so of itself."""
-    page = parsed(source)
+def extract(source: Source, linked: Callable[[str], str | None] = lambda _: None) -> Extract:
+    """The content of a page of a book, a mail or a feed: nothing is taken for boilerplate that does not say so of itself.
+
+    `linked` gives the style sheet that the page links by an address; None if it is not to be had.
+    """
+    page = parsed(source, linked)
     return written(page, page.main)
 
 
-def parsed(source: Source) -> Page:
+def parsed(source: Source, linked: Callable[[str], str | None] = lambda _: None) -> Page:
     """The page, without what is never content. Raises BrokenError if no tree can be made of it."""
     declared = EncodingDetector.find_declared_encoding(source.data, is_html=True) or ""
     markup = decode(source.data, declared)
     soup = _parsed(markup, source.name)
+    removed = take_out_unseen(soup, linked)
+    markup = str(soup) if removed.changed else markup
     title, author = _title(soup), _author(soup)
     _strip(soup)
     main = _main(soup)
-    return Page(markup, title, author, main or soup.body or soup, main is not None)
+    return Page(markup, title, author, main or soup.body or soup, main is not None, removed.hidden)
 
 
 def written(page: Page, part: Tag) -> Extract:
     """A part of the page as Markdown, with the page's title and author."""
     body = _blocks(part)
-    return Extract(blocks.write(body), title=page.title or blocks.first_heading(body), author=page.author)
+    title = page.title or blocks.first_heading(body)
+    return Extract(blocks.write(body), title=title, author=page.author, hidden=page.hidden)
 
 
 def _parsed(markup: str, name: str) -> BeautifulSoup:
@@ -137,7 +145,7 @@ def _is_furniture(tag: Tag) -> bool:
         return False
     named = tag.name in _FURNITURE or tag.get("role") in _FURNITURE_ROLES
     aside = tag.name == "aside" and tag.find_parent(_SECTIONS) is None and not _is_note(tag)
-    return named or aside or _is_control(tag) or _is_hidden(tag) or _is_link_menu(tag) or _is_permalink(tag)
+    return named or aside or _is_control(tag) or tag.get("aria-hidden") == "true" or _is_link_menu(tag) or _is_permalink(tag)
 
 
 def _is_note(tag: Tag) -> bool:
@@ -151,12 +159,6 @@ def _is_control(tag: Tag) -> bool:
         return False
     words = any(is_text(node) and node.strip() for node in (tag.previous_sibling, tag.next_sibling))
     return not words or tag.find_parent("pre") is not None
-
-
-def _is_hidden(tag: Tag) -> bool:
-    said = tag.has_attr("hidden") or tag.get("aria-hidden") == "true"
-    closed = tag.name == "dialog" and not tag.has_attr("open")
-    return said or closed or bool(_HIDDEN.search(str(tag.get("style") or "")))
 
 
 def _is_link_menu(tag: Tag) -> bool:
