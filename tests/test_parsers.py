@@ -377,7 +377,7 @@ def test_html_structure_without_menus(tmp_path: Path) -> None:
     found = get(tmp_path, "a.html", PAGE)
     assert found.text == (
         "# Handbook\n\nYour name\n\n## Opening hours\n\nThe lab opens at 9:00.\nClosed on Sunday.\n\n"
-        "Section head\n\nH2O\n\n- One\n  - Deep\n- Two\n\nmore\n\n```\n  x = 1\n  # y\nz\n```"
+        "Section head\n\nH₂O\n\n- One\n  - Deep\n- Two\n\nmore\n\n```\n  x = 1\n  # y\nz\n```"
     )
     assert (found.title, found.metadata["author"], found.lines) == ("Lab hours | Site", "Ana Li", False)
 

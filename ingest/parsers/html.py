@@ -20,6 +20,8 @@ from ingest.parsers.blocks import Block
 from ingest.parsers.characters import decode
 from ingest.parsers.damage import broken
 from ingest.parsers.formats import Extract, Source
+from ingest.parsers.inline import contact_of, script_of
+from ingest.parsers.numbering import Numbering, of_list
 from ingest.parsers.titles import one_line
 from ingest.parsers.visibility import take_out_unseen
 
@@ -50,6 +52,9 @@ _MANY_BREAKS = re.compile("\n{3,}")
 _MANY_SPACES = re.compile(" {2,}")
 _XML_DECLARATION = re.compile(r"\A\s*<\?xml\b.*?\?>", re.DOTALL)
 _MOST_SPAN = 100
+_LISTS = frozenset({"ul", "ol", "menu", "dir"})
+_WORDS_BEFORE = 8
+"""How many pieces of text are looked at to tell what a raised character means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,29 +213,32 @@ class _Flow:
     done: list[Block] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     heading: int = 0
-    depth: int = 0
     in_item: bool = False
     """An item has begun and nothing of it is written yet."""
+    number: str = ""
+    lists: list[Numbering] = field(default_factory=list)
 
-    def open(self, name: str) -> None:
+    def open(self, tag: Tag) -> None:
+        name = tag.name
         if name == "br":
             self.words.append("\n")
         elif name in BREAKING:
             self.end()
         if name in _HEADINGS:
             self.heading = int(name[1])
-        elif name in {"ul", "ol", "menu", "dir"}:
-            self.depth += 1
+        elif name in _LISTS:
+            self.lists.append(of_list(tag))
         elif name == "li":
             self.in_item = True
+            self.number = self.lists[-1].take(tag) if self.lists else ""
 
     def close(self, name: str) -> None:
         if name in BREAKING:
             self.end()
         if name in _HEADINGS:
             self.heading = 0
-        elif name in {"ul", "ol", "menu", "dir"}:
-            self.depth -= 1
+        elif name in _LISTS:
+            self.lists.pop()
         elif name == "li":
             self.in_item = False
 
@@ -241,7 +249,7 @@ class _Flow:
         if text and self.heading:
             self.done.append(Block("heading", text, self.heading))
         elif text and self.in_item:
-            self.done.append(Block("item", text, max(self.depth, 1)))
+            self.done.append(Block("item", f"{self.number}{text}", max(len(self.lists), 1)))
             self.in_item = False
         elif text:
             self.done.append(Block("paragraph", text))
@@ -254,6 +262,8 @@ class _Flow:
 @dataclass(frozen=True, slots=True)
 class _Close:
     name: str
+    contact: str = ""
+    """A number or address to be written behind the words."""
 
 
 def _blocks(root: Tag) -> list[Block]:
@@ -263,6 +273,7 @@ def _blocks(root: Tag) -> list[Block]:
     while todo:
         node = todo.pop()
         if isinstance(node, _Close):
+            flow.words += [f" ({node.contact})" if flow.words else node.contact] if node.contact else []
             flow.close(node.name)
         elif isinstance(node, Tag):
             _enter(node, flow, todo)
@@ -281,11 +292,14 @@ def _enter(tag: Tag, flow: _Flow, todo: list[PageElement | _Close]) -> None:
     if tag.name == "pre":
         flow.add(_pre(tag))
     elif tag.name == "table" and not is_layout(tag):
-        caption = tag.caption.get_text() if tag.caption else ""
+        caption = " ".join(block.text for block in _blocks(tag.caption)) if tag.caption else ""
         flow.add(Block("paragraph", " ".join(caption.split())), blocks.table(_grid(tag)))
+    elif script := script_of(tag, "".join(flow.words[-_WORDS_BEFORE:])):
+        text = _SPACE.sub(" ", tag.get_text())
+        flow.words.append(script(text) if text.strip() else text)
     else:
-        flow.open(tag.name)
-        todo.append(_Close(tag.name))
+        flow.open(tag)
+        todo.append(_Close(tag.name, contact_of(tag) if tag.name == "a" else ""))
         todo.extend(reversed(tag.contents))
 
 
