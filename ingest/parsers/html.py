@@ -21,6 +21,7 @@ from ingest.parsers.characters import decode
 from ingest.parsers.damage import broken
 from ingest.parsers.formats import Extract, Source
 from ingest.parsers.inline import contact_of, script_of
+from ingest.parsers.nesting import bound
 from ingest.parsers.numbering import Numbering, of_list
 from ingest.parsers.titles import one_line
 from ingest.parsers.visibility import take_out_unseen
@@ -87,7 +88,8 @@ def parsed(source: Source, linked: Callable[[str], str | None] = lambda _: None)
     markup = decode(source.data, declared)
     soup = _parsed(markup, source.name)
     removed = take_out_unseen(soup, linked)
-    markup = str(soup) if removed.changed else markup
+    bounded = bound(soup, BREAKING)
+    markup = str(soup) if removed.changed or bounded else markup
     title, author = _title(soup), _author(soup)
     _strip(soup)
     main = _main(soup)
@@ -127,16 +129,19 @@ def _strip(soup: BeautifulSoup) -> None:
     todo: list[Tag] = [soup]
     while todo:
         tag = todo.pop()
-        if _is_page_frame(tag):
-            headings = tag.find_all("h1")
-            for heading in headings:
-                tag.insert_before(heading.extract())
-            todo.extend(headings)
-            tag.extract()
-        elif _is_furniture(tag):
-            tag.extract()
-        else:
-            todo.extend(child for child in tag.children if isinstance(child, Tag))
+        for at in range(len(tag.contents) - 1, -1, -1):  # by place, or a long row of siblings is searched for each of them
+            child = tag.contents[at]
+            if not isinstance(child, Tag):
+                continue
+            if _is_page_frame(child):
+                headings = [heading.extract() for heading in child.find_all("h1")]
+                child.extract(at)
+                tag.insert(at, *headings)
+                todo.extend(headings)
+            elif _is_furniture(child):
+                child.extract(at)
+            else:
+                todo.append(child)
 
 
 def _is_page_frame(tag: Tag) -> bool:
@@ -309,9 +314,8 @@ def _tidy(text: str) -> str:
 
 
 def _pre(tag: Tag) -> Block:
-    for br in tag.find_all("br"):
-        br.replace_with("\n")
-    lines = tag.get_text().split("\n")
+    words = ("\n" if isinstance(node, Tag) and node.name == "br" else node if is_text(node) else "" for node in tag.descendants)
+    lines = "".join(words).split("\n")
     return Block("pre", "\n".join(line.rstrip() for line in lines).strip("\n"))
 
 
