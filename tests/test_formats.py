@@ -253,8 +253,9 @@ def test_mail(tmp_path: Path) -> None:
     found = get(tmp_path, "a.eml", samples.MAIL)
     assert found.text == (
         "From: Ana Lí <ana@example.org>\nTo: bo@example.org, cy@example.org\nDate: Fri, 1 May 2026 09:30:00 +0200\n"
-        "Subject: 实验室 hours\n\nThe café opens at nine.\n\nAttachment: über.pdf (application/pdf, 3 bytes)\n\n"
-        "Attached message:\n\nFrom: dee@example.org\nSubject: Before\n\n<b>No</b> page."
+        "Subject: 实验室 hours\n\nThe café opens at nine.\n\n"
+        "# Attachment: über.pdf (application/pdf, 3 bytes, not read: binary data of no known type)\n\n"
+        "# Attached message: Before\n\nFrom: dee@example.org\nSubject: Before\n\n<b>No</b> page."
     )
     assert (found.title, found.metadata["author"]) == ("实验室 hours", "Ana Lí <ana@example.org>")
     assert get(tmp_path, "message", samples.MAIL).metadata["content_type"] == "message/rfc822"
