@@ -87,6 +87,8 @@ def test_what_can_be_seen_is_read(tmp_path: Path, attributes: str) -> None:
     ("body", "text"),
     [
         ("<details><summary>When?</summary>On Monday.</details>", "When?\n\nOn Monday."),
+        ("<a role=tab aria-controls=t>When?</a><div id=t role=tabpanel hidden>On Monday.</div>", "When?\n\nOn Monday."),
+        ("<p>yes<p id=t hidden>no</p><i aria-controls=t></i>", "yes"),
         ("<div style='visibility:hidden'>no <b style='visibility:visible'>yes</b></div>", "yes"),
         ("<div style='font-size:0'>no<b style='font-size:16px'>yes</b></div>", "yes"),
         ("<div style='color:#fff'>no<a href=x>yes</a> <mark>and</mark></div>", "yes and"),
@@ -149,4 +151,53 @@ def test_style_sheets_without_end_take_no_long_time(tmp_path: Path, rules: str) 
     begun = time.monotonic()
     body = "<p class='a b'><span>words</span></p>" * 5_000
     get(tmp_path, "a.html", f"<html><style>{rules}</style><body>{body}</body></html>")
+    assert time.monotonic() - begun < 40
+
+
+# Markdown
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("One <!-- no\nno --> two\nthree", "One \n two\nthree"),
+        ("One <!-- yes\n\n<b>yes</b>", None),
+        ("`<!-- yes -->` and ``a ` <!-- yes -->``\n\n    <!-- yes -->\n", None),
+        ("```html\n<p hidden>yes</p> ~~yes~~ <!-- yes -->\n```\n", None),
+        ("---\ntitle: a <!-- yes -->\n---\nOne", None),
+        ('[//]: # (no)\n\n[//]: # "no"\n[a]: <> (no)\n\nOne', "\n\n\n\n\nOne"),
+        ('See [the plan].\n\n[The  Plan]: http://x.org "Yes"\n[10:30]: Meeting\n\n[^1]: A note (yes)\n', None),
+        ('<div style="display:none">\n\nno **no**\n\n- no\n\n</div>\n\nfour', "\n\n\n\n\n\n\n\nfour"),
+        ("One <span hidden>no</span> two <font color=white>no</font>", "One  two "),
+        ("<style>.x{display:none}</style>\n<p class=x>no</p>\n<p>yes</p>", "\n\n<p>yes</p>"),
+        ("<details><summary>When?</summary>\n\nyes\n\n</details>\n", None),
+        ("It costs ~~12~~ <s>13</s> <del>14</del>20 euros, ~ 5 ~~ 6", "It costs   20 euros, ~ 5 ~~ 6"),
+        ("~~~\n~~yes~~\n~~~\n\na \\~~b~~", None),
+        ("Vec<S> is List<object>, <name> and <b>bold</b> <img src=a style='width:9px'>", None),
+        ("One <img src=a alt=no hidden>", "One "),
+        ("[go](javascript:evil(1)) ![p](data:image/png;base64,AAAA) [x](&#106;avascript:evil()) yes", "[go]() ![p]() [x]() yes"),
+        ("<javascript:evil()>\n\n[a]: vbscript:evil\n\nyes", "<>\n\n[a]: \n\nyes"),
+        ("<script>\nevil()\n</script>\n<svg onload=evil()>evil</svg><iframe src=evil></iframe>yes", "\n\n\nyes"),
+        ("<img src=x onerror=evil()><a href='javascript:evil()'>yes</a><form action=evil>yes</form>", "yesyes"),
+        ("[call](tel:+4930123) [mail](mailto:a@b.c)", None),
+    ],
+)
+def test_markdown_without_what_its_reader_is_not_shown_keeps_its_lines(tmp_path: Path, text: str, seen: str | None) -> None:
+    found = get(tmp_path, "a.md", f"{text}\n\nend")
+    assert (found.text, found.lines) == (f"{text if seen is None else seen}\n\nend", True)
+
+
+def test_hidden_markdown_is_counted(tmp_path: Path) -> None:
+    found = get(tmp_path, "a.md", "<div style='display:none'>\n\nni ne\n\n</div>\n\n<s>struck</s> four <!-- comment -->")
+    assert found.metadata["hidden_characters"] == "4"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<!-- " * 200_000, "`" * 3 + "a`" * 200_000, "~~a " * 200_000, "<a '" * 200_000, "<div hidden>x" * 20_000, "[a](" * 200_000]
+    + ["".join(f"[a{n}]: # (x)\n" for n in range(50_000)), "<s>" * 20_000 + "x" + "</s>" * 20_000, "<a b='" * 100_000],
+)
+def test_markdown_without_end_is_read_in_time(tmp_path: Path, text: str) -> None:
+    begun = time.monotonic()
+    get(tmp_path, "a.md", f"{text}\n\nend")
     assert time.monotonic() - begun < 40

@@ -110,7 +110,7 @@ def test_no_more_is_read_of_attachments_than_the_limits(
         mail.add_attachment(f"Words {number} are here.".encode(), maintype="text", subtype="plain", filename=f"{number}.txt")
     text = get(tmp_path, mail).text
     assert "Words 1 are here." in text and "Words 2" not in text
-    assert "# Attachment: 3.txt (text/plain, 20 bytes, not read: beyond what is read of one message)" in text
+    assert "# Attachment: 3.txt (text/plain, 17 bytes, not read: beyond what is read of one message)" in text
 
 
 def test_messages_attached_to_each_other_are_read_to_a_depth(tmp_path: Path) -> None:

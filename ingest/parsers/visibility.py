@@ -1,7 +1,7 @@
 """Takes out of a page what nobody sees: text that styles or attributes hide, that has the colour of its ground, or is struck out.
 
-What unfolds without a script (`details`) stays. Style sheets that are linked are not fetched: on a page with any, colours are
-compared only where both are declared in the page itself.
+What unfolds on a click (`details`, tabs, buttons that say what they show) stays. Style sheets that are linked are not
+fetched: on a page with any, colours are compared only where both are declared in the page itself.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ _NEVER_SHOWN = frozenset("head script style template noscript".split())
 _PAGE = frozenset({"html", "body"})
 """Some pages hide these until a script has run."""
 _PICTURES = ("img", "picture", "video", "canvas", "svg", "object", "iframe")
+_MAX_CONTROLLED = 10
 _COLOR_NAME = re.compile(r"#?[A-Za-z0-9]+")
 _BARE_HEX = re.compile(r"[0-9A-Fa-f]{6}")
 _SAME = frozenset({"inherit", "currentcolor", "unset"})
@@ -124,6 +125,7 @@ class _Page:
         self._styled_elsewhere = None in sheets or self._cascade.imports
         self._looks: dict[tuple[object, ...], tuple[_Look, _Look | None]] = {}
         self._pictured: dict[int, bool] = {}
+        self._unfolding = frozenset(_unfolding(soup))
 
     def first_look(self) -> _Look:
         """How text looks on an empty page."""
@@ -133,20 +135,21 @@ class _Page:
         """How text looks in an element; None if nothing in it is seen."""
         declared = self._cascade.declared(tag, "".join(_presented(tag)))
         loose = keyword(declared.get("position", ())) in {"absolute", "fixed"} and self._has_picture(tag.parent)
-        key = (id(above), id(declared), tag.name in _PAGE, tag.name in _STRUCK, loose)
+        unfolds = bool(self._unfolding) and str(tag.get("id")) in self._unfolding
+        key = (id(above), id(declared), tag.name in _PAGE, tag.name in _STRUCK, loose, unfolds)
         if key not in self._looks:  # holds `above`, so that no other look gets its id
-            self._looks[key] = above, self._new_look(tag, declared, above, loose)
+            self._looks[key] = above, self._new_look(tag, declared, above, loose, unfolds)
         if tag.name == "ol" and (numbering := _numbering(declared)) is not None:
             tag["type"] = numbering
         return self._looks[key][1]
 
-    def _new_look(self, tag: Tag, declared: Declarations, above: _Look, loose: bool) -> _Look | None:
-        """The look of an element; `loose` says that it may lie over a picture."""
+    def _new_look(self, tag: Tag, declared: Declarations, above: _Look, loose: bool, unfolds: bool) -> _Look | None:
+        """The look of an element; `loose` says that it may lie over a picture, `unfolds` that a click shows it."""
         variables = {name: value for name, value in declared.items() if name.startswith("--")}
         known = {**above.variables, **variables} if variables else above.variables
         own = resolved(declared, known)
         size = _size(own, above)
-        if tag.name not in _PAGE and shows_nothing(own, size, self._cascade.animated):
+        if tag.name not in _PAGE and not unfolds and shows_nothing(own, size, self._cascade.animated):
             return None
         visibility = keyword(own.get("visibility", ()))
         dark = "dark" in words(own.get("color-scheme", ()))
@@ -171,6 +174,14 @@ class _Page:
         if id(tag) not in self._pictured:
             self._pictured[id(tag)] = tag.find(_PICTURES) is not None
         return self._pictured[id(tag)]
+
+
+def _unfolding(soup: BeautifulSoup) -> Iterator[str]:
+    """The ids of what the tabs and buttons of a page show on a click, as `details` does (WAI-ARIA 1.2, aria-controls)."""
+    for tag in soup.select("[aria-controls]"):
+        is_control = tag.name in {"button", "a"} or tag.get("role") in {"tab", "button"}
+        if is_control and (tag.get_text(strip=True) or tag.find(_PICTURES)):
+            yield from str(tag["aria-controls"]).split()[:_MAX_CONTROLLED]
 
 
 def _size(own: Mapping[str, Value], above: _Look) -> float:
