@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import selectors
+import signal
 import subprocess
 import sys
 import threading
@@ -37,6 +39,8 @@ LETTERS_AHEAD = MAX_TEXT_CHARACTERS
 RENEWED = 500
 """A process that has read so many files is replaced: what parsers leave behind goes with it."""
 
+_NO_MEMORY = re.compile(rb"bad_alloc|memory allocation|out of memory|allocate memory|malloc failed|MemoryError", re.IGNORECASE)
+"""What C++, Rust, OpenBLAS and Python say before they end the process for want of memory."""
 _NONSENSE = "its reader crashed (what it answered makes no sense)"
 
 _Item = TypeVar("_Item")
@@ -144,8 +148,10 @@ class ParsePool:
             process = self._take(fresh=True)
             answer = process.ask(request)
         if answer is None:
+            process.kill()
+            why = process.ended()
             self._end(process)
-            raise BrokenError(f"{request.uri}: {process.ended()}")
+            raise BrokenError(f"{request.uri}: {why}")
         self._give_back(process)
         if isinstance(answer, ReadError):
             raise answer
@@ -225,9 +231,10 @@ class _Process:
             [sys.executable, "-P", "-m", worker.__name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
         )
-        assert self._process.stdout is not None
+        assert self._process.stdout is not None and self._process.stderr is not None
+        os.set_blocking(self._process.stderr.fileno(), False)
         self._answers = selectors.DefaultSelector()
         self._answers.register(self._process.stdout, selectors.EVENT_READ)
         self._rest, self._seen = bytearray(), 0
@@ -256,6 +263,7 @@ class _Process:
 
     def _meant(self, line: bytearray, request: Request) -> Document | ReadError | None:
         """What an answer says. It may come from what a hostile file has taken over: then it is none."""
+        self._last_words()  # of an earlier file: they leave room for those to come
         try:
             document = worker.document_of(json.loads(line))
         except ReadError as said:
@@ -303,13 +311,23 @@ class _Process:
     def close(self) -> None:
         """Close the pipes to it. Not while another thread listens."""
         self._answers.close()
-        for pipe in (self._process.stdin, self._process.stdout):
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe:
                 with contextlib.suppress(OSError):
                     pipe.close()
 
     def ended(self) -> str:
-        """Why there is no answer, and what to do."""
+        """Why there is no answer, and what to do. Asked before `close`."""
         code = self._process.returncode
+        if not self._why and (code == -signal.SIGKILL or _NO_MEMORY.search(self._last_words())):
+            return worker.TOO_LARGE
         why = self._why or f"its reader crashed ({f'signal {-code}' if code and code < 0 else f'exit {code}'})"
         return f"{why}; export it again, or split it"
+
+    def _last_words(self) -> bytes:
+        """What compiled code has written to standard error since the last call, as far as the pipe holds it."""
+        assert self._process.stderr is not None
+        try:
+            return os.read(self._process.stderr.fileno(), 1 << 20)
+        except OSError:  # nothing
+            return b""

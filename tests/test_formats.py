@@ -188,6 +188,15 @@ def test_numbers_with_a_comma_are_one_cell(tmp_path: Path) -> None:
         ("ana@x.org,Ana\nbo@x.org,Bo", "ana@x.org | Ana\nbo@x.org | Bo", True),
         (",share\nPeru,1", "share\nPeru | 1", True),
         ("a,b\n1,2,3", "a | b\na: 1; b: 2; 3", True),
+        ("Ana,Berlin\nBo,Paris\nCy,Berlin", "Ana | Berlin\nBo | Paris\nCy | Berlin", True),
+        ("Ana,K12\nBo,B7\nCy,D130", "Ana | K12\nBo | B7\nCy | D130", True),
+        ("Ana,Room 4\nBo,Room 12\nCy,Room 9", "Ana | Room 4\nBo | Room 12\nCy | Room 9", True),
+        ("name,Col1\nBo,B7\nCy,D130", "name | Col1\nname: Bo; Col1: B7\nname: Cy; Col1: D130", True),
+        (
+            "name,town\nBo,Rome\nname,town\nCy,Oslo",
+            "name | town\nname: Bo; town: Rome\nname: name; town: town\nname: Cy; town: Oslo",
+            True,
+        ),
     ],
 )
 def test_headers_and_odd_records(tmp_path: Path, data: str, text: str, lines: bool) -> None:
@@ -196,9 +205,14 @@ def test_headers_and_odd_records(tmp_path: Path, data: str, text: str, lines: bo
 
 
 def test_a_quote_that_never_closes_costs_nothing(tmp_path: Path) -> None:
-    data = 'a,b\n1,"' + "long " * 50_000 + "\n2,3"
-    found = get(tmp_path, "a.csv", data)
-    assert (found.text, found.lines) == (data, True)
+    found = get(tmp_path, "a.csv", 'a,b\n1,"' + "long " * 50_000 + "\n2,3")
+    assert found.text == 'a | b\na: 1; b: "' + ("long " * 50_000).strip() + "\na: 2; b: 3"
+    assert found.lines
+
+
+def test_a_cell_of_any_length_leaves_the_columns_their_names(tmp_path: Path) -> None:
+    found = get(tmp_path, "a.csv", f"name,note\nAna,{'x' * 150_000}\nBo,short\n")
+    assert found.text.endswith("\nname: Bo; note: short\n") and f"name: Ana; note: {'x' * 150_000}\n" in found.text
 
 
 # ODT and EPUB
@@ -253,8 +267,9 @@ def test_mail(tmp_path: Path) -> None:
     found = get(tmp_path, "a.eml", samples.MAIL)
     assert found.text == (
         "From: Ana Lí <ana@example.org>\nTo: bo@example.org, cy@example.org\nDate: Fri, 1 May 2026 09:30:00 +0200\n"
-        "Subject: 实验室 hours\n\nThe café opens at nine.\n\nAttachment: über.pdf (application/pdf, 3 bytes)\n\n"
-        "Attached message:\n\nFrom: dee@example.org\nSubject: Before\n\n<b>No</b> page."
+        "Subject: 实验室 hours\n\nThe café opens at nine.\n\n"
+        "# Attachment: über.pdf (application/pdf, 3 bytes, not read: binary data of no known type)\n\n"
+        "# Attached message: Before\n\nFrom: dee@example.org\nSubject: Before\n\n<b>No</b> page."
     )
     assert (found.title, found.metadata["author"]) == ("实验室 hours", "Ana Lí <ana@example.org>")
     assert get(tmp_path, "message", samples.MAIL).metadata["content_type"] == "message/rfc822"

@@ -80,6 +80,7 @@ OWNERS = {
     "bs4": ("ingest.parsers",),
     "trafilatura": ("ingest.parsers",),
     "htmldate": ("ingest.parsers",),
+    "tinycss2": ("ingest.parsers",),
     "chardet": ("ingest.parsers",),
     "httpx2": ("ingest.web",),
     "httpcore2": ("ingest.web",),

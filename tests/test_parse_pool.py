@@ -30,6 +30,13 @@ def extract(source):
     if "spin" in text:
         while True:
             pass
+    if "starve" in text:
+        os.write(2, b"terminate called after throwing an instance of 'std::bad_alloc'\\n" * 10_000)
+        os.abort()
+    if "killed" in text:
+        os.kill(os.getpid(), 9)
+    if "chat" in text:
+        os.write(2, b"memory allocation tip: buy more\\n")
     if "eat" in text:
         held = b"x" * (worker_limit() + (1 << 20))
     if "print" in text:
@@ -79,6 +86,18 @@ def test_one_bad_file_fails_alone_and_with_its_reason(evil):
     assert "takes too long" in said["b"] and "crashed (signal 6)" in said["c"]
     assert "needs more than" in said["d"] and "tripped over itself" in said["e"]
     assert all(text.startswith(f"{name}.txt: ") for name, text in said.items())
+
+
+@pytest.mark.parametrize("end", ["starve", "killed"])
+def test_a_reader_that_dies_for_want_of_memory_is_said_to(evil, end):
+    (got,) = read_all(texts(evil, a=end)).values()
+    assert isinstance(got, BrokenError) and str(got) == "a.txt: needs more than 3 GB of memory to read; split it"
+
+
+def test_what_was_said_of_an_earlier_file_does_not_explain_a_crash(evil):
+    with ParsePool(1) as many:
+        got = [found for _, found in many.each(texts(evil, a="chat", b="crash"), lambda path: Request(path, path.name, "all"))]
+    assert got[0].text == "chat" and "its reader crashed (signal 6)" in str(got[1])
 
 
 def test_the_processes_end_with_the_reading(evil):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from ingest.parsers import read
-from ingest.parsers.characters import decode
+from ingest.parsers.characters import clean, decode
 from ragbot.types import Document
 
 CHINESE = "图书馆九点开门\n"
@@ -133,6 +134,32 @@ def test_lines_without_end_in_sight_are_not_read_over_and_over(tmp_path: Path) -
     assert get(tmp_path, "a.csv", "name,size\n" + 'a","b\n' * 20_000).text.endswith('\nname: a"; size: "b\n')
 
 
+FLAG = "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("\x1b[1;31mred\x1b[0m and \x1b[38;5;12mblue\x1b[K", "red and blue"),
+        ("\x1b]8;;http://evil.org\x1b\\the plan\x1b]8;;\x1b\\ and \x1b]0;title\x07words", "the plan and words"),
+        ("\x1b(Bplain\x1b=\x1bM\x1bPq#0\x1b\\\x9b31mx", "plainx"),
+        ("\x1b]8;;never closed\nnext line\x1b", "8;;never closed\nnext line"),
+        ("abc\u202edef\u202c \u2067ghi\u2069", "abcdef ghi"),
+        ("lamps\U000e0041\U000e0042\U000e007f and \U000e0001", "lamps and "),
+        (f"{FLAG} wins", f"{FLAG} wins"),
+        ("می\u200cخواهم \u200fא\u200e क्\u200dष 👩\u200d🍳", "می\u200cخواهم \u200fא\u200e क्\u200dष 👩\u200d🍳"),
+    ],
+)
+def test_what_terminals_and_turned_letters_hide_goes_and_what_scripts_need_stays(tmp_path: Path, text: str, seen: str) -> None:
+    assert get(tmp_path, "a.txt", f"{text}\nend").text == f"{seen}\nend"
+
+
+def test_escapes_without_end_are_read_in_time() -> None:
+    begun = time.monotonic()
+    clean("\x1b]8;;" * 1_000_000 + "\x1b[" + "1;" * 1_000_000 + "\U0001f3f4" * 1_000_000)
+    assert time.monotonic() - begun < 20
+
+
 # Markdown
 
 
@@ -160,7 +187,7 @@ PLAIN = "Content-Type: text/plain; charset=utf-8\n\n"
 HTML = "Content-Type: text/html; charset=utf-8\n\n"
 PDF = "Content-Type: application/pdf\nContent-Disposition: {}; filename=offer.pdf\n\nabc"
 PICTURE = "Content-Type: image/png; name=a.png\nContent-ID: <1>\nContent-Disposition: inline; filename=a.png\n\nabc"
-NAMED = "Attachment: offer.pdf (application/pdf, 3 bytes)"
+NAMED = "# Attachment: offer.pdf (application/pdf, 3 bytes, not read: named .pdf but holds plain text)"
 
 
 @pytest.mark.parametrize("kind", ["markdown", "enriched", "x-anything"])
@@ -169,7 +196,7 @@ def test_mail_in_any_kind_of_text(tmp_path: Path, kind: str) -> None:
     assert body(tmp_path, said) == "The meeting is on Tuesday."
     assert body(tmp_path, mail(PLAIN + "See below.", said)) == "See below.\n\nThe meeting is on Tuesday."
     attached = said.replace("\n\n", "\nContent-Disposition: attachment; filename=a.x\n\n")
-    assert body(tmp_path, attached) == f"Attachment: a.x (text/{kind}, 26 bytes)"
+    assert body(tmp_path, attached) == "# Attachment: a.x\n\nThe meeting is on Tuesday."
 
 
 @pytest.mark.parametrize("disposition", ["attachment", "inline"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
+from functools import partial
 from urllib.parse import unquote
 
 from lxml import etree  # type: ignore[import-untyped]
@@ -33,22 +34,25 @@ def extract(source: Source) -> Extract:
     package = markup.parse(archive.read(place), source.name)
     chapters = list(dict.fromkeys(_chapters(package, posixpath.dirname(place))))  # a spine may name a chapter several times
     _refuse_locked(archive, chapters, source.name)
-    texts, failed, characters = [], [], 0
+    texts, failed, characters, hidden = [], [], 0, 0
     for number, chapter in enumerate(chapters, 1):
         source.alive()
         try:
-            texts.append(html.extract(Source(source.name, _as_html(archive.read(chapter)))).text)
+            page = html.extract(Source(source.name, _as_html(archive.read(chapter))), partial(_sheet, archive, chapter))
         except EmptyError:
             continue
         except ReadError:
             failed.append(number)
         else:
-            characters += len(texts[-1])
+            texts.append(page.text)
+            hidden += page.hidden
+            characters += len(page.text)
             refuse_long(source.name, characters)
     if len(failed) == len(chapters):
         raise BrokenError(f"{source.name}: damaged (none of its {len(chapters)} chapters can be read); export it again")
     title, author = (one_line("; ".join(_metadata(package, name))) for name in ("title", "creator"))
-    return Extract(_GAP.join(filter(None, texts)), title=sensible(title), author=author, pages_failed=tuple(failed))
+    text = _GAP.join(filter(None, texts))
+    return Extract(text, title=sensible(title), author=author, pages_failed=tuple(failed), hidden=hidden)
 
 
 def _package_place(archive: Archive, name: str) -> str:
@@ -70,6 +74,15 @@ def _chapters(package: Element, folder: str) -> Iterator[str]:
 def _inside(folder: str, reference: str) -> str:
     """The archive member that a reference names. A reference out of the archive matches no member."""
     return posixpath.normpath(posixpath.join(folder, unquote(reference.partition("#")[0])))
+
+
+def _sheet(archive: Archive, chapter: str, reference: str) -> str | None:
+    """The style sheet that a chapter links; None if it is not in the archive."""
+    place = _inside(posixpath.dirname(chapter), reference)
+    try:
+        return decode(archive.read(place)) if place in archive.names else None
+    except BrokenError:
+        return None
 
 
 def _as_html(data: bytes) -> bytes:

@@ -1,12 +1,12 @@
 """HTML: what a page says, as Markdown blocks, without its menus, scripts and controls.
 
-Styles are only asked whether they hide something. Element names are those of the WHATWG standard.
+Styles are only asked whether they hide something (visibility.py). Element names are those of the WHATWG standard.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
@@ -21,7 +21,11 @@ from ingest.parsers.characters import decode
 from ingest.parsers.damage import broken
 from ingest.parsers.formats import Extract, Source
 from ingest.parsers.grid import Span
+from ingest.parsers.inline import contact_of, script_of
+from ingest.parsers.nesting import bound
+from ingest.parsers.numbering import Numbering, of_list
 from ingest.parsers.titles import one_line
+from ingest.parsers.visibility import take_out_unseen
 
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 BREAKING = frozenset(
@@ -42,7 +46,6 @@ _MENU_NAME = re.compile(
     r"(?<![a-z])(?:menu|navbar|navigation|navbox|dropdown|sidebar|breadcrumbs?|catlinks|toc)(?![a-z])",
     re.IGNORECASE,
 )
-_HIDDEN = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
 _PERMALINK = re.compile(r"[\s#¶§🔗\u200b]*")
 
 _SPACE = re.compile("[ \t\n\r\f]+")
@@ -53,6 +56,9 @@ _XML_DECLARATION = re.compile(r"\A\s*<\?xml\b.*?\?>", re.DOTALL)
 _MAX_SPAN = 1_000
 _MAX_AREA = 1_000_000
 """How many cells of a table the merged ones may cover; after that no cell is taken for merged."""
+_LISTS = frozenset({"ul", "ol", "menu", "dir"})
+_WORDS_BEFORE = 8
+"""How many pieces of text are looked at to tell what a raised character means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,35 +66,44 @@ class Page:
     """A parsed page. `main` is what is read of it, without menus, scripts and controls."""
 
     markup: str
-    """The whole page as it came, decoded."""
+    """The whole page, decoded, with what can be seen of it."""
     title: str
     author: str
     main: Tag
     marked: bool
     """Whether the page itself says which part is the main one."""
+    hidden: int
+    """How many characters of it nobody sees."""
 
 
-def extract(source: Source) -> Extract:
-    """The content of a page of a book, a mail or a feed: nothing is taken for boilerplate that does not say so of itself."""
-    page = parsed(source)
+def extract(source: Source, linked: Callable[[str], str | None] = lambda _: None) -> Extract:
+    """The content of a page of a book, a mail or a feed: nothing is taken for boilerplate that does not say so of itself.
+
+    `linked` gives the style sheet that the page links by an address; None if it is not to be had.
+    """
+    page = parsed(source, linked)
     return written(page, page.main)
 
 
-def parsed(source: Source) -> Page:
+def parsed(source: Source, linked: Callable[[str], str | None] = lambda _: None) -> Page:
     """The page, without what is never content. Raises BrokenError if no tree can be made of it."""
     declared = EncodingDetector.find_declared_encoding(source.data, is_html=True) or ""
     markup = decode(source.data, declared)
     soup = _parsed(markup, source.name)
+    removed = take_out_unseen(soup, linked)
+    bounded = bound(soup, BREAKING)
+    markup = str(soup) if removed.changed or bounded else markup
     title, author = _title(soup), _author(soup)
     _strip(soup)
     main = _main(soup)
-    return Page(markup, title, author, main or soup.body or soup, main is not None)
+    return Page(markup, title, author, main or soup.body or soup, main is not None, removed.hidden)
 
 
 def written(page: Page, part: Tag) -> Extract:
     """A part of the page as Markdown, with the page's title and author."""
     body = _blocks(part)
-    return Extract(blocks.write(body), title=page.title or blocks.first_heading(body), author=page.author)
+    title = page.title or blocks.first_heading(body)
+    return Extract(blocks.write(body), title=title, author=page.author, hidden=page.hidden)
 
 
 def _parsed(markup: str, name: str) -> BeautifulSoup:
@@ -117,16 +132,19 @@ def _strip(soup: BeautifulSoup) -> None:
     todo: list[Tag] = [soup]
     while todo:
         tag = todo.pop()
-        if _is_page_frame(tag):
-            headings = tag.find_all("h1")
-            for heading in headings:
-                tag.insert_before(heading.extract())
-            todo.extend(headings)
-            tag.extract()
-        elif _is_furniture(tag):
-            tag.extract()
-        else:
-            todo.extend(child for child in tag.children if isinstance(child, Tag))
+        for at in range(len(tag.contents) - 1, -1, -1):  # by place, or a long row of siblings is searched for each of them
+            child = tag.contents[at]
+            if not isinstance(child, Tag):
+                continue
+            if _is_page_frame(child):
+                headings = [heading.extract() for heading in child.find_all("h1")]
+                child.extract(at)
+                tag.insert(at, *headings)
+                todo.extend(headings)
+            elif _is_furniture(child):
+                child.extract(at)
+            else:
+                todo.append(child)
 
 
 def _is_page_frame(tag: Tag) -> bool:
@@ -140,7 +158,7 @@ def _is_furniture(tag: Tag) -> bool:
         return False
     named = tag.name in _FURNITURE or tag.get("role") in _FURNITURE_ROLES
     aside = tag.name == "aside" and tag.find_parent(_SECTIONS) is None and not _is_note(tag)
-    return named or aside or _is_control(tag) or _is_hidden(tag) or _is_link_menu(tag) or _is_permalink(tag)
+    return named or aside or _is_control(tag) or tag.get("aria-hidden") == "true" or _is_link_menu(tag) or _is_permalink(tag)
 
 
 def _is_note(tag: Tag) -> bool:
@@ -154,12 +172,6 @@ def _is_control(tag: Tag) -> bool:
         return False
     words = any(is_text(node) and node.strip() for node in (tag.previous_sibling, tag.next_sibling))
     return not words or tag.find_parent("pre") is not None
-
-
-def _is_hidden(tag: Tag) -> bool:
-    said = tag.has_attr("hidden") or tag.get("aria-hidden") == "true"
-    closed = tag.name == "dialog" and not tag.has_attr("open")
-    return said or closed or bool(_HIDDEN.search(str(tag.get("style") or "")))
 
 
 def _is_link_menu(tag: Tag) -> bool:
@@ -209,29 +221,32 @@ class _Flow:
     done: list[Block] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     heading: int = 0
-    depth: int = 0
     in_item: bool = False
     """An item has begun and nothing of it is written yet."""
+    number: str = ""
+    lists: list[Numbering] = field(default_factory=list)
 
-    def open(self, name: str) -> None:
+    def open(self, tag: Tag) -> None:
+        name = tag.name
         if name == "br":
             self.words.append("\n")
         elif name in BREAKING:
             self.end()
         if name in _HEADINGS:
             self.heading = int(name[1])
-        elif name in {"ul", "ol", "menu", "dir"}:
-            self.depth += 1
+        elif name in _LISTS:
+            self.lists.append(of_list(tag))
         elif name == "li":
             self.in_item = True
+            self.number = self.lists[-1].take(tag) if self.lists else ""
 
     def close(self, name: str) -> None:
         if name in BREAKING:
             self.end()
         if name in _HEADINGS:
             self.heading = 0
-        elif name in {"ul", "ol", "menu", "dir"}:
-            self.depth -= 1
+        elif name in _LISTS:
+            self.lists.pop()
         elif name == "li":
             self.in_item = False
 
@@ -242,7 +257,7 @@ class _Flow:
         if text and self.heading:
             self.done.append(Block("heading", text, self.heading))
         elif text and self.in_item:
-            self.done.append(Block("item", text, max(self.depth, 1)))
+            self.done.append(Block("item", f"{self.number}{text}", max(len(self.lists), 1)))
             self.in_item = False
         elif text:
             self.done.append(Block("paragraph", text))
@@ -255,6 +270,8 @@ class _Flow:
 @dataclass(frozen=True, slots=True)
 class _Close:
     name: str
+    contact: str = ""
+    """A number or address to be written behind the words."""
 
 
 def _blocks(root: Tag) -> list[Block]:
@@ -264,6 +281,7 @@ def _blocks(root: Tag) -> list[Block]:
     while todo:
         node = todo.pop()
         if isinstance(node, _Close):
+            flow.words += [f" ({node.contact})" if flow.words else node.contact] if node.contact else []
             flow.close(node.name)
         elif isinstance(node, Tag):
             _enter(node, flow, todo)
@@ -282,11 +300,14 @@ def _enter(tag: Tag, flow: _Flow, todo: list[PageElement | _Close]) -> None:
     if tag.name == "pre":
         flow.add(_pre(tag))
     elif tag.name == "table" and not is_layout(tag):
-        caption = tag.caption.get_text() if tag.caption else ""
+        caption = " ".join(block.text for block in _blocks(tag.caption)) if tag.caption else ""
         flow.add(Block("paragraph", " ".join(caption.split())), blocks.table(*_grid(tag)))
+    elif script := script_of(tag, "".join(flow.words[-_WORDS_BEFORE:])):
+        text = _SPACE.sub(" ", tag.get_text())
+        flow.words.append(script(text) if text.strip() else text)
     else:
-        flow.open(tag.name)
-        todo.append(_Close(tag.name))
+        flow.open(tag)
+        todo.append(_Close(tag.name, contact_of(tag) if tag.name == "a" else ""))
         todo.extend(reversed(tag.contents))
 
 
@@ -296,9 +317,8 @@ def _tidy(text: str) -> str:
 
 
 def _pre(tag: Tag) -> Block:
-    for br in tag.find_all("br"):
-        br.replace_with("\n")
-    lines = tag.get_text().split("\n")
+    words = ("\n" if isinstance(node, Tag) and node.name == "br" else node if is_text(node) else "" for node in tag.descendants)
+    lines = "".join(words).split("\n")
     return Block("pre", "\n".join(line.rstrip() for line in lines).strip("\n"))
 
 

@@ -1,4 +1,4 @@
-"""Markdown, kept line by line, front matter included. Only the title is extracted."""
+"""Markdown, kept line by line, front matter included, without what is hidden (markdown_hidden.py). The title is extracted."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 
 from ingest.parsers.characters import decode
 from ingest.parsers.formats import Extract, Source
+from ingest.parsers.markdown_hidden import shown
 from ingest.parsers.titles import one_line
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*$", re.DOTALL | re.MULTILINE)
@@ -18,9 +19,9 @@ _ATTRIBUTES = re.compile(r" ?\{[^{}]*\}$")
 
 
 def extract(source: Source) -> Extract:
-    """The decoded text; its line numbers are those of the file."""
-    text = decode(source.data)
-    return Extract(text, title=_title(text), lines=True)
+    """The decoded text without what its reader is not shown; its line numbers are those of the file."""
+    seen = shown(decode(source.data))
+    return Extract(seen.text, title=_title(seen.text), lines=True, hidden=seen.hidden)
 
 
 def _title(text: str) -> str:

@@ -7,18 +7,24 @@ file with a single column it takes a letter or a colon for the delimiter, and it
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 
 from ingest.parsers import rows
 from ingest.parsers.characters import decode
+from ingest.parsers.damage import MAX_TEXT_CHARACTERS
 from ingest.parsers.formats import Extract, Source
 
 _DELIMITERS = "\t;|,"  # on a tie the comma is last: it may be part of a number
 _SAMPLE_LINES = 200
 _MAX_STRAY_QUOTES = 20
 """After this many stray quotes, quotes are plain characters in the rest of the file: each costs a search for its end."""
+_NUMBERS = re.compile(r"(\d+)|(.)", re.DOTALL)
+_MIXED = re.compile("a9|9a|a.9|9.a")
+_MAX_SHAPE = 40
+_ALIKE_SHARE = 0.8
 _END = "\0"
 """A line that no text holds, since `decode` removes NUL."""
 
@@ -26,6 +32,7 @@ _END = "\0"
 def extract(source: Source) -> Extract:
     """The records, one per line. If no record spans lines, the line numbers are those of the file."""
     text = decode(source.data)
+    csv.field_size_limit(MAX_TEXT_CHARACTERS)  # the module's own is 131,072: one longer cell costs all records
     lines = text.split("\n")
     records = _records(lines, _delimiter(lines[:_SAMPLE_LINES]))
     if records is None:  # quotes that never close: the text is kept unchanged
@@ -33,9 +40,35 @@ def extract(source: Source) -> Extract:
     tally = rows.Tally(source.name)
     for record in records:
         tally.add(record)
-    written = list(rows.written(records))
+    written = [_joined(record) for record in records] if _begins_with_data(records) else list(rows.written(records))
     exact = len(records) == len(lines)
     return Extract("\n".join(written if exact else filter(None, written)), lines=exact)
+
+
+def _joined(record: Sequence[str]) -> str:
+    return " | ".join(" ".join(cell.split()) for cell in record).strip(" |")
+
+
+def _begins_with_data(records: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row is a record like those below it, though its cells could be names.
+
+    A name of a column is not among its values, nor made of letters and digits in the way that they all are.
+    """
+    first = records[0] if records else []
+    for at, cell in enumerate(first):
+        below = [record[at] for record in records[1:] if at < len(record) and record[at] and record != first]
+        if cell in below:
+            return True
+        shape = _shape(cell)
+        alike = sum(_shape(other) == shape for other in below[:_SAMPLE_LINES])
+        if _MIXED.search(shape) and len(below) > 1 and alike >= _ALIKE_SHARE * len(below[:_SAMPLE_LINES]):
+            return True
+    return False
+
+
+def _shape(cell: str) -> str:
+    """The cell with an "a" for each letter and a "9" for each number, so that "K12" is like "B7"."""
+    return "".join("9" if digits else "a" if one.isalpha() else one for digits, one in _NUMBERS.findall(cell[:_MAX_SHAPE]))
 
 
 def _records(lines: Sequence[str], delimiter: str) -> list[list[str]] | None:

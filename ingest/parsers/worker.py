@@ -26,6 +26,8 @@ from ragbot.types import Document
 
 MOST_BYTES = 3 << 30
 """How much memory of its own the process may have. Text extraction takes a tenth of it, recognition of pictures a third."""
+TOO_LARGE = f"needs more than {MOST_BYTES >> 30} GB of memory to read; split it"
+"""Why a file is refused that needs more memory than there is."""
 MOST_SECONDS = 3_600
 """How much processor time a file may take."""
 MOST_SILENCE = 150
@@ -83,7 +85,7 @@ def _read(request: Mapping[str, Any], answers: IO[bytes]) -> dict[str, Any]:
     except ReadError as cause:
         return {"error": type(cause).__name__, "message": str(cause)}
     except MemoryError:
-        return {"error": "BrokenError", "message": too_large(uri)}
+        return {"error": "BrokenError", "message": f"{uri}: {TOO_LARGE}"}
     except Exception as damage:  # a parser that trips over a file is no reason to lose the run
         return {
             "error": "BrokenError",
@@ -92,22 +94,22 @@ def _read(request: Mapping[str, Any], answers: IO[bytes]) -> dict[str, Any]:
     return {"document": {**asdict(document), "metadata": dict(document.metadata)}}
 
 
-def too_large(uri: str) -> str:
-    """Why a file is refused that needs more memory than there is."""
-    return f"{uri}: needs more than {MOST_BYTES >> 30} GB of memory to read; split it"
-
-
 def _say(answers: IO[bytes], line: bytes) -> None:
     answers.write(line + b"\n")
     answers.flush()
 
 
 def _own_output() -> IO[bytes]:
-    """Standard output for the answers alone: what a library prints must not be taken for one, nor be seen."""
+    """Standard output for the answers alone: what a library prints must not be taken for one, nor be seen.
+
+    Only what compiled code says as it dies goes to standard error, where the parent process looks for the cause. It never
+    waits for somebody to read it.
+    """
     answers = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
+    os.set_blocking(2, False)
+    sys.stderr = open(os.devnull, "w")
     return answers
 
 

@@ -20,6 +20,8 @@ from ragbot.errors import BrokenError
 _GAP = "\n\n"
 _TAG = re.compile(r"</?(?:p|br|div|span|a|ul|ol|li|b|i|em|strong|img|table|tr|td|h[1-6]|pre|code)\b[^<>]*>", re.IGNORECASE)
 _MAX_PATH_CHARACTERS = 120
+_MANY_ATTRIBUTES = 100
+"""With more, lxml's own list of them takes a time that grows with their square."""
 
 
 def extract(source: Source) -> Extract:
@@ -93,7 +95,8 @@ def _pairs(element: Element, path: str) -> Iterator[str]:
 
 def _attributes(element: Element, path: str) -> Iterator[str]:
     """One line per attribute without a namespace: namespaced ones are mostly hints for programs."""
-    for name, value in element.attrib.items():
+    few = len(element.attrib) <= _MANY_ATTRIBUTES
+    for name, value in element.items() if few else ((one.attrname, one) for one in element.xpath("@*")):
         if not name.startswith("{") and value.strip():
             yield f"{_joined(path, name)}: {' '.join(value.split())}"
 
