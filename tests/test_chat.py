@@ -1,12 +1,15 @@
 """A conversation: grounded or refused, remembered or kept apart, corrected, rated."""
 
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from ragbot import Document
 from ragbot.answer import persona
 from ragbot.errors import InputError, NotFoundError
+from ragbot.store import rows
 from ragbot.store.derived import FORGOTTEN
 
 PLAIN = persona.load("plain", Path())
@@ -131,6 +134,31 @@ def test_the_history_completes_the_next_question(chat_of):
     chat.ask("When does the lab open on Monday?")
     assert chat.ask("And on Sunday?").answer == "The lab opens at 11:00 on Sunday."
     assert "When does the lab open on Monday? And on Sunday?" in chat._generator.shown[-1][-1].content
+
+
+def test_a_clock_that_is_set_back_changes_no_order(chat_of, monkeypatch):
+    chat = chat_of("The lab opens at 9:00 on Monday.", "")
+    chat.memory.remember([LAB, Document("b.md", "The lab opens at 11:00 on Sunday.")])
+    for n in range(4):
+        chat.ask(f"What does locker {n} cost?")
+    long_ago = datetime(2001, 1, 1, tzinfo=UTC)
+    monkeypatch.setattr("ragbot.chat.datetime", SimpleNamespace(now=lambda _: long_ago))
+    monkeypatch.setattr("ragbot.store.rows.now", lambda: rows.micros(long_ago))
+    first = chat.ask("When does the lab open on Monday?")
+    then = chat.ask("And on Sunday?")
+    assert then.answer == "The lab opens at 11:00 on Sunday.", "the history ends with the question before it"
+    chat.rate(first.id, up=True)
+    monkeypatch.setattr("ragbot.store.rows.now", lambda: 0)
+    chat.rate(first.id, up=False)
+    with chat.memory.store.reading() as snapshot:
+        assert [turn.id for turn in snapshot.turns("ana", "ana", 2)] == [first.id, then.id]
+        assert [one.kind for one in snapshot.feedback(first.id)] == ["up", "down"]
+    for attempt in (1, 2):
+        with chat.memory.store.runs(write=True) as runs:
+            runs.add("nightly", attempt)
+        monkeypatch.setattr("ragbot.store.rows.now", lambda: -1_000_000)
+    with chat.memory.store.runs() as runs:
+        assert (runs.last()["nightly"].attempt, [run.attempt for run in runs.recent()]) == (2, [2, 1])
 
 
 # Corrections and ratings

@@ -1,6 +1,8 @@
 """Homes that earlier versions wrote are opened, asked, corrected and forgotten in. Each new data version adds one to `homes/`."""
 
+import sqlite3
 import tarfile
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -70,6 +72,16 @@ def test_its_turns_are_data_now(memory):
     assert (opens.policy, opens.strategy, opens.propensity, opens.versions) == (0, "", 1.0, {})
     assert [(one.kind, one.author) for one in feedback] == [("up", "ana"), ("correction", "")]
     assert [uri for *_, uri in disputed] == [f"correction:{opens.id}"]
+
+
+def test_its_turns_stand_in_the_order_in_which_they_were_added_whatever_the_clock_said(tmp_path):
+    with tarfile.open(HOMES[-1]) as packed:
+        packed.extractall(tmp_path / "home", filter="data")
+    with closing(sqlite3.connect(tmp_path / "home" / "ragbot.db")) as connection:
+        connection.executescript("UPDATE turns SET at = -at")
+        added = [id for (id,) in connection.execute("SELECT id FROM turns ORDER BY rowid")]
+    with Memory.open(tmp_path / "home", create=False) as opened, opened.store.reading() as snapshot:
+        assert [turn.id for turn in snapshot.turns("ana", "ana", 9)] == added
 
 
 def test_what_was_known_of_sources_has_a_table_of_its_own(memory):

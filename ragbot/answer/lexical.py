@@ -13,9 +13,11 @@ from collections.abc import Iterable, Iterator
 from ragbot.text.tokens import CJK, content
 
 _NUMBER = re.compile(r"-?\d+(?:[.,:/]\d+)*(?:\s*[ap]\.?m\b)?|[%£$€¥]", re.IGNORECASE)
-_COUNTED = re.compile(r"(\d+(?:[.,:/]\d+)*)[\s-]*([^\W\d_]+)")
-_VERBATIM = re.compile(r"\S*(?:@|://|www\.)[^\s,;)]*[\w/]")
-"""Addresses: one changed sign, and they lead nowhere or elsewhere."""
+_COUNTED = re.compile(r"(?<!\d)(?<!\d[.,:/])(\d++(?:[.,:/]\d++)*+)[\s-]*+([^\W\d_]+)")
+_BETWEEN_ADDRESSES = re.compile(r"[\s,;)]+")
+_ADDRESS_SIGN = re.compile(r"@|://|www\.")
+"""What an address has before its end: one changed sign, and it leads nowhere or elsewhere."""
+_TO_LAST_LETTER = re.compile(r".*[\w/]")
 _NAME = re.compile(r"(?:(?<=[\w,;:] )|^\W*)[A-Z][\w’'-]+")
 _CASED = re.compile(r"\b(?:May|March|Will|Mark|US|IT)\b")
 """Names that are other words when they are written small."""
@@ -26,6 +28,8 @@ _NEGATION = re.compile(
     r"\b(?:no|not|never|none|nothing|nobody|cannot|without|neither|nor|closed|forbidden|prohibited)\b|n['’]t\b|[不没無无未勿禁]",
     re.IGNORECASE,
 )
+_NEGATED = re.compile(rf".{{0,40}}[^\W{CJK}]*", re.DOTALL)
+"""So far from a negation stands the word that it negates, if there is one."""
 _CONDITION = re.compile(r"\b(?:if|unless|except|until|provided|only)\b([^,;.]*)", re.IGNORECASE)
 _GUARDS = frozenset(
     """before after over under above below from to until only all every each some any most few many more less may might must
@@ -56,7 +60,7 @@ def lexically_entailed(claim: str, evidence: str, context: str = "") -> bool:
     return (
         _in_order(_numbers(claim), _numbers(said))
         and _counted(claim) <= _counted(said)
-        and set(_VERBATIM.findall(claim)) <= set(_VERBATIM.findall(said))
+        and _addresses(claim) <= _addresses(said)
         and set(_CASED.findall(claim)) <= set(_CASED.findall(said))
         and _negated(claim) <= _negated(said)
         and bool(_negated(claim)) == bool(_negated(evidence))
@@ -82,6 +86,11 @@ def _numbers(text: str) -> list[str]:
     return [re.sub(r"[\s.]+(?=[ap]\.?m$)|\.(?=m$)", "", number.lower()) for number in _NUMBER.findall(text)]
 
 
+def _addresses(text: str) -> set[str]:
+    parts = (found[0] for part in _BETWEEN_ADDRESSES.split(text) if (found := _TO_LAST_LETTER.match(part)))
+    return {part for part in parts if (sign := _ADDRESS_SIGN.search(part)) and sign.end() < len(part)}
+
+
 def _counted(text: str) -> set[tuple[str, str]]:
     """Each number with the content word right after it: its unit."""
     return {(number, unit[0]) for number, word in _COUNTED.findall(text) if (unit := content(word))}
@@ -89,7 +98,8 @@ def _counted(text: str) -> set[tuple[str, str]]:
 
 def _negated(text: str) -> set[str]:
     """The word that each negation is followed by."""
-    return {next(iter(content(text[negation.end() :])), "") for negation in _NEGATION.finditer(text)}
+    after = (_NEGATED.match(text, negation.end()) for negation in _NEGATION.finditer(text))
+    return {next(iter(content(words[0] if words else "")), "") for words in after}
 
 
 def _placed(claim: str, said: str) -> Iterator[tuple[set[str], set[str]]]:
