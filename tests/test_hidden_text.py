@@ -115,6 +115,8 @@ def test_colours_are_not_compared_with_those_of_a_style_sheet_elsewhere(tmp_path
     linked = "<link rel=stylesheet href=a.css>"
     assert "ninety" in get(tmp_path, "a.html", page("style='color:#fff'", linked)).text
     assert "ninety" not in get(tmp_path, "b.html", page("style='color:#fff;background:#fff'", linked)).text
+    for head in ("<meta name=color-scheme content='light dark'>", "<style>@import url(a.css);</style>"):
+        assert "ninety" in get(tmp_path, "c.html", page("style='color:#fff'", head)).text
 
 
 def test_the_main_part_of_a_page_is_found_by_what_can_be_seen(tmp_path: Path) -> None:
@@ -199,5 +201,5 @@ def test_hidden_markdown_is_counted(tmp_path: Path) -> None:
 )
 def test_markdown_without_end_is_read_in_time(tmp_path: Path, text: str) -> None:
     begun = time.monotonic()
-    get(tmp_path, "a.md", f"{text}\n\nend")
+    get(tmp_path, "a.md", f"words\n\n{text}\n\nend")
     assert time.monotonic() - begun < 40

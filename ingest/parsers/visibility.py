@@ -122,7 +122,8 @@ class _Page:
     def __init__(self, soup: BeautifulSoup, linked: Callable[[str], str | None]) -> None:
         sheets = list(_sheets(soup, linked))
         self._cascade = Cascade([sheet for sheet in sheets if sheet], PROPERTIES)
-        self._styled_elsewhere = None in sheets or self._cascade.imports
+        dark = any("dark" in str(tag.get("content")).lower() for tag in soup.select("meta[name=color-scheme]"))
+        self._styled_elsewhere = None in sheets or self._cascade.imports or dark
         self._looks: dict[tuple[object, ...], tuple[_Look, _Look | None]] = {}
         self._pictured: dict[int, bool] = {}
         self._unfolding = frozenset(_unfolding(soup))
