@@ -27,7 +27,8 @@ def with_answer_span(question: str, found: Sequence[Evidence], model: Answerabil
     passage = _around(best, sorted((e for e in found if e.hit.chunk.id == best.hit.chunk.id), key=lambda e: e.span.start))
     (said,) = model.read(question, [(_under(best), " ".join(e.text for e in passage))])
     holder = _holder(passage, said.words)
-    if holder is None or holder.score < best.score - HOLDS or holder.coverage < best.coverage - SAME_WORDS:
+    far = holder is not None and holder.score < best.score - (0.0 if best.is_row and holder.is_row else HOLDS)
+    if holder is None or far or holder.coverage < best.coverage - SAME_WORDS:
         rest = [replace(e, span_found=said, holds=True) if e is holder else e for e in rest]
         return [replace(best, span_found=said, holds=holder is best), *rest]
     return [replace(holder, span_found=said, holds=True), *(e for e in found if e is not holder)]

@@ -24,6 +24,10 @@ NEAR_BEST = 0.08
 """Evidence this much below the best does not answer the question."""
 ALSO = 0.2
 """How much fewer words of the question the sentence with the answer's words may hold, to be said too."""
+NAMED_CELL = 0.1
+"""What a cell of a row that the question names as it is adds to the row's score."""
+CELLS_OF_A_PLACE = 2
+"""A row is the one that is asked for if the question names so many of its cells."""
 LEAD = 0.1
 """How much of the match of words hangs on how a sentence begins, or on the first cell of a row."""
 SAME_SCORE, CHANGED_SCORE = 0.15, 0.5
@@ -60,7 +64,8 @@ class Evidence:
     coverage: float
     """The part of the question's content words that the sentence and its passage hold, weighed by rarity."""
     names_code: bool = False
-    """The question names a code, and this sentence is about the very one."""
+    """The question names a code, or cells of a row, and this is about the very one."""
+    is_row: bool = False
     span_found: AnswerSpan | None = None
     """What the answerability model finds in its passage."""
     holds: bool = False
@@ -103,7 +108,7 @@ def select_sentences(question: str, hits: Sequence[Hit], vectors: TurnVectors, n
     if not units:
         return []
     cjk, numbers = has_cjk(question), vectors.calibration
-    sentence_vectors = vectors.passages([with_context(unit.text, unit.context) for unit in units])
+    sentence_vectors = vectors.passages([with_context(unit.meaning, unit.context) for unit in units])
     cosines = numbers.aligned(sentence_vectors @ vectors.query(question), cjk)
     weights = _rarity(question, now or question, hits)
     meaning = numbers.sentence_meaning_cjk if cjk else numbers.sentence_meaning
@@ -111,8 +116,10 @@ def select_sentences(question: str, hits: Sequence[Hit], vectors: TurnVectors, n
     found = []
     for unit, cosine in zip(units, cosines, strict=True):
         coverage = _unit_coverage(weights, unit)
-        score = float(cosine) * meaning + coverage * words
-        found.append(replace(_evidence(unit, score, float(cosine), coverage), names_code=bool(named)))
+        cells = unit.named_cells(question)
+        score = float(cosine) * meaning + coverage * words + NAMED_CELL * cells
+        one = _evidence(unit, score, float(cosine), coverage)
+        found.append(replace(one, names_code=bool(named) or cells >= CELLS_OF_A_PLACE, is_row=unit.is_row))
     same_matter = numbers.same_matter_cjk if cjk else numbers.same_matter
     found = [one for at, one in enumerate(found) if not _superseded(at, found, sentence_vectors, same_matter)]
     return sorted(found, key=lambda one: -one.score)
@@ -122,7 +129,7 @@ def _unit_coverage(weights: dict[str, float], unit: Unit) -> float:
     """How much of the question's words a sentence and its passage hold; the sentence counts twice."""
     chunk = unit.hit.chunk
     lead = _coverage(weights, _lead(unit.text))
-    near = _coverage(weights, f"{unit.context} {unit.text}")
+    near = _coverage(weights, f"{unit.context} {unit.meaning}")
     near += LEAD * (lead - near)
     around = _coverage(weights, f"{chunk.title} {chunk.heading} {chunk.text}")
     return (2 * near + around) / 3
@@ -149,6 +156,8 @@ def answer_span_sentence(found: Sequence[Evidence], given: Collection[Citation])
     holder = next((e for e in found if e.answer and e.coverage >= found[0].coverage - ALSO), None)
     if (
         holder is None
+        or holder.is_row
+        and found[0].is_row  # the rows beside the one that is asked for are about something else
         or holder.citation in given
         or any(set(content(holder.answer)) <= set(content(citation.quote)) for citation in given)
     ):

@@ -26,6 +26,9 @@ MARKUP = re.compile(
 """Signs of Markdown that are no part of a sentence."""
 
 
+_WORDS = re.compile(r"[^\W_]+")
+
+
 class Unit(NamedTuple):
     """A sentence of a hit."""
 
@@ -35,6 +38,28 @@ class Unit(NamedTuple):
     """The headings above it."""
     text: str
     """Its words as they may be said."""
+    columns: tuple[str, ...] = ()
+    """Of a row, the names of its columns, where it does not name them itself."""
+
+    @property
+    def is_row(self) -> bool:
+        """Whether it is a row of a table."""
+        return _ROW.search(self.text) is not None
+
+    @property
+    def meaning(self) -> str:
+        """What it says, for its vector and its words: a row with the names of its columns."""
+        cells = _cells(self.text)
+        if len(cells) != len(self.columns):
+            return self.text
+        return "; ".join(f"{name}: {cell}" for name, cell in zip(self.columns, cells, strict=True) if cell)
+
+    def named_cells(self, question: str) -> int:
+        """How many of a row's cells, as they are, the question names: "Elm Island" and "child", no numbers."""
+        if not self.is_row:
+            return 0
+        asked = f" {' '.join(_WORDS.findall(question.lower()))} "
+        return sum(_is_named(part, asked) for cell in _cells(self.text) for part in cell.split(" – "))
 
     def is_about(self, asked: Sequence[Asked]) -> bool:
         """Whether it speaks of every code that is asked for: of that one, and not of one that is written almost like it."""
@@ -42,7 +67,7 @@ class Unit(NamedTuple):
 
     def affirms(self, negated: bool | None) -> bool:
         """Whether it says what is so, or, where that is asked, what is not; a row of a table may do either."""
-        own = None if negated is None or _ROW.search(self.text) else is_negated(self.text)
+        own = None if negated is None or self.is_row else is_negated(self.text)
         return own is None or own == negated
 
     def _names(self, asked: Asked) -> bool:
@@ -52,7 +77,7 @@ class Unit(NamedTuple):
         if any(asked.rivals(code) for code in own):
             return False
         passage = self.hit.chunk.text
-        before = passage[: self.span.start] if not _ROW.search(self.text) else ""
+        before = passage[: self.span.start] if not self.is_row else ""
         for above in (before.rpartition("\n\n")[2], *reversed(self.context.split(" > "))):
             for code in reversed(codes_in(above)):
                 if asked.is_named(code):
@@ -60,7 +85,7 @@ class Unit(NamedTuple):
                 if asked.rivals(code):
                     return False
         named = [code for code in codes_in(passage) if asked.is_named(code) or asked.rivals(code)]
-        return not _ROW.search(self.text) and bool(named) and all(map(asked.is_named, named))
+        return not self.is_row and bool(named) and all(map(asked.is_named, named))
 
 
 def context_of(chunk: Chunk) -> str:
@@ -98,8 +123,39 @@ def units_of(hit: Hit) -> list[Unit]:
             continue
         said = harmless(text[span.start : span.end])
         if not _is_stub(said) and not _HEADS.match(text, span.end):
-            units.append(Unit(hit, span, context, said))
+            units.append(Unit(hit, span, context, said, _columns_above(text, span, context)))
     return units
+
+
+def _cells(row: str) -> list[str]:
+    """The cells of a row, without the names of their columns."""
+    if " | " in row:
+        return [cell.strip() for cell in row.strip("| ").split(" | ")]
+    return [part.partition(": ")[2].strip() or part.strip() for part in row.split("; ")]
+
+
+def _is_named(cell: str, asked: str) -> bool:
+    words = _WORDS.findall(cell.lower())
+    if not words or any(char.isdigit() for char in cell):
+        return False
+    together = " ".join(words)
+    return together.replace(" ", "") in asked.replace(" ", "") if has_cjk(cell) else f" {together} " in asked
+
+
+def _columns_above(text: str, span: Span, context: str) -> tuple[str, ...]:
+    """The cells of the first row of the table that a row with bars stands in, if they are names and not values."""
+    if " | " not in text[span.start : span.end]:
+        return ()
+    lines = text[: span.start].rstrip("\n").split("\n")
+    above = []
+    for line in reversed(lines):
+        if " | " not in line and not line.strip().startswith("|"):
+            break
+        above.append(line)
+    first = above[-1] if above else context.rpartition(" > ")[2]
+    if " | " not in first or any(char.isdigit() for char in first):
+        return ()
+    return tuple(_cells(MARKUP.sub("", first)))
 
 
 def _is_stub(words: str) -> bool:
