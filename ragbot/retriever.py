@@ -69,7 +69,7 @@ class Retriever:
             def look(snapshot: Snapshot, view: View, asked: Query = asked) -> list[Hit]:
                 search = Search(view, asked, selection.filter(snapshot.documents_like), part)
                 hits = search.hits(most, lambda ids: snapshot.chunks(ids, selection.scopes, selection.as_of))
-                return _with_disputes(hits, snapshot, selection)
+                return _with_names(_with_disputes(hits, snapshot, selection), snapshot)
 
             try:
                 found = self._seen(space, look)
@@ -142,3 +142,9 @@ def _with_disputes(hits: Sequence[Hit], snapshot: Snapshot, selection: Selection
     for chunk_id, start, end, uri in snapshot.disputed([hit.chunk.id for hit in hits], selection.scopes):
         found.setdefault(chunk_id, []).append(Dispute(start, end, uri))
     return [replace(hit, disputes=tuple(found[hit.chunk.id])) if hit.chunk.id in found else hit for hit in hits]
+
+
+def _with_names(hits: Sequence[Hit], snapshot: Snapshot) -> list[Hit]:
+    """The hits with the names of their sources."""
+    names = snapshot.names_of_sources([hit.chunk.id for hit in hits])
+    return [replace(hit, name=names[hit.chunk.id]) if hit.chunk.id in names else hit for hit in hits]

@@ -162,6 +162,8 @@ class Hit:
     also: tuple[Chunk, ...] = ()
     """Other chunks that say the same in the same words, best first: copies, and what every page repeats."""
     disputes: tuple[Dispute, ...] = ()
+    name: str = ""
+    """The name by which people know its source, such as its path in the folder that was ingested; "" where that is its uri."""
     explain: Callable[[Hit], str] = field(default=lambda hit: "", repr=False, compare=False)
     """Makes the prose of `why`."""
 

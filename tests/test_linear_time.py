@@ -9,15 +9,39 @@ import pytest
 from ragbot.answer import units
 from ragbot.answer.intent import understand
 from ragbot.answer.lexical import lexically_entailed
-from ragbot.safety import injection
+from ragbot.safety import gate, injection, markup
 from ragbot.search import fold
-from ragbot.text import chunks, messages, sentences, tokens
+from ragbot.text import characters, chunks, codes, messages, polarity, sentences, tokens
 from ragbot.types import Chunk, Hit
 
 LENGTH = 5_000
 """Longer than what is kept whole."""
 RUNS = ("@", "a", ".", " ", "-", "1", "(", "[", "#", "|", "：")
-MORE_RUNS = ("/", "<", '"', "*", "`", "!", "\n", "不", "。", "no ", "1,", "a@", "a: ", "[a](", "x\n", "|a|\n")
+MORE_RUNS = (
+    "/",
+    "<",
+    '"',
+    "*",
+    "`",
+    "!",
+    "\n",
+    "不",
+    "。",
+    "no ",
+    "1,",
+    "a@",
+    "a: ",
+    "[a](",
+    "x\n",
+    "|a|\n",
+    "<script>",
+    "![a](",
+    "\x1b[",
+    "a-1 ",
+    "AI: ",
+    "ignore ",
+    "if ",
+)
 SLACK_S = 0.02
 """Below that a measurement is noise."""
 GIVEN_UP_S = 20
@@ -44,11 +68,19 @@ RULES = {
     "understand": lambda text: understand(text, ()),
     "lexically_entailed": lambda text: lexically_entailed(text, text),
     "wording": fold.wording,
-}
-GATES = {
     "is_instruction": injection.is_instruction,
-    "sanitize": injection.sanitize,
+    "is_put_in_mouth": injection.is_put_in_mouth,
+    "strip_active": markup.strip_active,
+    "harmless": gate.harmless,
+    "harmless_name": gate.harmless_name,
     "units_of": lambda text: units.units_of(hit_of(text)),
+    "without_unseen": characters.without_unseen,
+    "undisguised": characters.undisguised,
+    "codes_in": codes.codes_in.__wrapped__,
+    "asked_codes": lambda text: codes.asked_codes(text, [text]),
+    "query_forms": codes.query_forms,
+    "is_negated": polarity.is_negated,
+    "asks_negated": polarity.asks_negated,
 }
 
 
@@ -84,11 +116,6 @@ def test_a_rule_takes_time_in_proportion_to_the_text(name):
     rule = RULES[name]
     rule("Warm up. " * 500)
     assert [run for run in RUNS + MORE_RUNS if grows_faster(rule, run)] == []
-
-
-@pytest.mark.parametrize("name", GATES)
-def test_a_gate_takes_time_in_proportion_to_the_text(name):
-    assert [run for run in RUNS if grows_faster(GATES[name], run)] == []
 
 
 @pytest.mark.parametrize(

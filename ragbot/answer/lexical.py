@@ -7,9 +7,10 @@ cannot see is what the words mean together: that needs a model trained for it.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
+from ragbot.text.codes import codes_in
 from ragbot.text.tokens import CJK, content
 
 _NUMBER = re.compile(r"-?\d+(?:[.,:/]\d+)*(?:\s*[ap]\.?m\b)?|[%£$€¥]", re.IGNORECASE)
@@ -46,6 +47,10 @@ _BOUND = re.compile(
     re.IGNORECASE,
 )
 """Words that bound what is said in a place of their own: neither may be left out."""
+_LIST_PARTS = re.compile(r"[^;:.!?。！？；：]+")
+_BETWEEN_ITEMS = re.compile(r",\s*(?:and\s|or\s)?\s*|\s+(?:and|or)\s+|、|，|以及|[和或]")
+MIN_LIST_ITEMS, MAX_ITEM_WORDS = 3, 5
+"""What counts as a list."""
 _LIMITS = frozenset("only if unless except until may might must should some few most".split())
 """Small words that bound the evidence: a claim may not leave one out."""
 
@@ -69,6 +74,9 @@ def lexically_entailed(claim: str, evidence: str, context: str = "") -> bool:
         and {found.lower() for found in _BOUND.findall(evidence)} <= {found.lower() for found in _BOUND.findall(claim)}
         and set(_CJK_LIMIT.findall(evidence)) <= set(_CJK_LIMIT.findall(claim))
         and _conditions(evidence) <= set(content(claim))
+        and _whole_lists(claim, evidence)
+        and codes(claim) <= codes(said)
+        and not Counter(_latin_words(claim)) - Counter(_latin_words(said))  # nothing twice that is said once
         and _in_order([word for name in _NAME.findall(claim) for word in content(name)], content(said))
         and all(before & elsewhere or not elsewhere for before, elsewhere in _placed(claim, said))
         and _latin(claim) <= _latin(said)
@@ -127,10 +135,34 @@ def _conditions(text: str) -> set[str]:
     return {word for clause in _CONDITION.findall(text) for word in content(clause)}
 
 
+def _whole_lists(claim: str, evidence: str) -> bool:
+    """Whether each list of the evidence, of three items or more, stands in the claim whole or not at all."""
+    there, evidence = set(content(claim)), " ".join(evidence.split())
+    for part in _LIST_PARTS.finditer(evidence):
+        items = [set(content(item)) for item in _BETWEEN_ITEMS.split(part[0])]
+        announced = evidence[max(0, part.start() - 1) : part.start()] in (":", "：")
+        items = [item for item in (items if announced else items[1:]) if item]  # else the first one has a beginning that is none
+        if len(items) < MIN_LIST_ITEMS - 1 or any(len(item) > MAX_ITEM_WORDS for item in items[:-1]):
+            continue
+        named = [item <= there for item in items]
+        if any(named) and not all(named):
+            return False
+    return True
+
+
+def codes(text: str) -> set[tuple[str, ...]]:
+    """The codes of a text, as long as they are written: "Part no. 88" is not said by "Part no. 88-12"."""
+    return {code.parts for code in codes_in(text)}
+
+
 def _words(text: str) -> set[str]:
     return {word.lower().replace("’", "'") for word in _WORD.findall(text)}
 
 
 def _latin(text: str) -> set[str]:
     """The content words of alphabets; what is written without spaces is compared by character."""
-    return {word for word in content(text) if not _CJK_CHAR.match(word)}
+    return set(_latin_words(text))
+
+
+def _latin_words(text: str) -> list[str]:
+    return [word for word in content(text) if not _CJK_CHAR.match(word)]

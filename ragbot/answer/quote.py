@@ -91,7 +91,7 @@ class Evidence:
             line=chunk.line and chunk.line + chunk.text.count("\n", 0, self.span.start),
             heading=self.context.rpartition(" > ")[2],
             said_at=None if chunk.kind == "file" else chunk.valid_from,
-            shown=name if (name := harmless_name(chunk.uri)) != chunk.uri else "",
+            shown=name if (name := harmless_name(self.hit.name or chunk.uri)) != chunk.uri else "",
         )
 
 
@@ -167,7 +167,7 @@ def answer_span_sentence(found: Sequence[Evidence], given: Collection[Citation])
 
 def describe_place(found: Evidence) -> str:
     """Where it stands, in words."""
-    heading, name = found.citation.heading, harmless_name(found.hit.chunk.uri)
+    heading, name = found.citation.heading, found.citation.shown or found.citation.uri
     return f"{name} (“{heading}”)" if heading and heading != found.hit.chunk.title else name
 
 

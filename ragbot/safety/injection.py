@@ -105,7 +105,7 @@ _ENGLISH = (
     r" (?:you )?(?:summari[sz]es?|summari[sz]ing|quotes?|processe?s?|answers? (?:about|from)) (?:this|the) (?:page|text"
     r"|document|file|mail)\b",
     r"\bwhen (?:you are |you're )?asked about\b[^.!?]{0,40}\b(?:say|state|answer|reply|respond|claim) (?:that|with)\b",
-    r"!\[[^\]]*\]\([^)]*\?[^)]*\)|//\S*[?&][\w-]*=(?:\{|%7b|\[|<|\$)",
+    r"!\[[^\]]{0,200}\]\([^)]{0,300}\?[^)]{0,300}\)|(?<!/)//\S{0,300}[?&][\w-]{0,60}=(?:\{|%7b|\[|<|\$)",
     r"\bdecode\b[^.!?]{0,40}\bbase ?64\b|\b(?:base ?64|rot ?13)\b[^.!?]{0,60}\b(?:obey|carry out|execute|follow|do what)\b",
     r"\brepeat after me\b|^\W{0,20}end of (?:document|context)\b",
 )

@@ -180,6 +180,13 @@ class Snapshot(TurnReads, SourceReads):
             found.update(self._connection.execute(select(s.documents.c.id).where(or_(exact, *wild))).scalars())
         return found
 
+    def names_of_sources(self, chunk_ids: Sequence[int]) -> dict[int, str]:
+        """The names by which people know the sources of chunks (`name` of the metadata), where they have one."""
+        wanted = select(s.chunks.c.id, s.documents.c.metadata).join(s.documents, s.documents.c.id == s.chunks.c.document_id)
+        found = self._connection.execute(wanted.where(s.chunks.c.id.in_(chunk_ids))).all()
+        names = {chunk_id: json.loads(metadata).get("name", "") for chunk_id, metadata in found if '"name"' in metadata}
+        return {chunk_id: name for chunk_id, name in names.items() if name}
+
     def vector_ids(self, space: Space, above: int = 0) -> NDArray[np.int64]:
         """Ids, ascending, of the chunks above `above` that have a vector in a space."""
         found = self._connection.execute(q.VECTOR_IDS, {"of": space.id, "above": above}).scalars().all()

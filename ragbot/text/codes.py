@@ -58,6 +58,10 @@ _NO_LABELS = STOP_WORDS | frozenset(
 """Words before a number that make no name of it: "costs 12", "on 24", "May 3"."""
 
 
+MAX_ASKED = 20
+"""So many codes of a question are looked for."""
+
+
 class Code(NamedTuple):
     """A code in a text."""
 
@@ -155,13 +159,13 @@ def _shape(code: Code) -> str:
 def asked_codes(question: str, texts: Sequence[str]) -> list[Asked]:
     """The codes that a question names. A bare number is one where `texts` have a number after the same word."""
     plain = question if question.isascii() else _normalized(question)
-    there = [code for text in texts for code in codes_in(text)]
+    there = list({(code.parts, code.label, code.written): code for text in texts for code in codes_in(text)}.values())
     labels = {code.label for code in there if code.label} | {code.parts[0] for code in there if code.mixed}
     labels = {label for label in labels if not label.isdigit()} - _NO_LABELS
     cells = {code.parts for code in there if not code.label and not code.mixed}
     prefixes = {code.parts[0] for code in there if code.mixed}
     found = []
-    for code in codes_in(question):
+    for code in codes_in(question)[:MAX_ASKED]:
         if not code.mixed and code.label in prefixes:  # PPS 908, where others are written PPS-9087
             code = code._replace(parts=(code.label, *code.parts), label="")
         if _QUANTITY.fullmatch(code.written) or _DATE.fullmatch(code.written) or not _names(code, plain, labels, cells):
@@ -193,7 +197,7 @@ def _named_by_capital(code: Code, question: str) -> bool:
 def query_forms(question: str) -> list[str]:
     """The codes of a question, written together and apart: a text may write them either way."""
     forms = []
-    for code in codes_in(question):
+    for code in codes_in(question)[:MAX_ASKED]:
         parts = code.parts if code.mixed else (code.label, *code.parts)
         if len(parts) > 1 and any(part.isalpha() for part in parts) and all(part.isascii() for part in parts):
             if code.mixed or len(code.label) <= 4 and code.label not in _NO_LABELS:
