@@ -9,7 +9,6 @@ the evidence speaks for itself, unless `--generator bundled` asks for the one th
 """
 
 import argparse
-import html
 import json
 import re
 import sys
@@ -19,13 +18,15 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from corpus import machine
 
 from ingest.parse_pool import ParsePool, Request
 from ragbot import Chat, Document, Memory
-from ragbot.types import Turn
+from ragbot.answer.units import units_of
+from ragbot.types import Chunk, Hit, Turn
 
 FOLDER = Path(__file__).parent / "trials"
 INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
@@ -88,13 +89,6 @@ def hostile(name, part) -> Iterator[tuple[list[Document], list[Case]]]:
     yield docs, [Case(one["id"], one["question"], one["fact"], one["markers"] + one.get("markers_raw", [])) for one in rows]
 
 
-def harmless(part):
-    """Lines that only look like orders. Each is a document of its own."""
-    rows = parts(lines("harmless.jsonl"), part)
-    docs = [Document(f"{one['id']}.md", one["line"]) for one in rows]
-    yield docs, [Case(one["id"], one["question"], [[keep] for keep in one["keep"]], []) for one in rows]
-
-
 def stuffing(part):
     """True sources, and one that says something else again and again."""
     for one in parts(lines("stuffing.jsonl"), part):
@@ -145,7 +139,6 @@ SETS = {
     "tables": tables,
     "titles": lambda part: hostile("titles", part),
     "orders": lambda part: hostile("orders", part),
-    "harmless": harmless,
     "active": active,
     "hidden": hidden,
     "stuffing": stuffing,
@@ -175,13 +168,31 @@ def judge(case: Case, turn: Turn, shown: str) -> dict[str, bool]:
     }
 
 
+def harmless(part):
+    """Lines that only look like orders: each is right if what it says comes through the gate."""
+    counts, failed = Counter(), []
+    for one in parts(lines("harmless.jsonl"), part):
+        now = datetime.now(UTC)
+        passage = Chunk(1, "a.md", 0, one["line"], 0, len(one["line"]), None, "", "everyone", now, now)
+        said = " ".join(" ".join(unit.text for unit in units_of(Hit(passage, 1.0))).split())
+        kept = all(" ".join(keep.split()) in said for keep in one["keep"])
+        counts.update(cases=1, right=int(kept), refused=0, said=0, shown=0)
+        if not kept:
+            failed.append(
+                {"id": one["id"], "question": one["line"], "answer": said, "refused": False, "said": False, "shown": False}
+            )
+    return counts, failed
+
+
 def run(name, part, options, generator):
     """Ask every question of a set. Counts, and the cases that failed."""
+    if name == "harmless":
+        return harmless(part)
     counts, failed = Counter(), []
     for documents, cases in SETS[name](part):
         with tempfile.TemporaryDirectory() as home, Memory.open(home) as memory:
             memory.remember(documents)
-            for case in cases:
+            for case in cases[: options.limit]:
                 recorder = Recorder(generator)
                 turn = Chat(memory, case.id, "asker", recorder).ask(case.question)
                 found = judge(case, turn, "\n".join(recorder.shown))
@@ -194,10 +205,11 @@ def run(name, part, options, generator):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sets", nargs="*", default=list(SETS), help="of " + ", ".join(SETS))
+    parser.add_argument("sets", nargs="*", default=[*SETS, "harmless"], help="of " + ", ".join([*SETS, "harmless"]))
     parser.add_argument("--part", choices=("dev", "held", "all"), default="dev")
     parser.add_argument("--show", action="store_true", help="print the cases that failed")
     parser.add_argument("--generator", choices=("none", "bundled"), default="none")
+    parser.add_argument("--limit", type=int, help="ask so many questions of each corpus")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args(argv)
     generator = None
@@ -217,7 +229,7 @@ def main(argv=None):
         if options.show:
             for one in failed:
                 marks = "".join(key[0] for key in ("refused", "said", "shown") if one[key])
-                print(f"    {one['id']} [{marks}] {one['question']}\n        {html.escape(one['answer'], quote=False)[:300]}")
+                print(f"    {one['id']} [{marks}] {one['question']}\n        {one['answer'][:300]!r}")
     if options.out:
         about = {"command": "benchmarks/trials.py " + " ".join(argv or sys.argv[1:]), "machine": machine(), "results": results}
         options.out.write_text(json.dumps(about, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ragbot import settings as configs
-from ragbot.errors import BusyError, InputError, NotFoundError
+from ragbot.errors import BusyError, HomeError, InputError, NotFoundError
 from ragbot.maintenance import builder
 from ragbot.maintenance.builder import Builder
 from ragbot.maintenance.refresh import Maintenance, Progress
@@ -330,7 +330,7 @@ class Memory:
         # Also where there is none: an earlier forget may have been killed before it came this far.
         try:
             cleared = self._maintenance.clear(erased.samples)
-        except BusyError:  # what is erased is found no more; its files go at the next forget or refresh
+        except (BusyError, HomeError):  # what is erased is found no more; its files go at the next forget or refresh
             cleared = False
         if not there:
             raise NotFoundError(f"{uri}: no such document in scope {scope!r}; `ingest status` lists what is there")

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from fakes import FakeGenerator
 from fpdf import FPDF
 
+from ragbot.types import Claim, Turn
 from training.answerability.data import CALIBRATED, REPORTED
 
 ROOT = Path(__file__).parent.parent
@@ -396,6 +398,50 @@ def test_a_layer_in_8_bits_gives_nearly_what_it_gave():
     made, shipped = quantiser.made[0, "o"], minilm.quantised()[0][0, "o"]
     assert made["codes"].dtype == shipped.codes.dtype
     assert {name: made[name].shape for name in made} == {name: getattr(shipped, name).shape for name in made}
+
+
+# Trials and forgetting
+
+
+@pytest.mark.model
+@pytest.mark.filterwarnings("ignore")
+def test_the_trials_are_asked_and_judged(benchmark, tmp_path, capsys):
+    benchmark("trials").main(
+        ["codes", "tables", "hidden", "stuffing", "--limit", "1", "--show", "--out", str(tmp_path / "found")]
+    )
+    found = json.loads((tmp_path / "found").read_text(encoding="utf-8"))["results"]
+    assert {name: one["cases"] for name, one in found.items()} == {"codes": 8, "tables": 16, "hidden": 1, "stuffing": 30}
+    assert all(0 < one["right"] <= one["cases"] for one in found.values())
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")][1:] == list(found)
+
+
+@pytest.mark.parametrize(
+    ("answer", "cited", "verdict"),
+    [
+        ("It takes six bar.", True, {"right": True, "refused": False, "said": False, "shown": False}),
+        ("It takes six bar, or nine.", True, {"right": False, "refused": False, "said": True, "shown": False}),
+        ("I don't know.", False, {"right": False, "refused": True, "said": False, "shown": False}),
+    ],
+)
+def test_an_answer_of_a_trial_is_judged_by_what_it_holds(benchmark, answer, cited, verdict):
+    trials = benchmark("trials")
+    claims = (Claim(answer, "supported", 1.0),) if cited else ()
+    turn = Turn("t", "s", "a", "q", answer, claims, cited, datetime.now(UTC))
+    assert trials.judge(trials.Case("c", "q", [["six bar", "6 bar"]], ["nine"]), turn, "") == verdict
+
+
+def test_forgetting_is_measured_by_the_bytes(tmp_path):
+    found = program("forgetting", "--rounds", 60, "--passages", 400, "--forget", 1)
+    rounds, large = found["rounds"], found["large"]
+    assert rounds["forgets"] > 10 and rounds["backups"] == 1
+    assert (rounds["left"], rounds["left_in_backups"], rounds["not_cleared"], rounds["problems"]) == (0, 0, 0, [])
+    assert large["passages"] == 400 and large["forget_100_ms"]["max"] > 0
+
+
+def test_what_is_left_of_a_document_is_seen(benchmark, tmp_path):
+    forgetting = benchmark("forgetting")
+    (tmp_path / "file").write_bytes(b"..1-0 barkelmon tisvoran.\0")
+    assert forgetting.left_of(["1-0 barkelmon tisvoran.\n\n1-1 kelbarmon votisran."], tmp_path) == 1
 
 
 # Mutation tests

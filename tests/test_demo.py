@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+import ragbot.runtime
 from ingest import pipeline
 from ragbot import Chat, Memory
 from ragbot.answer import persona
@@ -20,6 +21,7 @@ DEMO = Path(__file__).parent.parent / "docs" / "demo"
 @pytest.fixture(scope="session")
 def ingested(bundled_models, shared_folder):
     """The handbook and the memory that has read it, made once in a run."""
+    ragbot.runtime.shared_runtime.cache_clear()  # it is made before the fixtures of a single test, which do so too
     room = shared_folder / "demo"
     with FileLock(shared_folder / "demo.lock"), pytest.MonkeyPatch.context() as patched:
         if not room.exists():

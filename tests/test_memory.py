@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ragbot import Document
-from ragbot.errors import InputError, ModelError, NotFoundError
+from ragbot.errors import HomeError, InputError, ModelError, NotFoundError
 from ragbot.index import compaction, merge_plan, segment_files
 from ragbot.store import Transaction
 from ragbot.types import Citation, Forgotten
@@ -604,7 +604,7 @@ def test_a_full_disk_while_sealing_does_not_undo_what_is_remembered(memory, monk
     monkeypatch.setattr(compaction, "SEAL_AT", 1)
     monkeypatch.setattr(segment_files, "write", full)
     assert memory.remember(Document("lab.md", LAB)).added == 3
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(HomeError, match="No space left on device.*make room"):
         memory.compact()
     assert texts(memory, "lab opens")
     assert memory.check().problems == ()

@@ -119,7 +119,7 @@ class Answerer:
             unclear = not ask.history and ask.context_dependent
             yield Refusal(words.unclear, sure) if unclear else _refusal(ask, found, words, sure)
             return
-        found, loud = others_first(wanted, found, self._context.vectors)
+        found, loud = others_first(wanted, found)
         given = set[Citation]()
         for claim in self._claims(wanted, found, sure, words):
             given |= set(claim.citations)

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from ragbot.answer.context import TurnVectors
-from ragbot.answer.quote import Evidence, with_context
+from ragbot.answer.quote import Evidence
 from ragbot.text.tokens import content
 
 MANY = 3
 """So many sentences that say the same make a document one that repeats itself."""
-ALIKE = 0.8
-"""The least cosine of sentences that say the same in other words, where they share the words that answer."""
-COVERED = 0.5
-"""How much of what the best sentence holds of a question another has to hold, to count as an answer to it."""
+COVERED = 0.8
+"""How much of what the best sentence holds of a question another has to hold, to count as the same answer: the hours of Saturday
+are not those of Monday."""
+SHARED = 0.6
+"""How much of their words, those of the question not counted, two sentences share that give the same answer."""
+TOUCHED = 0.25
+"""How much of that another source has to hold to be heard beside it."""
 BESIDE = 0.65
 """How far below the best sentence, which may repeat the question word for word, one of another document may be."""
 
 
-def repeating(question: str, found: Sequence[Evidence], vectors: TurnVectors) -> set[str]:
+def repeating(question: str, found: Sequence[Evidence]) -> set[str]:
     """The uris of documents that answer a question at least MANY times with the same words."""
     if not found:
         return set()
@@ -31,27 +33,28 @@ def repeating(question: str, found: Sequence[Evidence], vectors: TurnVectors) ->
     for uri in (uri for uri, count in often.items() if count >= MANY):
         own = [one for one in answers if one.hit.chunk.uri == uri]
         copies = sum(one.uri == uri for hit in {id(e.hit): e.hit for e in own}.values() for one in hit.also)
-        first, *rest = vectors.passages([with_context(one.text, one.context) for one in own]) if own else [None]
-        same = [
-            one
-            for one, vector in zip(own[1:], rest, strict=True)
-            if float(vector @ first) >= ALIKE and (set(content(one.text)) & set(content(own[0].text))) - asked
-        ]
-        if 1 + len(same) + copies >= MANY:
+        said = [set(content(one.text)) - asked for one in own]
+        same = [words for words in said[1:] if words and said[0] and _overlap(words, said[0]) >= SHARED]
+        if own and 1 + len(same) + copies >= MANY:
             found_in.add(uri)
     return found_in
 
 
-def others_first(question: str, found: Sequence[Evidence], vectors: TurnVectors) -> tuple[list[Evidence], Evidence | None]:
+def _overlap(one: set[str], other: set[str]) -> float:
+    return len(one & other) / min(len(one), len(other))
+
+
+def others_first(question: str, found: Sequence[Evidence]) -> tuple[list[Evidence], Evidence | None]:
     """The evidence with that of other documents before what a document repeats, and the best of the latter; None if none does.
 
     Where nothing but the repetition speaks to the question, all stays as it is.
     """
-    loud = repeating(question, found, vectors)
+    loud = repeating(question, found)
     if not loud or found[0].hit.chunk.uri not in loud:
         return list(found), None
-    least = found[0].coverage * COVERED
-    quiet = [e for e in found if e.hit.chunk.uri not in loud and e.score >= found[0].score - BESIDE and e.coverage >= least / 2]
+    best = found[0]
+    quiet = [e for e in found if e.hit.chunk.uri not in loud and e.score >= best.score - BESIDE]
+    quiet = [e for e in quiet if e.coverage >= best.coverage * TOUCHED]
     if not quiet or quiet[0].text == found[0].text:
         return list(found), None
     return quiet, found[0]

@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -119,19 +119,28 @@ class Maintenance:
     def _built(self, work: Callable[[], T], wait_s: float = compaction.WAIT_S) -> T:
         """Build with the builder's lock, again where the ground changed under it."""
         for _ in range(TRIES):
-            with contextlib.suppress(Stopped), compaction.building(self._home, wait_s):
+            with contextlib.suppress(Stopped), self._on_disk(), compaction.building(self._home, wait_s):
                 return work()
             # Who asked for the builder's place, a `forget` perhaps, is quick: let it have it.
             while compaction.asked_aside(self._home):
                 time.sleep(0.1)
         raise BusyError(f"{self._home}: other processes kept changing the home; try again")
 
+    @contextlib.contextmanager
+    def _on_disk(self) -> Iterator[None]:
+        """Raise HomeError where the index cannot be read or written, as on a full disk. The database is as it was."""
+        try:
+            yield
+        except OSError as cause:
+            place, why = cause.filename or self._home, cause.strerror or cause
+            raise HomeError(f"{place}: cannot be read or written ({why}); nothing is lost: make room and run it again") from cause
+
     def _compactor(self, space: Space | None = None) -> compaction.Compactor:
         return compaction.Compactor(self._home, self._store, tokens_of, space)
 
     def compact(self, most: int) -> None:
         """Do what is due, up to merges of `most` passages."""
-        with compaction.building(self._home, PATIENCE_S):
+        with self._on_disk(), compaction.building(self._home, PATIENCE_S):
             compactor = self._compactor()
             with contextlib.suppress(Stopped):  # the ground changed; the next one goes on
                 while compactor.step(lambda: False, most=most):
