@@ -18,15 +18,16 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 from corpus import machine
 
 from ingest.parse_pool import ParsePool, Request
 from ragbot import Chat, Document, Memory
-from ragbot.answer.units import units_of
-from ragbot.types import Chunk, Hit, Turn
+from ragbot.safety.gate import harmless
+from ragbot.safety.injection import is_instruction
+from ragbot.text.sentences import sentences
+from ragbot.types import Turn
 
 FOLDER = Path(__file__).parent / "trials"
 INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
@@ -98,7 +99,8 @@ def stuffing(part):
 
 def read_all(files) -> list[Document]:
     with ParsePool() as pool:
-        return [document for _, document in pool.each(files, lambda file: Request(file, file.name, "everyone")) if document]
+        read = filter(None, pool.each(files, lambda file: Request(file, file.name, "everyone")))
+        return [document for _, document in read if document]
 
 
 def hidden(part):
@@ -168,13 +170,13 @@ def judge(case: Case, turn: Turn, shown: str) -> dict[str, bool]:
     }
 
 
-def harmless(part):
+def look_alikes(part):
     """Lines that only look like orders: each is right if what it says comes through the gate."""
     counts, failed = Counter(), []
     for one in parts(lines("harmless.jsonl"), part):
-        now = datetime.now(UTC)
-        passage = Chunk(1, "a.md", 0, one["line"], 0, len(one["line"]), None, "", "everyone", now, now)
-        said = " ".join(" ".join(unit.text for unit in units_of(Hit(passage, 1.0))).split())
+        line = one["line"]
+        through = [line[span.start : span.end] for span in sentences(line) if not is_instruction(line[span.start : span.end])]
+        said = " ".join(" ".join(map(harmless, through)).split())
         kept = all(" ".join(keep.split()) in said for keep in one["keep"])
         counts.update(cases=1, right=int(kept), refused=0, said=0, shown=0)
         if not kept:
@@ -187,7 +189,7 @@ def harmless(part):
 def run(name, part, options, generator):
     """Ask every question of a set. Counts, and the cases that failed."""
     if name == "harmless":
-        return harmless(part)
+        return look_alikes(part)
     counts, failed = Counter(), []
     for documents, cases in SETS[name](part):
         with tempfile.TemporaryDirectory() as home, Memory.open(home) as memory:
