@@ -141,6 +141,17 @@ def test_what_nobody_sees_is_not_stored(memory):
     assert (hit.chunk.text, hit.chunk.title) == ("The hall has four lamps.", "Hall")
 
 
+def test_a_correction_sets_aside_a_sentence_whose_markup_is_not_quoted(chat_of):
+    chat = chat_of()
+    chat.memory.remember(Document("zoo.md", "The zoo <a href='javascript:x()'>opens</a> at 9:00. The hall has tigers."))
+    turn = chat.ask("When does the zoo open?")
+    assert turn.citations[0].quote == "The zoo opens at 9:00."
+    chat.correct(turn.id, "It opens at 10:00.")
+    with chat.memory.store.reading() as snapshot:
+        ((_, start, end, _),) = snapshot.disputed([turn.citations[0].chunk_id], ("ana", "everyone"))
+    assert (start, end) == (0, len("The zoo <a href='javascript:x()'>opens</a> at 9:00."))
+
+
 # Traces of what is only named
 
 

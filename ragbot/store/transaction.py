@@ -138,12 +138,20 @@ class Transaction(Snapshot, TurnWrites, SourceWrites):
         """Set aside every occurrence of the cited words in their chunks, by its place in the chunk: chunks move in documents."""
         if not cited:
             return
-        wanted = select(s.chunks.c.id, s.chunks.c.text).where(s.chunks.c.id.in_({c.chunk_id for c in cited}))
-        texts = dict(self._connection.execute(wanted).all())
+        wanted = select(s.chunks.c.id, s.chunks.c.text, s.chunks.c.start).where(s.chunks.c.id.in_({c.chunk_id for c in cited}))
+        chunks = {row.id: row for row in self._connection.execute(wanted)}
         ends: dict[tuple[int, int], int] = {}
-        for chunk_id, quote in {(c.chunk_id, c.quote) for c in cited if c.quote}:
-            for start in _occurrences(quote, texts.get(chunk_id, "")):
-                ends[chunk_id, start] = max(start + len(quote), ends.get((chunk_id, start), 0))
+        for one in cited:
+            if (chunk := chunks.get(one.chunk_id)) is None or not one.quote:
+                continue
+            long = one.end - one.start
+            starts = list(_occurrences(one.quote, chunk.text))
+            if starts:
+                long = len(one.quote)
+            elif 0 <= one.start - chunk.start < len(chunk.text):  # markup was taken out of the quote
+                starts = [one.start - chunk.start]
+            for start in starts:
+                ends[chunk.id, start] = max(start + long, ends.get((chunk.id, start), 0))
         values = [
             {"document_id": document_id, "chunk_id": chunk_id, "start": start, "end": end}
             for (chunk_id, start), end in ends.items()
