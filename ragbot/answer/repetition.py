@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
 from ragbot.answer.quote import Evidence
-from ragbot.text.tokens import content
+from ragbot.text.tokens import CJK, content
 
+_ATTRIBUTION = re.compile(r"^[^:：]{1,60}[:：]\s*(?=\S)")
+"""Who is said to say it: another name each time makes no other source."""
+_NUMBER = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|ninety|hundred|thousand"
+_COUNTED = re.compile(rf"(?:\d[\d.,]*|\b(?:{_NUMBER}))[\s-]+([a-z]+)|[\d一二三四五六七八九十百千万两]+([{CJK}])")
 MANY = 3
 """So many sentences that say the same make a document one that repeats itself."""
 COVERED = 0.8
@@ -33,7 +38,7 @@ def repeating(question: str, found: Sequence[Evidence]) -> set[str]:
     for uri in (uri for uri, count in often.items() if count >= MANY):
         own = [one for one in answers if one.hit.chunk.uri == uri]
         copies = sum(one.uri == uri for hit in {id(e.hit): e.hit for e in own}.values() for one in hit.also)
-        said = [set(content(one.text)) - asked for one in own]
+        said = [set(content(_ATTRIBUTION.sub("", one.text))) - asked for one in own]
         same = [words for words in said[1:] if words and said[0] and _overlap(words, said[0]) >= SHARED]
         if own and 1 + len(same) + copies >= MANY:
             found_in.add(uri)
@@ -55,6 +60,12 @@ def others_first(question: str, found: Sequence[Evidence]) -> tuple[list[Evidenc
     best = found[0]
     quiet = [e for e in found if e.hit.chunk.uri not in loud and e.score >= best.score - BESIDE]
     quiet = [e for e in quiet if e.coverage >= best.coverage * TOUCHED]
-    if not quiet or quiet[0].text == found[0].text:
+    if not quiet or quiet[0].text == best.text:
         return list(found), None
-    return quiet, found[0]
+    units = _units(best.text)
+    return sorted(quiet, key=lambda e: not units & _units(e.text)), best
+
+
+def _units(text: str) -> set[str]:
+    """What numbers of a text count: "crowns" of "75 crowns", "台" of "五十台"."""
+    return {found[1] or found[2] for found in _COUNTED.finditer(text.lower())}
