@@ -105,13 +105,18 @@ def large(home, count, forget):
         for size in (1, engine.PER_DOCUMENT):
             took = []
             for number in range(forget):
-                document = corpus.document(f"own{size}-{number}", range(number, number + size))
-                memory.remember(document)
+                memory.remember(document := own_document(corpus, size, number))
                 began = time.perf_counter()
                 assert memory.forget(document.uri).cleared
                 took.append(time.perf_counter() - began)
             found[f"forget_{size}_ms"] = milliseconds(took)
     return found
+
+
+def own_document(corpus, size, number):
+    """A document of so many passages that no other one holds: their words are those of others, backwards."""
+    texts = [corpus.texts[row][::-1] for row in range(number, number + size)]
+    return Document(f"own{size}-{number}", "\n".join(f"#{row} {text}" for row, text in enumerate(texts)))
 
 
 def milliseconds(took):

@@ -24,8 +24,6 @@ MARKUP = re.compile(
     r"^(?:\s*(?:[-*+•·]|\d{1,3}[.)]|#{1,6}|>)\s+)+|(?<![A-Za-z0-9])[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}(?![A-Za-z0-9])|\s*\{\s*#[\w-]+\s*\}"
 )
 """Signs of Markdown that are no part of a sentence."""
-
-
 _WORDS = re.compile(r"[^\W_]+")
 
 
@@ -112,8 +110,8 @@ def units_of(hit: Hit) -> list[Unit]:
             asked = None
             continue
         if words.startswith("#") and " |" not in words and "\n" not in words:
-            context = f"{base} > {words.lstrip('# ')}" if base else words.lstrip("# ")
-            asked = None
+            heading = harmless(words.lstrip("# "))
+            context, asked = f"{base} > {heading}" if base else heading, None
             continue
         if asked is not None:
             span = Span(asked.start, span.end)

@@ -16,7 +16,7 @@ from ragbot.store import schema as s
 FORGOTTEN = "[forgotten]"
 """What stands in place of words that were erased."""
 MANY = 500
-MAX_SAMPLES = 16
+MAX_SAMPLES = 8
 """So many pieces of what was erased are looked for in the files: each costs a search of all of them."""
 SAMPLE_CHARS, MIN_SAMPLE_CHARS = 40, 8
 """A shorter text may stand anywhere by chance."""
