@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ragbot.text.codes import codes_in
 from ragbot.text.tokens import CJK, content
@@ -47,6 +47,10 @@ _BOUND = re.compile(
     re.IGNORECASE,
 )
 """Words that bound what is said in a place of their own: neither may be left out."""
+_PIECE = re.compile(rf"[{CJK}]|[^\W_{CJK}]+(?:['’][^\W_{CJK}]+)?")
+_JOINS = re.compile(r"\b(?:and|or|but|while|whereas|nor)\b|[;；和或但而]", re.IGNORECASE)
+_JOINS_OR_STOPS = re.compile(rf"{_JOINS.pattern}|[,，、]", re.IGNORECASE)
+MAX_STARTS = 8
 _LIST_PARTS = re.compile(r"[^;:.!?。！？；：]+")
 _BETWEEN_ITEMS = re.compile(r",\s*(?:and\s|or\s)?\s*|\s+(?:and|or)\s+|、|，|以及|[和或]")
 MIN_LIST_ITEMS, MAX_ITEM_WORDS = 3, 5
@@ -75,6 +79,7 @@ def lexically_entailed(claim: str, evidence: str, context: str = "") -> bool:
         and set(_CJK_LIMIT.findall(evidence)) <= set(_CJK_LIMIT.findall(claim))
         and _conditions(evidence) <= set(content(claim))
         and _whole_lists(claim, evidence)
+        and _in_one_piece(claim, evidence)
         and codes(claim) <= codes(said)
         and not Counter(_latin_words(claim)) - Counter(_latin_words(said))  # nothing twice that is said once
         and _in_order([word for name in _NAME.findall(claim) for word in content(name)], content(said))
@@ -148,6 +153,43 @@ def _whole_lists(claim: str, evidence: str) -> bool:
         if any(named) and not all(named):
             return False
     return True
+
+
+def _in_one_piece(claim: str, evidence: str) -> bool:
+    """Whether a claim joins no two halves of the evidence, and gives none another subject.
+
+    "The telescope was built in 2011." is not said by "… was built in 1972 and renewed in 2011.", nor is "The lift is in hall E."
+    by "The stairs are in hall E." under a heading "Lifts". What is left out between its words holds no "and", comma or the like;
+    all of the evidence may come in another order, if it is one clause; words of a heading go before the whole.
+    """
+    there, said = _pieces(evidence), [word for word, _, _ in _pieces(claim)]
+    known = {word for word, _, _ in there}
+    kept = [word for word in said if word in known]
+    if not kept or Counter(kept) == Counter(word for word, _, _ in there) and not _JOINS.search(evidence):
+        return True
+    starts = [at for at, (word, _, _) in enumerate(there) if word == kept[0]][:MAX_STARTS]
+    return any(_follows(kept, there, at, evidence) for at in starts if at == 0 or len(kept) == len(said))
+
+
+def _follows(kept: Sequence[str], there: Sequence[tuple[str, int, int]], at: int, evidence: str) -> bool:
+    """Whether words follow each other in the evidence from one place on, with nothing between them that joins two things."""
+    last = at
+    for word in kept[1:]:
+        found = next((n for n in range(last + 1, len(there)) if there[n][0] == word), None)
+        if found is None or found > last + 1 and _JOINS_OR_STOPS.search(evidence, there[last][2], there[found][1]):
+            return False
+        last = found
+    return True
+
+
+def _pieces(text: str) -> list[tuple[str, int, int]]:
+    """The content words of a text, and each character of what is written without spaces, with their places."""
+    found = []
+    for piece in _PIECE.finditer(text):
+        word = piece[0] if _CJK_CHAR.match(piece[0]) else next(iter(content(piece[0])), "")
+        if word:
+            found.append((word, *piece.span()))
+    return found
 
 
 def codes(text: str) -> set[tuple[str, ...]]:

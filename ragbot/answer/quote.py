@@ -15,7 +15,6 @@ from ragbot.answer.units import MARKUP, Unit, is_disputed, units_of
 from ragbot.models.answerability import AnswerSpan
 from ragbot.safety.gate import harmless_name
 from ragbot.text.codes import asked_codes
-from ragbot.text.polarity import asks_negated
 from ragbot.text.sentences import Span
 from ragbot.text.tokens import content, has_cjk
 from ragbot.types import Chunk, Citation, Hit
@@ -43,8 +42,8 @@ _CHANGED = re.compile(
 )
 
 
-_LABEL = re.compile(r"(?!.*(?:https?:|www\.|@)).{1,80}")
-"""A heading that is said before a fragment: short, and without an address."""
+_LABEL = re.compile(r"(?!.*(?:https?:|www\.|@|[:：]|\w\.[a-z]{2,})).{1,80}")
+"""A heading that is said before a fragment: short, and without an address or a colon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +65,8 @@ class Evidence:
     names_code: bool = False
     """The question names a code, or cells of a row, and this is about the very one."""
     is_row: bool = False
+    named_row: str = ""
+    """A row with the names of its columns, where it does not name them itself."""
     span_found: AnswerSpan | None = None
     """What the answerability model finds in its passage."""
     holds: bool = False
@@ -104,7 +105,7 @@ def select_sentences(question: str, hits: Sequence[Hit], vectors: TurnVectors, n
     named = asked_codes(now or question, [f"{hit.chunk.title}\n{hit.chunk.heading}\n{hit.chunk.text}" for hit in hits])
     corrections = {hit.chunk.uri for hit in hits if hit.chunk.kind == "correction"}
     units = [unit for hit in hits for unit in units_of(hit) if not is_disputed(unit, corrections) and unit.is_about(named)]
-    units = [unit for unit in units if unit.affirms(asks_negated(now or question))]
+    units = [unit for unit in units if unit.affirms(now or question)]
     if not units:
         return []
     cjk, numbers = has_cjk(question), vectors.calibration
@@ -119,7 +120,8 @@ def select_sentences(question: str, hits: Sequence[Hit], vectors: TurnVectors, n
         cells = unit.named_cells(question)
         score = float(cosine) * meaning + coverage * words + NAMED_CELL * cells
         one = _evidence(unit, score, float(cosine), coverage)
-        found.append(replace(one, names_code=bool(named) or cells >= CELLS_OF_A_PLACE, is_row=unit.is_row))
+        named_row = unit.meaning if unit.columns and unit.meaning != unit.text else ""
+        found.append(replace(one, names_code=bool(named) or cells >= CELLS_OF_A_PLACE, is_row=unit.is_row, named_row=named_row))
     same_matter = numbers.same_matter_cjk if cjk else numbers.same_matter
     found = [one for at, one in enumerate(found) if not _superseded(at, found, sentence_vectors, same_matter)]
     return sorted(found, key=lambda one: -one.score)
@@ -186,7 +188,7 @@ def render_quote(found: Evidence) -> str:
     """
     if found.hit.chunk.kind == "turn":
         return f"你告诉过我：“{found.text}”" if has_cjk(found.text) else f"You told me: “{found.text}”"
-    text = " ".join(MARKUP.sub("", found.text).split())
+    text = " ".join(MARKUP.sub("", found.named_row or found.text).split())
     text = " – ".join(cell.strip() for cell in text.strip("| ").split(" | "))
     heading = found.context.rpartition(" > ")[2]
     fragment = not re.search(r"[.!?。！？]['\"”’」）)]*$", text) and _LABEL.fullmatch(heading)

@@ -20,8 +20,10 @@ COVERED = 0.8
 are not those of Monday."""
 SHARED = 0.6
 """How much of their words, those of the question not counted, two sentences share that give the same answer."""
-TOUCHED = 0.25
-"""How much of that another source has to hold to be heard beside it."""
+TOUCHED, TOUCHED_WITHOUT = 0.25, 0.4
+"""How much of that another source has to hold to be heard beside it, if it counts the same things, and if it does not."""
+COPIED = 0.7
+"""How much of all their words two sentences share of which one is a copy."""
 BESIDE = 0.65
 """How far below the best sentence, which may repeat the question word for word, one of another document may be."""
 
@@ -42,7 +44,17 @@ def repeating(question: str, found: Sequence[Evidence]) -> set[str]:
         same = [words for words in said[1:] if words and said[0] and _overlap(words, said[0]) >= SHARED]
         if own and 1 + len(same) + copies >= MANY:
             found_in.add(uri)
-    return found_in
+    return found_in | _copies(answers)
+
+
+def _copies(answers: Sequence[Evidence]) -> set[str]:
+    """The uris of documents of which at least MANY say it in the words of one: they are no independent sources."""
+    words = [(one.hit.chunk.uri, set(content(one.text))) for one in answers if one.hit.chunk.kind == "file"]
+    for uri, first in words:
+        same = {other for other, others in words if first and len(first & others) >= COPIED * len(first | others)}
+        if len(same | {uri}) >= MANY:
+            return same | {uri}
+    return set()
 
 
 def _overlap(one: set[str], other: set[str]) -> float:
@@ -59,11 +71,13 @@ def others_first(question: str, found: Sequence[Evidence]) -> tuple[list[Evidenc
         return list(found), None
     best = found[0]
     quiet = [e for e in found if e.hit.chunk.uri not in loud and e.score >= best.score - BESIDE]
-    quiet = [e for e in quiet if e.coverage >= best.coverage * TOUCHED]
+    units = _units(best.text)
+    quiet = [e for e in quiet if e.coverage >= best.coverage * TOUCHED and (not units or units & _units(e.text))] or [
+        e for e in quiet if e.coverage >= best.coverage * TOUCHED_WITHOUT
+    ]
     if not quiet or quiet[0].text == best.text:
         return list(found), None
-    units = _units(best.text)
-    return sorted(quiet, key=lambda e: not units & _units(e.text)), best
+    return quiet, best
 
 
 def _units(text: str) -> set[str]:

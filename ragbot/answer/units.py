@@ -9,9 +9,9 @@ from typing import NamedTuple
 from ragbot.safety.gate import MASK, harmless
 from ragbot.safety.injection import is_instruction, is_put_in_mouth
 from ragbot.text.codes import Asked, codes_in
-from ragbot.text.polarity import is_negated
+from ragbot.text.polarity import asks_negated, asks_which, is_negated, negated_words
 from ragbot.text.sentences import Span, sentences
-from ragbot.text.tokens import has_cjk
+from ragbot.text.tokens import content, has_cjk
 from ragbot.types import Chunk, Hit
 
 MAX_STUB_WORDS = 4
@@ -63,10 +63,14 @@ class Unit(NamedTuple):
         """Whether it speaks of every code that is asked for: of that one, and not of one that is written almost like it."""
         return all(self._names(one) for one in asked)
 
-    def affirms(self, negated: bool | None) -> bool:
+    def affirms(self, question: str) -> bool:
         """Whether it says what is so, or, where that is asked, what is not; a row of a table may do either."""
-        own = None if negated is None or self.is_row else is_negated(self.text)
-        return own is None or own == negated
+        if self.is_row:
+            return True
+        own, asked = is_negated(self.text), asks_negated(question)
+        if own and asked is None and asks_which(question):  # "Plants do not grow here." answers not what grows here
+            return not negated_words(self.text) & set(content(question))
+        return own is None or asked is None or own == asked
 
     def _names(self, asked: Asked) -> bool:
         own = codes_in(self.text)
@@ -116,7 +120,7 @@ def units_of(hit: Hit) -> list[Unit]:
         if asked is not None:
             span = Span(asked.start, span.end)
             asked = None
-        elif words.endswith(("?", "？")):
+        elif words.rstrip("*_`\"'”’」 ").endswith(("?", "？")):
             asked = span
             continue
         said = harmless(text[span.start : span.end])

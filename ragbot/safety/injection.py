@@ -74,10 +74,19 @@ _ENGLISH = (
     rf" not|don't|never|always|you|the"
     r" (?:correct|right) answer)\b",
     r"<\s*/?\s*\|\s*\w+\s*\||<\s*/\s*(?:system|assistant|user)\s*>",
-    r"\[/?(?:INST|SYS|SYSTEM)\]|<<\s*/?SYS\s*>>|^\W{0,20}#{3}\s*(?:system|assistant|instruction)\s*:",
+    r"\[/?(?:INST|SYS|SYSTEM)\]|<<\s*/?SYS\s*>>|^\W{0,20}#{3}\s*(?:system|assistant|instructions?|response)\s*:",
     r"\b(?:reply|respond|output) (?:only|solely|exactly|verbatim|nothing)\b|\bsay (?:only|exactly|nothing (?:else|but))\b",
     r"^\W{0,20}(?:assistant|ai|chatgpt|llm|chatbot)\s*[:>]\s*(?:certainly|sure|of course|absolutely)\b",
     r"\b(?:ignore|disregard|forget) the \w+,? and (?:say|claim|state|answer|reply|tell|insist)\b",
+    r"\b(?:disregard|ignore|forget) (?:everything|all(?: of (?:this|it|that))?|anything)(?: (?:that (?:is|stands)"
+    r" )?(?:above|before|so far))\b",
+    r"\b(?:you (?:have to|must|should|need to)|always|please) tell the (?:reader|user)s? that\b|\balways (?:say|state"
+    r"|answer|reply|claim) that\b",
+    r"^\W{0,20}(?:#+ )?(?:answer|say|reply|respond|state) only\s*:|^\W{0,20}(?:#+ )?(?:say|answer|reply|respond"
+    r"|output)\s*:\s*\w",
+    r"\b(?:answers?|repl(?:y|ies)|responses?) (?:must|should|shall|have to) (?:contain|include|mention|end|begin|start|say)\b",
+    r"\b(?:respond|reply|answer) to (?:any |all |every )?questions? (?:about|on)\b[^.!?]{0,60}\bwith\b",
+    r"\bthis (?:document|page|file|text) (?:overrides|replaces|supersedes|trumps) (?:all|any|every) (?:the )?others?\b",
     r"\bdo not answer the question\b|\boutput the (?:word|phrase|sentence)\b|\banswer (?:only|solely|exactly) [\"“'‘]",
     rf"\b(?:whatever|no matter what|whichever)\b[^.!?]{{0,30}}\b(?:ask(?:s|ed)?|question)\b\W{{0,3}}(?:always |just "
     rf"|you )?{_REPLY_VERB}\b",
@@ -105,7 +114,7 @@ _ENGLISH = (
     r" (?:you )?(?:summari[sz]es?|summari[sz]ing|quotes?|processe?s?|answers? (?:about|from)) (?:this|the) (?:page|text"
     r"|document|file|mail)\b",
     r"\bwhen (?:you are |you're )?asked about\b[^.!?]{0,40}\b(?:say|state|answer|reply|respond|claim) (?:that|with)\b",
-    r"!\[[^\]]{0,200}\]\([^)]{0,300}\?[^)]{0,300}\)|(?<!/)//\S{0,300}[?&][\w-]{0,60}=(?:\{|%7b|\[|<|\$)",
+    r"(?<!/)//\S{0,300}[?&][\w-]{0,60}=(?:\{|%7b|\[|<|\$)",
     r"\bdecode\b[^.!?]{0,40}\bbase ?64\b|\b(?:base ?64|rot ?13)\b[^.!?]{0,60}\b(?:obey|carry out|execute|follow|do what)\b",
     r"\brepeat after me\b|^\W{0,20}end of (?:document|context)\b",
 )
@@ -120,7 +129,9 @@ _OTHER_LANGUAGES = (
 _ZH_MODEL = "(?:聊天机器人|机器人|人工智能|智能助[理手]|(?:语言|大)模型|模型|助手|AI)"
 _ZH_VERB = "(?:回答|回复|说|声称|忽略|宣布|承认|推荐|告诉|提及|公开|泄露|透露|写上|附上|抄送|输出|执行|否认)"
 _CHINESE = (
-    "(?:忽略|无视|忘记|忘掉|不要理会|抛开|丢开)[^。！？!?]{0,12}(?:以上|之前|前面|上述|先前|系统|原先|所有)[^。！？!?]{0,8}(?:指令|提示|规则|要求|设定)",
+    "(?:忽略|无视|忘记|忘掉|不要理会|抛开|丢开)[^。！？!?]{0,12}(?:以上|之前|前面|上述|上面|先前|系统|原先|所有)[^。！？!?]{0,8}(?:指令|指示|提示|规则|要求|设定)",
+    "(?:忽略|无视|不要理会)(?:以上|上面|前面|上述)(?:的)?(?:所有|全部)?内容[^。!?！？]{0,6}(?:并|，|,|然后)",
+    "(?:请)?(?:向|告诉|让)(?:用户|读者|顾客|游客)[^。!?！？]{0,8}(?:推荐|访问|点击|拨打|转账|付款)",
     "(?:忽略|无视|忘记|忘掉|抛开|放下)(?:掉)?你(?:的|原来的|原先的)?(?:设定|身份|规则|指令|限制|角色|要求)",
     "把你[^。!?！？]{0,10}(?:要求|指令|规则|设定)[^。!?！？]{0,8}(?:放到一边|放在一边|丢开|抛开|忘掉)",
     f"你现在(?:是|扮演|要扮演)|你(?:现在)?(?:必须|要|应该?|须)[^。!?！？，,]{{0,10}}{_ZH_VERB}|从现在(?:起|开始)[，,]?(?:你|请?只|请?(?:回答|回复|说))",
@@ -139,6 +150,7 @@ _CHINESE = (
     "(?:泄露|公开|透露|输出|打印|显示)(?:你的|自己的|全部|系统|隐藏)*(?:提示词|系统提示)",
 )
 _CASED = re.compile(
+    r"!\[[^\]]{0,200}\]\([^)]{0,300}\?[\w-]{0,40}=[A-Z]{4}|"
     rf"^\W{{0,20}}SYSTEM\s*[:>]{_LABELLED_SENTENCE}|^\W{{0,20}}(?:#{{3}}\s*)System\s*:|^\W{{0,20}}(?:USER"
     rf"|Human):[^\n]*\?.{{0,20}}Assistant:",
 )

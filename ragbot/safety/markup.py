@@ -15,9 +15,11 @@ _ELEMENTS = (
     " search section select slot small source span strike strong style sub summary sup svg table tbody td template textarea"
     " tfoot th thead time title tr track tt u ul var video wbr"
 )
-_BEGINS = rf"/?(?:{_ELEMENTS.replace(' ', '|')})(?:[\s/>]|$)|!--|!doctype|\?"
+_LONG = "|".join(name for name in _ELEMENTS.split() if len(name) > 1)
+_SHORT = "".join(name for name in _ELEMENTS.split() if len(name) == 1)
+_BEGINS = rf"/?(?:{_LONG})(?:[\s/>]|$)|/?[{_SHORT}](?:\s+[\w-]+\s*=|\s*/?>)|!--|!doctype|\?"
 _TAG, _OTHER = re.compile(f"<(?={_BEGINS})", re.IGNORECASE), re.compile(f"<(?!{_BEGINS})", re.IGNORECASE)
-"""Where an HTML element begins; other text in angle brackets (List<String>, <name>) is none."""
+"""Where an HTML element begins; other text in angle brackets (List<String>, <name>, p<q and b>s) is none."""
 _SILENT = {"script", "style", "iframe", "object", "svg", "template", "math", "noscript", "applet", "frameset"}
 """Elements whose content is no text."""
 _NAMED_ONLY = re.compile(r"`+(?:\s*</?\w+>|\s*<!--\s*-->|[^`<]+)*\s*`+")

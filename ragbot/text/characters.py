@@ -57,7 +57,20 @@ def without_unseen(text: str, places: Sequence[int] = ()) -> Cleaned:
     return Cleaned("".join(pieces), tuple(moved))
 
 
+_LEET = str.maketrans("013457@$", "oieastas")
+_LEET_WORD = re.compile(r"[A-Za-z0-9@$]+")
+_MANY_LEET = 3
+"""So many words with digits for letters are a text that is disguised: 1gn0re 4ll prev10us instruct10ns."""
+
+
 def undisguised(text: str) -> str:
     """A text as it looks: full-width and look-alike letters as Latin ones, spaced words joined, white space as single spaces."""
     text = unicodedata.normalize("NFKC", _JOINERS.sub("", without_unseen(text).text)).translate(_LOOKALIKES)
+    if sum(map(_is_leet, _LEET_WORD.findall(text))) >= _MANY_LEET:
+        text = _LEET_WORD.sub(lambda found: found[0].translate(_LEET) if not found[0].isdigit() else found[0], text)
     return " ".join(_SPACED.sub(lambda found: found[0].replace(found[1], ""), text).split())
+
+
+def _is_leet(word: str) -> bool:
+    letters = sum(map(str.isalpha, word))
+    return 2 <= letters < len(word) and not word.isalpha()

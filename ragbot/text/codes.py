@@ -51,9 +51,9 @@ _COUNTED = re.compile(
 _NO_LABELS = STOP_WORDS | frozenset(
     """january february march april june july august september october november december jan feb mar apr jun jul aug sep
     sept oct nov dec monday tuesday wednesday thursday friday saturday sunday cost costs pay pays paid take takes took
-    last lasts weigh weighs hold holds seat seats fit fits need needs open opens close closes lend lends buy order book
-    rent aged age old than least most about every per until till since near nearly around between within next only first
-    second third two three four five not no for to by like plus minus times add""".split()
+    last lasts weigh weighs hold holds fit fits need needs open opens close closes lend lends buy rent aged age old than
+    least most about every per until till since near nearly around between within next only first second third two three
+    four five not no for to by like plus minus times add""".split()
 )
 """Words before a number that make no name of it: "costs 12", "on 24", "May 3"."""
 
@@ -89,14 +89,16 @@ def codes_in(text: str) -> tuple[Code, ...]:
 def _normalized(text: str) -> str:
     """The text with full-width characters as plain ones, each in its place. 10⁴ is not 104."""
     plain = (char if unicodedata.category(char) == "No" else unicodedata.normalize("NFKC", char) for char in text)
-    return "".join(new if len(new) == 1 else char for char, new in zip(text, plain, strict=True)).replace("–", "-")
+    return (
+        "".join(new if len(new) == 1 else char for char, new in zip(text, plain, strict=True)).replace("–", "-").replace("×", "x")
+    )
 
 
 def _code(text: str, found: re.Match[str]) -> Code:
     start, end = found.span()
     if before := _BEFORE.search(text, max(0, start - 8), start):
         start = before.start()
-    if text[start].isdigit() and (letter := _LETTER_AFTER.match(text, end)):
+    if text[end - 1].isdigit() and (letter := _LETTER_AFTER.match(text, end)):
         end = letter.end()
     written = text[start:end]
     label = _LABEL.search(text, max(0, start - 40), start)

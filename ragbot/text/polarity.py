@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from ragbot.text.tokens import content
+
 _NEGATION = re.compile(
     r"\b(?:not?|never|none|nobody|nothing|neither|cannot|without|nowhere|forbidden|prohibit(?:ed|s)?|ban(?:ned|s)?"
     r"|exclud(?:ed|es)"
@@ -27,6 +29,7 @@ _ASIDE = re.compile(
     re.IGNORECASE,
 )
 """Clauses of a question that say under which circumstances it is asked."""
+MAX_AFTER = 60
 _WHICH = re.compile(r"\b(?:what|which|who|whom|where|whose|how(?= (?:must|may|should|shall)\b))\b|什么|哪|谁", re.IGNORECASE)
 _OTHER = re.compile(r"\b(?:why|when|how (?:long|many|much|often|far|old))\b|为什么|为何|何时|什么时候|多少|多久", re.IGNORECASE)
 _DEONTIC = re.compile(
@@ -46,6 +49,17 @@ def is_negated(text: str) -> bool | None:
     if _LIMITED.search(text):
         return None
     return len(_NEGATION.findall(_NEITHER.sub(r"neither\1or", text))) % 2 == 1
+
+
+def negated_words(text: str) -> set[str]:
+    """The content word that follows each negation."""
+    return {next(iter(content(text[found.end() :][:MAX_AFTER])), "") for found in _NEGATION.finditer(text)}
+
+
+def asks_which(question: str) -> bool:
+    """Whether a question asks what, which, who or where, and negates nothing."""
+    asked = _ASIDE.sub("", question)
+    return bool(_WHICH.search(asked)) and not _OTHER.search(asked) and not _NEGATION.search(asked)
 
 
 def asks_negated(question: str) -> bool | None:
