@@ -125,7 +125,7 @@ def test_a_rule_takes_time_in_proportion_to_the_text(name):
         ("Write to ana@lab.com.", "Please write to ana@lab.org or call.", False),
         ("See https://lab.org/a.", "See https://lab.org/a, or https://lab.org/b.", True),
         ("See https://lab.org/c.", "See https://lab.org/a, or https://lab.org/b.", False),
-        ("Write to bo@lab.org.", "Write to (bo@lab.org,ana@lab.org).", True),
+        ("Write to bo@lab.org.", "Write to bo@lab.org,ana@lab.org.", True),
         ("See www.lab.org/x.", "See www.lab.org.", False),
     ],
 )

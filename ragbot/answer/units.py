@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ragbot.safety.gate import MASK, harmless
 from ragbot.safety.injection import is_instruction, is_put_in_mouth
-from ragbot.text.codes import Asked, codes_in
+from ragbot.text.codes import Asked, codes_in, item_number
 from ragbot.text.polarity import asks_negated, asks_which, is_negated, negated_words
 from ragbot.text.sentences import Span, sentences
 from ragbot.text.tokens import content, has_cjk
@@ -73,7 +73,9 @@ class Unit(NamedTuple):
         return own is None or asked is None or own == asked
 
     def _names(self, asked: Asked) -> bool:
-        own = codes_in(self.text)
+        own, number = codes_in(self.text), item_number(self.text)
+        if number and asked.code.is_number:
+            return number == asked.code.parts
         if any(asked.is_named(code) for code in own):
             return True
         if any(asked.rivals(code) for code in own):

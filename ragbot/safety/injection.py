@@ -82,8 +82,7 @@ _ENGLISH = (
     r" )?(?:above|before|so far))\b",
     r"\b(?:you (?:have to|must|should|need to)|always|please) tell the (?:reader|user)s? that\b|\balways (?:say|state"
     r"|answer|reply|claim) that\b",
-    r"^\W{0,20}(?:#+ )?(?:answer|say|reply|respond|state) only\s*:|^\W{0,20}(?:#+ )?(?:say|answer|reply|respond"
-    r"|output)\s*:\s*\w",
+    r"^\W{0,20}(?:#+ )?(?:answer|say|reply|respond|state) only\s*:|^\W{0,20}(?:#+ )?(?:say|reply|respond)\s*:\s*\w",
     r"\b(?:answers?|repl(?:y|ies)|responses?) (?:must|should|shall|have to) (?:contain|include|mention|end|begin|start|say)\b",
     r"\b(?:respond|reply|answer) to (?:any |all |every )?questions? (?:about|on)\b[^.!?]{0,60}\bwith\b",
     r"\bthis (?:document|page|file|text) (?:overrides|replaces|supersedes|trumps) (?:all|any|every) (?:the )?others?\b",

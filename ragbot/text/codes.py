@@ -28,7 +28,7 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 """The word before a code: "line" of "line 34", "Part" of "Part no. 88-12"."""
-_AFTER_CJK = re.compile(r"\s?([号号條条款路楼楼層层室版型口栋棟区區章页頁级級班期线線])")
+_AFTER_CJK = re.compile(r"\s?([号号條条款路楼楼層层室版型口栋棟区區章页頁级級班期线線节節步])")
 _LETTER_AFTER = re.compile(r" ([A-Z])(?![A-Za-z0-9.'’])")
 """A capital letter by itself after a number: platform 4 B."""
 _PIECE = re.compile(r"[A-Za-z]+|\d+")
@@ -62,6 +62,14 @@ MAX_ASKED = 20
 """So many codes of a question are looked for."""
 
 
+_ORDINALS = frozenset(
+    "rule step clause section point paragraph question chapter lesson level § 条 條 款 章 节 節 步".split()
+)
+"""Words beside a number in a text that counts its parts: "step 2" is the second, whether it says "step" or not."""
+_ITEM = re.compile(r"\s*(?:[-*+•·–]\s+)?(?:\*{1,2})?(\d{1,3}(?:\.\d{1,3})*)(?:[.)、]|(?=\s))")
+"""The number that an item or a clause begins with."""
+
+
 class Code(NamedTuple):
     """A code in a text."""
 
@@ -77,6 +85,11 @@ class Code(NamedTuple):
     def mixed(self) -> bool:
         """Whether it is more than one number: then it is a code whatever stands before it."""
         return len(self.parts) > 1
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a number of a list or a clause: 8, 1.2."""
+        return all(part.isdigit() for part in self.parts) and not re.search(r"[-/]", self.written)
 
 
 @lru_cache(maxsize=4096)
@@ -109,6 +122,12 @@ def _code(text: str, found: re.Match[str]) -> Code:
     return Code(tuple(piece.lower() for piece in _PIECE.findall(written)), word, written, start, end)
 
 
+def item_number(text: str) -> tuple[str, ...]:
+    """The number that an item of a list or a clause begins with, in parts; () if it begins with none."""
+    found = _ITEM.match(text)
+    return tuple(found[1].split(".")) if found else ()
+
+
 class Asked(NamedTuple):
     """A code that a question names."""
 
@@ -118,6 +137,8 @@ class Asked(NamedTuple):
 
     def is_named(self, other: Code) -> bool:
         """Whether a code in a text is the one that is asked for."""
+        if self.code.label in _ORDINALS and self.code.is_number and not other.label:
+            return False  # a number somewhere; that of an item is looked at where it begins
         if self.exact:
             return other.written.lower() == self.code.written.lower()
         return same(self.code, other)
@@ -164,7 +185,7 @@ def asked_codes(question: str, texts: Sequence[str]) -> list[Asked]:
     there = list({(code.parts, code.label, code.written): code for text in texts for code in codes_in(text)}.values())
     labels = {code.label for code in there if code.label} | {code.parts[0] for code in there if code.mixed}
     labels = {label for label in labels if not label.isdigit()} - _NO_LABELS
-    cells = {code.parts for code in there if not code.label and not code.mixed}
+    cells = {code.parts for code in there if not code.label}
     prefixes = {code.parts[0] for code in there if code.mixed}
     found = []
     for code in codes_in(question)[:MAX_ASKED]:
@@ -181,13 +202,16 @@ def _names(code: Code, question: str, labels: set[str], cells: set[tuple[str, ..
     if not code.mixed:
         if code.parts[0].isdigit() and len(code.parts[0]) >= 5:
             return True
-        known = code.parts in cells or any(code.label == one or _short(code.label, one) for one in labels)
+        known = (
+            code.label in _ORDINALS or code.parts in cells or any(code.label == one or _short(code.label, one) for one in labels)
+        )
         return known and code.label not in _NO_LABELS and code.label != "" and not _COUNTED.match(question, code.end)
-    letters = any(part.isalpha() for part in code.parts)
-    joined = letters or re.search(r"\d[-/]\d", code.written) or code.written.count(".") > 1
-    return bool(joined) or (
-        code.label not in _NO_LABELS and bool(code.label) and (code.label in labels or _named_by_capital(code, question))
-    )
+    if any(map(str.isalpha, code.parts)) or re.search(r"\d[-/]\d", code.written) or code.written.count(".") > 1:
+        return True
+    if not code.label or code.label in _NO_LABELS:
+        return False
+    known = code.label in _ORDINALS or code.label in labels or code.parts in cells and not _COUNTED.match(question, code.end)
+    return known or _named_by_capital(code, question)
 
 
 def _named_by_capital(code: Code, question: str) -> bool:

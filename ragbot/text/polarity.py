@@ -10,7 +10,7 @@ import re
 from ragbot.text.tokens import content
 
 _NEGATION = re.compile(
-    r"\b(?:not?|never|none|nobody|nothing|neither|cannot|without|nowhere|forbidden|prohibit(?:ed|s)?|ban(?:ned|s)?"
+    r"\b(?:not|no(?!\.? ?\d)|never|none|nobody|nothing|neither|cannot|without|nowhere|forbidden|prohibit(?:ed|s)?|ban(?:ned|s)?"
     r"|exclud(?:ed|es)"
     r"|impossible|closed|unavailable|refus(?:es|ed)|reject(?:s|ed)|needless|unnecessary|optional)\b|n['’]t\b"
     r"|禁止|严禁|谢绝|拒绝|关闭|[不没無无未勿](?!锈|同|仅|但|断|久|少|线|障|来|论|管|锡)",

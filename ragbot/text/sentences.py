@@ -42,7 +42,7 @@ _ABBREVIATION = re.compile(
     r"(?:^|[\s(\[.])(?:[A-Za-z]|e\.g|i\.e|etc|vs|cf|no|nos|dr|mr|mrs|ms|prof|st|jr|sr|inc|ltd|co|fig|approx|dept|tel|a\.m|p\.m)\.$",
     re.IGNORECASE,
 )
-_ITEM_NUMBER = re.compile(r"\s*\d{1,3}\.")
+_ITEM_NUMBER = re.compile(r"\s*(?:[-*+•·–]\s+)?(?:\d{1,3}|[ivxlcIVXLC]{1,6}|[A-Za-z])\.")
 _TRIM = " \t\n\r\f\v\u3000"
 _MAX_SHORT_LINE_CHARACTERS = 60
 """A shorter line without end punctuation is a heading or a row, not a wrapped line of prose."""
