@@ -160,6 +160,27 @@ def test_what_is_said_again_and_again_still_answers_where_nothing_else_does(chat
     assert "9:00" in chat.ask("When does the pool open on Monday?").answer
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "question"),
+    [
+        ("Dogs are allowed in the dome.", "Dogs are not allowed in the dome.", "Are dogs allowed in the dome?"),
+        ("Entry to the dome costs 8 euros.", "Entry to the dome costs 12 euros.", "How much is entry to the dome?"),
+        ("天文台门票八元。", "天文台门票十二元。", "天文台门票多少钱？"),
+    ],
+)
+def test_two_sources_that_contradict_each_other_are_both_named(chat_of, one, other, question):
+    chat = chat_of()
+    chat.memory.remember([Document("a.md", one), Document("b.md", other)])
+    turn = chat.ask(question)
+    assert {cited.uri for cited in turn.citations} == {"a.md", "b.md"}, turn.answer
+
+
+def test_what_two_sources_say_of_two_things_is_no_contradiction(chat_of):
+    chat = chat_of()
+    chat.memory.remember([Document("a.md", "Room 4A costs 8 euros."), Document("b.md", "Room 4B costs 12 euros.")])
+    assert {cited.uri for cited in chat.ask("What does room 4A cost?").citations} == {"a.md"}
+
+
 # Rows
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ragbot.answer import cloze, prompt
 from ragbot.answer.answer_span import with_answer_span
 from ragbot.answer.calibration import answerability, best_answerability
-from ragbot.answer.conflict import find_conflict
+from ragbot.answer.conflict import find_conflict, find_opposite
 from ragbot.answer.context import Context
 from ragbot.answer.intent import Ask, History
 from ragbot.answer.persona import Persona, Words
@@ -127,7 +127,7 @@ class Answerer:
         if more := answer_span_sentence(found, given):
             given.add(more.citation)
             yield Claim(render_quote(more), "supported", sure, (more.citation,))
-        other = loud or (self._conflict(wanted, found, given, model) if model else None)
+        other = loud or (self._conflict(wanted, found, given, model) if model else None) or find_opposite(found, given)
         if other and other.citation not in given:
             yield Claim(CONFLICT[ask.language].format(other=render_quote(other)), "supported", sure, (other.citation,))
         if self._persona.check and (gap := _gap(found, given)):

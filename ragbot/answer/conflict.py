@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
@@ -10,9 +11,11 @@ from ragbot.answer.calibration import answerability
 from ragbot.answer.quote import Evidence
 from ragbot.models.answerability import AnswerabilityModel
 from ragbot.search.calibration import Calibration
-from ragbot.text.tokens import content
+from ragbot.text.polarity import NEGATION, is_negated
+from ragbot.text.tokens import content, has_cjk
 from ragbot.types import Citation
 
+_NUMBER = re.compile(r"(?<![a-z])\d[\d.,:]*(?![a-z])|[零一二三四五六七八九十百千万两\d]+")
 BESIDE = 0.3
 """How far below the evidence that was given that of another document may be which is read for another answer."""
 MAX_READ = 3
@@ -40,6 +43,29 @@ def find_conflict(
             if span.answers > 0 and answerability(question, replace(e, span_found=span), numbers) >= least:
                 return e
     return None
+
+
+def find_opposite(found: Sequence[Evidence], given: Collection[Citation]) -> Evidence | None:
+    """Evidence of another document that says a given sentence in the same words with another number, or negates it."""
+    lead = next((e for e in found if e.citation in given), None)
+    if lead is None or lead.hit.chunk.kind != "file":
+        return None
+    uris = {citation.uri for citation in given}
+    words, numbers = _words_and_numbers(lead.text)
+    for e in found:
+        if e.hit.chunk.uri in uris or e.hit.chunk.kind != "file":
+            continue
+        other_words, other_numbers = _words_and_numbers(e.text)
+        negated = is_negated(lead.text) is not None and is_negated(e.text) is (not is_negated(lead.text))
+        if words == other_words and words and (negated or numbers and other_numbers and numbers != other_numbers):
+            return e
+    return None
+
+
+def _words_and_numbers(text: str) -> tuple[list[str], list[str]]:
+    """The words of a sentence, without those that negate it, and its numbers."""
+    text = NEGATION.sub(" ", text.lower())
+    return _NUMBER.sub(" ", text).split() if not has_cjk(text) else list(_NUMBER.sub("", text)), _NUMBER.findall(text)
 
 
 def _same(one: str, other: str) -> bool:

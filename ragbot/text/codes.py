@@ -62,9 +62,7 @@ MAX_ASKED = 20
 """So many codes of a question are looked for."""
 
 
-_ORDINALS = frozenset(
-    "rule step clause section point paragraph question chapter lesson level § 条 條 款 章 节 節 步".split()
-)
+_ORDINALS = frozenset("rule step clause section point paragraph question chapter lesson level § 条 條 款 章 节 節 步".split())
 """Words beside a number in a text that counts its parts: "step 2" is the second, whether it says "step" or not."""
 _ITEM = re.compile(r"\s*(?:[-*+•·–]\s+)?(?:\*{1,2})?(\d{1,3}(?:\.\d{1,3})*)(?:[.)、]|(?=\s))")
 """The number that an item or a clause begins with."""

@@ -9,7 +9,7 @@ import re
 
 from ragbot.text.tokens import content
 
-_NEGATION = re.compile(
+NEGATION = re.compile(
     r"\b(?:not|no(?!\.? ?\d)|never|none|nobody|nothing|neither|cannot|without|nowhere|forbidden|prohibit(?:ed|s)?|ban(?:ned|s)?"
     r"|exclud(?:ed|es)"
     r"|impossible|closed|unavailable|refus(?:es|ed)|reject(?:s|ed)|needless|unnecessary|optional)\b|n['’]t\b"
@@ -48,18 +48,18 @@ def is_negated(text: str) -> bool | None:
     """Whether a sentence negates, as a whole; None where it may do both."""
     if _LIMITED.search(text):
         return None
-    return len(_NEGATION.findall(_NEITHER.sub(r"neither\1or", text))) % 2 == 1
+    return len(NEGATION.findall(_NEITHER.sub(r"neither\1or", text))) % 2 == 1
 
 
 def negated_words(text: str) -> set[str]:
     """The content word that follows each negation."""
-    return {next(iter(content(text[found.end() :][:MAX_AFTER])), "") for found in _NEGATION.finditer(text)}
+    return {next(iter(content(text[found.end() :][:MAX_AFTER])), "") for found in NEGATION.finditer(text)}
 
 
 def asks_which(question: str) -> bool:
     """Whether a question asks what, which, who or where, and negates nothing."""
     asked = _ASIDE.sub("", question)
-    return bool(_WHICH.search(asked)) and not _OTHER.search(asked) and not _NEGATION.search(asked)
+    return bool(_WHICH.search(asked)) and not _OTHER.search(asked) and not NEGATION.search(asked)
 
 
 def asks_negated(question: str) -> bool | None:
@@ -67,5 +67,5 @@ def asks_negated(question: str) -> bool | None:
     asked = _ASIDE.sub("", question)
     if not _WHICH.search(asked) or _OTHER.search(asked) or _LIMITED.search(asked):
         return None
-    negations = len(_NEGATION.findall(asked))
+    negations = len(NEGATION.findall(asked))
     return negations % 2 == 1 if negations or _DEONTIC.search(asked) else None
