@@ -33,6 +33,22 @@ def test_raised_and_lowered_digits_do_not_join_those_before_them(tmp_path: Path,
 
 
 @pytest.mark.parametrize(
+    "markup",
+    [
+        "<!doctype html><title>Quarry</title><main><p>The quarry opens at 5:50.</p></main>",
+        "<title>Quarry</title><style>p{color:red}</style>\n<article>The quarry opens at 5:50.</article>",
+        "<head><title>Quarry</title><meta charset=utf-8><quarry-card>The quarry opens at 5:50.</quarry-card></head><body><p></p></body>",
+        "<title>Quarry</title><section>The quarry</section> <section hidden>no</section> opens at 5:50.",
+    ],
+)
+def test_a_page_without_tags_of_head_and_body_is_read_whole(tmp_path: Path, markup: str) -> None:
+    path = tmp_path / "a.html"
+    path.write_text(markup, encoding="utf-8")
+    found = read(path, "a.html")
+    assert (found.title, " ".join(found.text.split())) == ("Quarry", "The quarry opens at 5:50.")
+
+
+@pytest.mark.parametrize(
     "struck",
     [
         *("<s>12</s>", "<strike>12</strike>", "<del>12</del>", "<del><b>12</b></del>", "<i class=old>12</i>"),

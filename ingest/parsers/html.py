@@ -39,6 +39,7 @@ _FURNITURE = frozenset(
     "select textarea datalist option annotation annotation-xml rt rp rtc".split()
 )
 """What is never content, or no words of the text: the last three are the glosses over Chinese and Japanese."""
+_OF_HEAD = frozenset("base basefont bgsound link meta noframes noscript script style template title".split())
 _FURNITURE_ROLES = frozenset("navigation complementary search menu menubar".split())
 _SECTIONS = ("article", "main", "section")
 _NAMING = (*_HEADINGS, "dt", "summary", "th")
@@ -90,9 +91,10 @@ def parsed(source: Source, linked: Callable[[str], str | None] = lambda _: None)
     declared = EncodingDetector.find_declared_encoding(source.data, is_html=True) or ""
     markup = decode(source.data, declared)
     soup = _parsed(markup, source.name)
+    moved = _move_out_of_head(soup)
     removed = take_out_unseen(soup, linked)
     bounded = bound(soup, BREAKING)
-    markup = str(soup) if removed.changed or bounded else markup
+    markup = str(soup) if moved or removed.changed or bounded else markup
     title, author = _title(soup), _author(soup)
     _strip(soup)
     main = _main(soup)
@@ -113,6 +115,27 @@ def _parsed(markup: str, name: str) -> BeautifulSoup:
         return BeautifulSoup(page if "<" in page else f"<p>{page}</p>", "lxml")
     except ParserRejectedMarkup as cause:
         raise broken(name, cause) from cause
+
+
+def _move_out_of_head(soup: BeautifulSoup) -> bool:
+    """Move what no head may hold, and all after it, into the body; return whether there was any.
+
+    libxml2 knows no elements newer than HTML 4: it leaves a `main` in the head if no body tag stands before it.
+    """
+    head = soup.head
+    stray = (
+        (at for at, child in enumerate(head.contents) if isinstance(child, Tag) and child.name not in _OF_HEAD) if head else ()
+    )
+    first = next(iter(stray), None)
+    if head is None or first is None:
+        return False
+    body = soup.body
+    if body is None:
+        body = soup.new_tag("body")
+        head.insert_after(body)
+    moved = [head.contents[at].extract(at) for at in range(len(head.contents) - 1, first - 1, -1)]
+    body.insert(0, *reversed(moved))
+    return True
 
 
 def _title(soup: BeautifulSoup) -> str:
