@@ -359,6 +359,20 @@ def test_notebooks(tmp_path: Path) -> None:
     assert "rename it to .json" in refusal(tmp_path, "a.ipynb", '{"a": 1}', BrokenError)
 
 
+def test_text_cells_of_notebooks_are_read_as_markdown_is(tmp_path: Path) -> None:
+    source = [
+        "# Tide\n",
+        "<!-- ninety rows -->\n",
+        "<p style='display:none'>eighty</p>\n",
+        "~~12~~ 20 euros, 10<sup>5</sup> litres",
+    ]
+    cells = [{"cell_type": "markdown", "source": source}, {"cell_type": "markdown", "source": "<!-- no -->"}]
+    cells += [{"cell_type": "code", "source": "a = '<!-- yes -->'"}, {"cell_type": "raw", "source": "<!-- yes -->"}]
+    found = get(tmp_path, "a.ipynb", json.dumps({"nbformat": 4, "cells": cells}))
+    assert found.text == "# Tide\n\n\n 20 euros, 10⁵ litres\n\n```\na = '<!-- yes -->'\n```\n\n<!-- yes -->"
+    assert found.metadata["hidden_characters"] == "6"
+
+
 def test_xml_by_record(tmp_path: Path) -> None:
     data = """<?xml version="1.0" encoding="iso-8859-1"?><list><!-- no --><land code="pe"><name>Per\xfa</name>
     <at><lat>9</lat><lon>75</lon></at></land><land code="fr"><name>France &amp; more</name><at><lat>46</lat></at></land></list>"""

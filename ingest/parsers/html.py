@@ -324,7 +324,7 @@ def _enter(tag: Tag, flow: _Flow, todo: list[PageElement | _Close]) -> None:
         flow.add(_pre(tag))
     elif tag.name == "table" and not is_layout(tag):
         caption = " ".join(block.text for block in _blocks(tag.caption)) if tag.caption else ""
-        flow.add(Block("paragraph", " ".join(caption.split())), blocks.table(*_grid(tag)))
+        flow.add(Block("paragraph", " ".join(caption.split())), blocks.table(*cells_of(tag)))
     elif script := script_of(tag, "".join(flow.words[-_WORDS_BEFORE:])):
         text = _SPACE.sub(" ", tag.get_text())
         flow.words.append(script(text) if text.strip() else text)
@@ -352,7 +352,7 @@ def is_layout(table: Tag) -> bool:
     return len(table.find_all(["td", "th"], limit=2)) < 2
 
 
-def _grid(table: Tag) -> tuple[list[list[str]], list[Span]]:
+def cells_of(table: Tag) -> tuple[list[list[str]], list[Span]]:
     """The texts by row and column, that of a merged cell in its first row and column, and the merged cells."""
     rows: list[list[str]] = []
     spans: list[Span] = []
