@@ -6,7 +6,7 @@ Styles are only asked whether they hide something (visibility.py). Element names
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
@@ -358,10 +358,10 @@ def cells_of(table: Tag) -> tuple[list[list[str]], list[Span]]:
     spans: list[Span] = []
     held: dict[int, int] = {}  # column → how many rows below are taken by a cell from above
     area = 0
-    for number, tr in enumerate(table.find_all("tr")):
+    for number, tr in enumerate(_own(table.find_all("tr"), table)):
         row: list[str] = []
         fresh: dict[int, int] = {}
-        for cell in tr.find_all(["td", "th"]):
+        for cell in _own(tr.find_all(["td", "th"]), tr):
             while held.get(len(row), 0):
                 row.append("")
             width, height = _span(cell, "colspan"), _span(cell, "rowspan")
@@ -375,6 +375,11 @@ def cells_of(table: Tag) -> tuple[list[list[str]], list[Span]]:
         held = {column: left - 1 for column, left in (held | fresh).items() if left > 1}
         rows.append(row)
     return rows, spans
+
+
+def _own(parts: Iterable[Tag], whole: Tag) -> list[Tag]:
+    """The rows or cells that lie in no other cell: what does is a part of that one's text."""
+    return [part for part in parts if part.find_parent(["td", "th", whole.name]) is whole]
 
 
 def _span(cell: Tag, name: str) -> int:
