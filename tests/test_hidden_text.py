@@ -107,6 +107,24 @@ def test_text_in_text_is_judged_by_its_own_look(tmp_path: Path, body: str, text:
     assert get(tmp_path, "a.html", f"<html><body><main>{body}</main></body></html>").text == text
 
 
+@pytest.mark.parametrize(
+    "rules",
+    [
+        ".nest{ & p{display:none} }",
+        ".nest{ color:red; p{display:none} }",
+        "b,.nest{ i,> p{display:none} }",
+        "p{ .nest &{display:none} }",
+        ".nest{ @media screen{ p{ &.gone{display:none} } } }",
+        "p{ @supports (display:grid){display:none} }",
+    ],
+)
+def test_nested_rules_of_a_style_sheet_hide_too(tmp_path: Path, rules: str) -> None:
+    shown = f".nest{{ &:not(div) p{{display:none}} b{{display:none}} @media print{{ p{{display:none}} }} }} {rules}"
+    body = "<main>There are four lamps.<div class=nest><p class=gone>ninety</p></div></main>"
+    assert get(tmp_path, "a.html", f"<html><head><style>{shown}</style></head><body>{body}").text == "There are four lamps."
+    assert "ninety" in get(tmp_path, "a.html", f"<html><head><style>{shown[: -len(rules)]}</style></head><body>{body}").text
+
+
 def test_a_page_that_is_hidden_until_its_script_has_run_is_read(tmp_path: Path) -> None:
     assert get(tmp_path, "a.html", "<html style='opacity:0'><body style='visibility:hidden'><p>Words").text == "Words"
 
@@ -145,9 +163,11 @@ def test_hidden_text_of_a_book_is_not_read_and_its_style_sheets_are(tmp_path: Pa
         "".join(f"p:nth-child({number + 3}n+1){{display:none}}" for number in range(20_000)),
         "@media screen{" * 20_000 + "p{color:red}",
         "p{color:" + "(" * 50_000,
+        ".a{" * 20_000 + "color:red",
+        ",".join(f".a{n}" for n in range(200)) + "{" + "&,&{color:red}" * 20_000 + "}",
         ":root{" + "".join(f"--a{n}:var(--a{n + 1}) var(--a{n + 1});" for n in range(900)) + "}p{color:var(--a0)}",
     ],
-    ids=["descendants", "same", "counted", "conditions", "brackets", "variables"],
+    ids=["descendants", "same", "counted", "conditions", "brackets", "nested", "nested wide", "variables"],
 )
 def test_style_sheets_without_end_take_no_long_time(tmp_path: Path, rules: str) -> None:
     begun = time.monotonic()
