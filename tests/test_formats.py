@@ -191,6 +191,20 @@ def test_numbers_with_a_comma_are_one_cell(tmp_path: Path) -> None:
         ("Ana,Berlin\nBo,Paris\nCy,Berlin", "Ana | Berlin\nBo | Paris\nCy | Berlin", True),
         ("Ana,K12\nBo,B7\nCy,D130", "Ana | K12\nBo | B7\nCy | D130", True),
         ("Ana,Room 4\nBo,Room 12\nCy,Room 9", "Ana | Room 4\nBo | Room 12\nCy | Room 9", True),
+        ("Anna,Graz,nurse\nBert,Linz,baker", "Anna | Graz | nurse\nBert | Linz | baker", True),
+        ("USA,Washington\nPeru,Lima", "USA | Washington\nPeru | Lima", True),
+        ("苹果,红色,3元\n香蕉,黄色,2元", "苹果 | 红色 | 3元\n香蕉 | 黄色 | 2元", True),
+        (
+            '"Ann Berg","Main St 5, Graz"\n"Bert Falk","Hill Rd 7, Linz"',
+            "Ann Berg | Main St 5, Graz\nBert Falk | Hill Rd 7, Linz",
+            True,
+        ),
+        ("第一城市,水果\n武汉,梨\n广州,桃", "第一城市 | 水果\n第一城市: 武汉; 水果: 梨\n第一城市: 广州; 水果: 桃", True),
+        ("last name,origin\nHolt,Rome", "last name | origin\nlast name: Holt; origin: Rome", True),
+        ("Mon,Tue\nsoup,fish\npie,stew", "Mon | Tue\nMon: soup; Tue: fish\nMon: pie; Tue: stew", True),
+        ("SHIP,PORT\nGannet,Hull", "SHIP | PORT\nSHIP: Gannet; PORT: Hull", True),
+        ("Tool,Shelf\nSaw,A\nAxe,B", "Tool | Shelf\nTool: Saw; Shelf: A\nTool: Axe; Shelf: B", True),
+        ("Yard list\nShip,Berth\nGannet,12", "Yard list\nShip | Berth\nShip: Gannet; Berth: 12", True),
         ("name,Col1\nBo,B7\nCy,D130", "name | Col1\nname: Bo; Col1: B7\nname: Cy; Col1: D130", True),
         (
             "name,town\nBo,Rome\nname,town\nCy,Oslo",
@@ -357,6 +371,20 @@ def test_notebooks(tmp_path: Path) -> None:
     assert found.text == "# Growth\n\nHow it *grew*.\n\n```\n# not a heading\nprint(2 + 2)\n```\n\n```\n4\n```"
     assert found.title == "Growth"
     assert "rename it to .json" in refusal(tmp_path, "a.ipynb", '{"a": 1}', BrokenError)
+
+
+def test_text_cells_of_notebooks_are_read_as_markdown_is(tmp_path: Path) -> None:
+    source = [
+        "# Tide\n",
+        "<!-- ninety rows -->\n",
+        "<p style='display:none'>eighty</p>\n",
+        "~~12~~ 20 euros, 10<sup>5</sup> litres",
+    ]
+    cells = [{"cell_type": "markdown", "source": source}, {"cell_type": "markdown", "source": "<!-- no -->"}]
+    cells += [{"cell_type": "code", "source": "a = '<!-- yes -->'"}, {"cell_type": "raw", "source": "<!-- yes -->"}]
+    found = get(tmp_path, "a.ipynb", json.dumps({"nbformat": 4, "cells": cells}))
+    assert found.text == "# Tide\n\n\n 20 euros, 10⁵ litres\n\n```\na = '<!-- yes -->'\n```\n\n<!-- yes -->"
+    assert found.metadata["hidden_characters"] == "6"
 
 
 def test_xml_by_record(tmp_path: Path) -> None:

@@ -107,6 +107,24 @@ def test_text_in_text_is_judged_by_its_own_look(tmp_path: Path, body: str, text:
     assert get(tmp_path, "a.html", f"<html><body><main>{body}</main></body></html>").text == text
 
 
+@pytest.mark.parametrize(
+    "rules",
+    [
+        ".nest{ & p{display:none} }",
+        ".nest{ color:red; p{display:none} }",
+        "b,.nest{ i,> p{display:none} }",
+        "p{ .nest &{display:none} }",
+        ".nest{ @media screen{ p{ &.gone{display:none} } } }",
+        "p{ @supports (display:grid){display:none} }",
+    ],
+)
+def test_nested_rules_of_a_style_sheet_hide_too(tmp_path: Path, rules: str) -> None:
+    shown = f".nest{{ &:not(div) p{{display:none}} b{{display:none}} @media print{{ p{{display:none}} }} }} {rules}"
+    body = "<main>There are four lamps.<div class=nest><p class=gone>ninety</p></div></main>"
+    assert get(tmp_path, "a.html", f"<html><head><style>{shown}</style></head><body>{body}").text == "There are four lamps."
+    assert "ninety" in get(tmp_path, "a.html", f"<html><head><style>{shown[: -len(rules)]}</style></head><body>{body}").text
+
+
 def test_a_page_that_is_hidden_until_its_script_has_run_is_read(tmp_path: Path) -> None:
     assert get(tmp_path, "a.html", "<html style='opacity:0'><body style='visibility:hidden'><p>Words").text == "Words"
 
@@ -145,9 +163,11 @@ def test_hidden_text_of_a_book_is_not_read_and_its_style_sheets_are(tmp_path: Pa
         "".join(f"p:nth-child({number + 3}n+1){{display:none}}" for number in range(20_000)),
         "@media screen{" * 20_000 + "p{color:red}",
         "p{color:" + "(" * 50_000,
+        ".a{" * 20_000 + "color:red",
+        ",".join(f".a{n}" for n in range(200)) + "{" + "&,&{color:red}" * 20_000 + "}",
         ":root{" + "".join(f"--a{n}:var(--a{n + 1}) var(--a{n + 1});" for n in range(900)) + "}p{color:var(--a0)}",
     ],
-    ids=["descendants", "same", "counted", "conditions", "brackets", "variables"],
+    ids=["descendants", "same", "counted", "conditions", "brackets", "nested", "nested wide", "variables"],
 )
 def test_style_sheets_without_end_take_no_long_time(tmp_path: Path, rules: str) -> None:
     begun = time.monotonic()
@@ -189,6 +209,37 @@ def test_markdown_without_what_its_reader_is_not_shown_keeps_its_lines(tmp_path:
     assert (found.text, found.lines) == (f"{text if seen is None else seen}\n\nend", True)
 
 
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("The vat holds 10<sup>4</sup> litres, **10**<sup>5</sup>, H<sub>2</sub>O", "The vat holds 10⁴ litres, **10**⁵, H₂O"),
+        ("In 1963<sup><a href='#n2'>2</a></sup> it burnt.", "In 1963[^2] it burnt."),
+        ("5<sup>1</sup>/<sub>2</sub> hours, x<sup hidden>2</sup>, `10<sup>4</sup>`", "5 1/2 hours, x, `10<sup>4</sup>`"),
+        ("the 1<sup>\nst</sup> of May, a<sup>", "the 1\nst of May, a<sup>"),
+        (
+            "<table><tr><th>Vat</th><th>Litres</th></tr><tr><td>Red</td><td>70</td></tr><tr><td>Old</td><td>35</td></tr></table>",
+            "Vat | Litres. Vat: Red; Litres: 70. Vat: Old; Litres: 35",
+        ),
+        (
+            "<table>\n<tr>\n<th>Vat</th>\n<th>Use</th>\n</tr>\n<tr><td rowspan=2>Red<td>wine\n<tr><td>must</td></tr>\n</table>",
+            "\nVat | Use\n\n\n\nVat: Red; Use: wine\nVat: Red; Use: must\n",
+        ),
+        (
+            "See<table>\n<caption>Vats</caption>\n<tr><td>Red<td>10<sup>4</sup><td hidden>no</tr>\n<tr><td>Old</tr></table>",
+            "See Vats\n\nRed | 10⁴\nOld",
+        ),
+        ("<table><tr><th>Vat</th><td>Red</td></tr>\n<tr><th>Use</th><td>wine</td></tr></table>", "Vat | Red\nUse | wine"),
+        ("<table hidden><tr><td>no</td><td>no</td></tr></table>", ""),
+        ("```html\n<table><tr><td>a</td><td>b</td></tr></table>\n```", None),
+    ],
+)
+def test_markdown_with_raised_digits_and_tables_as_html_is_written_in_characters(
+    tmp_path: Path, text: str, seen: str | None
+) -> None:
+    found = get(tmp_path, "a.md", f"{text}\n\nend")
+    assert (found.text, found.lines) == (f"{text if seen is None else seen}\n\nend", True)
+
+
 def test_hidden_markdown_is_counted(tmp_path: Path) -> None:
     found = get(tmp_path, "a.md", "<div style='display:none'>\n\nni ne\n\n</div>\n\n<s>struck</s> four <!-- comment -->")
     assert found.metadata["hidden_characters"] == "4"
@@ -197,7 +248,9 @@ def test_hidden_markdown_is_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     ["<!-- " * 200_000, "`" * 3 + "a`" * 200_000, "~~a " * 200_000, "<a '" * 200_000, "<div hidden>x" * 20_000, "[a](" * 200_000]
-    + ["".join(f"[a{n}]: # (x)\n" for n in range(50_000)), "<s>" * 20_000 + "x" + "</s>" * 20_000, "<a b='" * 100_000],
+    + ["".join(f"[a{n}]: # (x)\n" for n in range(50_000)), "<s>" * 20_000 + "x" + "</s>" * 20_000, "<a b='" * 100_000]
+    + ["<table>" * 20_000 + "</table>" * 20_000, "<table><tr><td>a<td>b</table>" * 10_000, "1<sup>2</sup>" * 50_000]
+    + ["<sup>" * 20_000 + "1" + "</sup>" * 20_000, f"<table><tr>{'<td><div>a' * 20_000}</table>"],
 )
 def test_markdown_without_end_is_read_in_time(tmp_path: Path, text: str) -> None:
     begun = time.monotonic()

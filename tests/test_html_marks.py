@@ -22,6 +22,11 @@ def text_of(folder: Path, body: str, head: str = "") -> str:
         ("the 1<sup>st</sup> of May", "the 1st of May"),
         ("In 1963<sup><a href=#n2>2</a></sup> it burnt.", "In 1963[^2] it burnt."),
         ("H<sub>2</sub>O and x<sub>max</sub>", "H₂O and xmax"),
+        (
+            "5<sup>1</sup>/<sub>2</sub> hours, 1<sup>3</sup>&frasl;<sub>4</sub> and <sup>2</sup>/<sub>3</sub>",
+            "5 1/2 hours, 1 3⁄4 and 2/3",
+        ),
+        ("1<sup>1</sup>/2 cups, E=mc<sup>2</sup>, 3 m<sup>2</sup>/s", "1 1/2 cups, E=mc², 3 m²/s"),
         ("so<sup> </sup>it is<sub></sub>", "so it is"),
         ("<math><msup><mn>10</mn><mn>4</mn></msup></math>", "10⁴"),
         ("<math><msubsup><mi>x</mi><mn>1</mn><mn>2</mn></msubsup> <mfrac><mn>1</mn><mn>2</mn></mfrac></math>", "x₁² 1/2"),
@@ -30,6 +35,22 @@ def text_of(folder: Path, body: str, head: str = "") -> str:
 )
 def test_raised_and_lowered_digits_do_not_join_those_before_them(tmp_path: Path, body: str, text: str) -> None:
     assert text_of(tmp_path, body) == text
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<!doctype html><title>Quarry</title><main><p>The quarry opens at 5:50.</p></main>",
+        "<title>Quarry</title><style>p{color:red}</style>\n<article>The quarry opens at 5:50.</article>",
+        "<head><title>Quarry</title><meta charset=utf-8><my-card>The quarry opens at 5:50.</my-card></head><body></body>",
+        "<title>Quarry</title><section>The quarry</section> <section hidden>no</section> opens at 5:50.",
+    ],
+)
+def test_a_page_without_tags_of_head_and_body_is_read_whole(tmp_path: Path, markup: str) -> None:
+    path = tmp_path / "a.html"
+    path.write_text(markup, encoding="utf-8")
+    found = read(path, "a.html")
+    assert (found.title, " ".join(found.text.split())) == ("Quarry", "The quarry opens at 5:50.")
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,11 @@ def test_long_rows_of_what_is_not_read_are_passed_over_in_time(tmp_path: Path, r
     assert text_in_time(tmp_path, "a.html", f"<html><body>{row * MANY}").count("word") == MANY
 
 
+def test_cells_within_cells_without_end_are_read_once(tmp_path: Path) -> None:
+    text = text_in_time(tmp_path, "a.html", f"<html><body><main><table><tr>{'<td><div>word ' * MANY}</table>")
+    assert text.count("word") == MANY
+
+
 def test_breaks_in_code_are_read_in_time(tmp_path: Path) -> None:
     assert text_in_time(tmp_path, "a.html", f"<html><body><pre>{'x<br>' * MANY}").count("x\n") == MANY
 
@@ -49,4 +54,11 @@ def test_breaks_in_code_are_read_in_time(tmp_path: Path) -> None:
 def test_attributes_without_end_are_read_in_time(tmp_path: Path) -> None:
     attributes = " ".join(f'k{number}="v"' for number in range(200_000))
     assert text_in_time(tmp_path, "a.html", f"<html><body><p {attributes}>word</p>") == "word"
-    assert "k199999: v" in text_in_time(tmp_path, "a.xml", f"<r><a {attributes}>word</a></r>")
+    text = text_in_time(tmp_path, "a.xml", f"<r><a {attributes}>word</a><b>four</b></r>")
+    assert "k199: v" in text and "k200: v" not in text and text.endswith("b: four")
+    assert "and 199,800 more attributes" in text
+
+
+def test_attributes_without_end_of_many_elements_are_all_read(tmp_path: Path) -> None:
+    elements = "".join(f'<e k="{number}" b="x"/>' for number in range(MANY))
+    assert "k: 19999" in text_in_time(tmp_path, "a.xml", f"<r>{elements}</r>")

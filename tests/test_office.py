@@ -49,6 +49,15 @@ DRAWING = 'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
         ("2", "a+b", "2^(a+b)"),
         ("(a + b)", "2", "(a + b)²"),
         ("Ca", "2+", "Ca²⁺"),
+        ("E=mc", "2", "E=mc²"),
+        ("A = 4πr", "2", "A = 4πr²"),
+        ("c = 2ab", "3", "c = 2ab³"),
+        ("cos", "2", "cos²"),
+        ("∆", "2", "∆²"),
+        ("and σ", "2", "and σ²"),
+        ("the log", "2", "the log[^2]"),
+        ("by the EU", "2", "by the EU[^2]"),
+        ("price = fee", "1", "price = fee[^1]"),
         ("in 1963", "2", "in 1963[^2]"),
         ("1,200", "a", "1,200[^a]"),
         ("12.50", "1", "12.50[^1]"),
@@ -64,6 +73,23 @@ DRAWING = 'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
 )
 def test_raised_digits_do_not_join_those_before_them(before: str, text: str, whole: str) -> None:
     assert before + raised(text, before) == whole
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "after", "whole"),
+    [
+        ("1", "1", "/2 cups", "1 1/2 cups"),
+        ("about ", "1", "⁄2", "about 1⁄2"),
+        ("the log", "2", " n steps", "the log² n steps"),
+        ("sin", "2", "(x)", "sin²(x)"),
+        ("a sin", "2", " a man", "a sin[^2] a man"),
+        ("3 m", "2", "/s", "3 m²/s"),
+        ("10", "6", "/ml", "10⁶/ml"),
+        ("in 1963", "1", "/1964", "in 1963[^1]/1964"),
+    ],
+)
+def test_what_follows_raised_digits_tells_what_they_are(before: str, text: str, after: str, whole: str) -> None:
+    assert before + raised(text, before, after) + after == whole
 
 
 def test_indexes_and_exponents_are_written_in_unicode_where_it_has_the_characters() -> None:

@@ -1,6 +1,6 @@
 """CSS: which of a page's declarations apply to an element, by the cascade (CSS Cascading 4). Knows no property's meaning.
 
-What is not modelled: layers, nested rules, and selectors that soupsieve does not know; such rules are passed over.
+What is not modelled: layers, and selectors that soupsieve does not know; such rules are passed over.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import islice, takewhile
+from itertools import islice, repeat, takewhile
 from typing import Any, TypeAlias
 
 import soupsieve
@@ -46,6 +46,7 @@ _OTHER_MEDIA = re.compile(
 _CONDITIONAL = frozenset({"supports", "layer", "container", "scope"})
 _SLOW_SELECTOR = re.compile(r":has\(|~(?!=)|:nth-|:(?:first|last|only)-|:empty|:lang|:dir|:contains|:-soup")
 _MAX_BRACKETS = 8
+_MAX_NESTING, _MAX_SELECTORS_ABOVE = 8, 50
 _ID, _CLASS, _NAME, _COMBINATOR = "id", "class", "name", "combinator"
 _BEFORE_SCRIPT = ".no-js"
 """A class that pages take off themselves by a script."""
@@ -143,7 +144,9 @@ def _parsed(text: str, properties: frozenset[str]) -> _Sheet:
     nodes = list(_applying(tinycss2.parse_stylesheet(text, True, True)))
     keywords = [node.lower_at_keyword for node in nodes if node.type == "at-rule"]
     rules = (rule for node in nodes if node.type == "qualified-rule" for rule in _rules(node, properties))
-    return _Sheet(tuple(islice(rules, MAX_RULES)), any(one.endswith("keyframes") for one in keywords), "import" in keywords)
+    return _Sheet(
+        tuple(filter(None, islice(rules, MAX_RULES))), any(one.endswith("keyframes") for one in keywords), "import" in keywords
+    )
 
 
 def _applying(nodes: Iterable[Token]) -> Iterator[Token]:
@@ -151,26 +154,53 @@ def _applying(nodes: Iterable[Token]) -> Iterator[Token]:
     todo = list(reversed(list(nodes)))
     while todo:
         node = todo.pop()
-        if node.type == "at-rule" and node.content is not None:
-            name, condition = node.lower_at_keyword, _text(node.prelude).strip().lower()
-            if on_screen(condition) if name == "media" else name in _CONDITIONAL and not condition.startswith("not"):
-                todo += reversed(tinycss2.parse_rule_list(node.content, True, True))
+        if node.type == "at-rule" and node.content is not None and _holds(node):
+            todo += reversed(tinycss2.parse_rule_list(node.content, True, True))
         yield node
 
 
-def _rules(node: Token, properties: frozenset[str]) -> Iterator[_Rule]:
-    normal, important = _declarations(node.content, properties)
-    if normal or important:
-        for part in _split(node.prelude):
+def _holds(rule: Token) -> bool:
+    """Whether an at-rule is a condition that holds on a screen."""
+    name, condition = rule.lower_at_keyword, _text(rule.prelude).strip().lower()
+    return on_screen(condition) if name == "media" else name in _CONDITIONAL and not condition.startswith("not")
+
+
+def _rules(node: Token, properties: frozenset[str]) -> Iterator[_Rule | None]:
+    """A style rule for each of its selectors, and those nested in it (CSS Nesting 1); None for whatever else takes time."""
+    todo = [(list(_split(node.prelude)), node.content, 0)]
+    while todo:
+        selectors, content, depth = todo.pop()
+        nodes = tinycss2.parse_blocks_contents(content, True, True)
+        normal, important = _declarations(nodes, properties)
+        for part in selectors if normal or important else ():
             selector = _selector(part)
-            if selector and _BEFORE_SCRIPT not in selector.text:
-                yield _Rule(selector, 0, normal, important)
+            yield _Rule(selector, 0, normal, important) if selector and _BEFORE_SCRIPT not in selector.text else None
+        inner = [one for one in nodes if one.type in {"qualified-rule", "at-rule"} and one.content is not None]
+        for one in reversed(inner if depth < _MAX_NESTING else []):
+            if one.type == "qualified-rule":
+                nested = list(_nested(one.prelude, selectors))
+                todo.append((nested, one.content, depth + 1))
+                yield from repeat(None, len(nested))
+            elif _holds(one):
+                todo.append((selectors, one.content, depth + 1))
+
+
+def _nested(prelude: list[Token], above: list[list[Token]]) -> Iterator[list[Token]]:
+    """The selectors of a nested rule with those of the rule around it in the place of "&", which leads if it is left out."""
+    texts = [_text(part).strip() for part in above[:_MAX_SELECTORS_ABOVE]]
+    for part in islice(_split(prelude), _MAX_SELECTORS_ABOVE):
+        text = _text(part).strip()
+        for outer in texts:
+            whole = text.replace("&", outer) if "&" in text else f"{outer} {text}"
+            if outer and text and len(whole) <= _MAX_SELECTOR_CHARACTERS:
+                yield tinycss2.parse_component_value_list(whole)
 
 
 @lru_cache(maxsize=4096)
 def parse_style(style: str, properties: frozenset[str]) -> tuple[Declarations, Declarations]:
     """The declarations of a style attribute that are of these properties: the normal, and the important ones."""
-    return _declarations(style[:_MAX_STYLE_CHARACTERS], properties) if style else ({}, {})
+    nodes = tinycss2.parse_blocks_contents(style[:_MAX_STYLE_CHARACTERS], True, True) if style else ()
+    return _declarations(nodes, properties)
 
 
 def on_screen(query: str) -> bool:
@@ -188,11 +218,11 @@ def _query_holds(query: str) -> bool:
     return not _OTHER_MEDIA.search(query)
 
 
-def _declarations(content: object, properties: frozenset[str]) -> tuple[Declarations, Declarations]:
+def _declarations(nodes: Iterable[Token], properties: frozenset[str]) -> tuple[Declarations, Declarations]:
     """The normal and the important declarations, the later of two of the same name."""
     normal: dict[str, Value] = {}
     important: dict[str, Value] = {}
-    for node in tinycss2.parse_blocks_contents(content, True, True):
+    for node in nodes:
         custom = node.type == "declaration" and node.name.startswith("--")
         if custom or node.type == "declaration" and node.lower_name in properties:
             value = tuple(token for token in node.value if token.type not in {"whitespace", "comment"})

@@ -6,7 +6,7 @@ Styles are only asked whether they hide something (visibility.py). Element names
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
@@ -39,6 +39,7 @@ _FURNITURE = frozenset(
     "select textarea datalist option annotation annotation-xml rt rp rtc".split()
 )
 """What is never content, or no words of the text: the last three are the glosses over Chinese and Japanese."""
+_OF_HEAD = frozenset("base basefont bgsound link meta noframes noscript script style template title".split())
 _FURNITURE_ROLES = frozenset("navigation complementary search menu menubar".split())
 _SECTIONS = ("article", "main", "section")
 _NAMING = (*_HEADINGS, "dt", "summary", "th")
@@ -90,9 +91,10 @@ def parsed(source: Source, linked: Callable[[str], str | None] = lambda _: None)
     declared = EncodingDetector.find_declared_encoding(source.data, is_html=True) or ""
     markup = decode(source.data, declared)
     soup = _parsed(markup, source.name)
+    moved = _move_out_of_head(soup)
     removed = take_out_unseen(soup, linked)
     bounded = bound(soup, BREAKING)
-    markup = str(soup) if removed.changed or bounded else markup
+    markup = str(soup) if moved or removed.changed or bounded else markup
     title, author = _title(soup), _author(soup)
     _strip(soup)
     main = _main(soup)
@@ -113,6 +115,27 @@ def _parsed(markup: str, name: str) -> BeautifulSoup:
         return BeautifulSoup(page if "<" in page else f"<p>{page}</p>", "lxml")
     except ParserRejectedMarkup as cause:
         raise broken(name, cause) from cause
+
+
+def _move_out_of_head(soup: BeautifulSoup) -> bool:
+    """Move what no head may hold, and all after it, into the body; return whether there was any.
+
+    libxml2 knows no elements newer than HTML 4: it leaves a `main` in the head if no body tag stands before it.
+    """
+    head = soup.head
+    stray = (
+        (at for at, child in enumerate(head.contents) if isinstance(child, Tag) and child.name not in _OF_HEAD) if head else ()
+    )
+    first = next(iter(stray), None)
+    if head is None or first is None:
+        return False
+    body = soup.body
+    if body is None:
+        body = soup.new_tag("body")
+        head.insert_after(body)
+    moved = [head.contents[at].extract(at) for at in range(len(head.contents) - 1, first - 1, -1)]
+    body.insert(0, *reversed(moved))
+    return True
 
 
 def _title(soup: BeautifulSoup) -> str:
@@ -301,7 +324,7 @@ def _enter(tag: Tag, flow: _Flow, todo: list[PageElement | _Close]) -> None:
         flow.add(_pre(tag))
     elif tag.name == "table" and not is_layout(tag):
         caption = " ".join(block.text for block in _blocks(tag.caption)) if tag.caption else ""
-        flow.add(Block("paragraph", " ".join(caption.split())), blocks.table(*_grid(tag)))
+        flow.add(Block("paragraph", " ".join(caption.split())), blocks.table(*cells_of(tag)))
     elif script := script_of(tag, "".join(flow.words[-_WORDS_BEFORE:])):
         text = _SPACE.sub(" ", tag.get_text())
         flow.words.append(script(text) if text.strip() else text)
@@ -329,16 +352,16 @@ def is_layout(table: Tag) -> bool:
     return len(table.find_all(["td", "th"], limit=2)) < 2
 
 
-def _grid(table: Tag) -> tuple[list[list[str]], list[Span]]:
+def cells_of(table: Tag) -> tuple[list[list[str]], list[Span]]:
     """The texts by row and column, that of a merged cell in its first row and column, and the merged cells."""
     rows: list[list[str]] = []
     spans: list[Span] = []
     held: dict[int, int] = {}  # column → how many rows below are taken by a cell from above
     area = 0
-    for number, tr in enumerate(table.find_all("tr")):
+    for number, tr in enumerate(_own(table.find_all("tr"), table)):
         row: list[str] = []
         fresh: dict[int, int] = {}
-        for cell in tr.find_all(["td", "th"]):
+        for cell in _own(tr.find_all(["td", "th"]), tr):
             while held.get(len(row), 0):
                 row.append("")
             width, height = _span(cell, "colspan"), _span(cell, "rowspan")
@@ -352,6 +375,11 @@ def _grid(table: Tag) -> tuple[list[list[str]], list[Span]]:
         held = {column: left - 1 for column, left in (held | fresh).items() if left > 1}
         rows.append(row)
     return rows, spans
+
+
+def _own(parts: Iterable[Tag], whole: Tag) -> list[Tag]:
+    """The rows or cells that lie in no other cell: what does is a part of that one's text."""
+    return [part for part in parts if part.find_parent(["td", "th", whole.name]) is whole]
 
 
 def _span(cell: Tag, name: str) -> int:

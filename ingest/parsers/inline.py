@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from urllib.parse import unquote
 
-from bs4.element import Tag
+from bs4.element import NavigableString, PreformattedString, Tag
 
 from ingest.parsers.scripts import raised, subscript, superscript
 
@@ -19,6 +19,7 @@ _MATH_PLACES: dict[tuple[str, int], Callable[[str], str]] = {
     ("mfrac", 1): "/{}".format,
 }
 """What becomes of the children of MathML elements, by their place (MathML Core, 3.4)."""
+_MAX_SIGNS, _MAX_AFTER = 3, 20
 _TELEPHONE = re.compile(r"\+?[\d(][\d\s()./-]{1,40}(?:;ext=\d{1,8})?")
 _ADDRESS = re.compile(r"[^\s<>@,?&]{1,100}@[^\s<>@,?&]{1,100}")
 
@@ -26,12 +27,21 @@ _ADDRESS = re.compile(r"[^\s<>@,?&]{1,100}@[^\s<>@,?&]{1,100}")
 def script_of(tag: Tag, before: str) -> Callable[[str], str] | None:
     """How the text of an element is raised or lowered; None if it is not. `before` is the text in front of it."""
     if tag.name == "sup":
-        return partial(raised, before=before)
+        return partial(raised, before=before, after=_after(tag))
     if tag.name == "sub":
-        return subscript
+        return partial(subscript, before=before)
     if tag.parent is None or tag.parent.name not in {"msup", "msub", "msubsup", "mfrac"}:
         return None
     return _MATH_PLACES.get((tag.parent.name, len(tag.find_previous_siblings(True, limit=3))))
+
+
+def _after(tag: Tag) -> str:
+    """The text that follows an element, with the lowered characters after a sign such as the bar of a fraction."""
+    words, lowered = tag.next_sibling, tag.next_sibling.next_sibling if tag.next_sibling else None
+    if not isinstance(words, NavigableString) or isinstance(words, PreformattedString):
+        return ""
+    short = len(words) <= _MAX_SIGNS and isinstance(lowered, Tag) and lowered.name == "sub"
+    return words[:_MAX_AFTER] + (lowered.get_text()[:_MAX_AFTER] if short and lowered else "")
 
 
 def contact_of(link: Tag) -> str:

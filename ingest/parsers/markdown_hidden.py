@@ -1,7 +1,7 @@
 """Takes out of a Markdown text, in place, what its reader is not shown: comments, hidden HTML, struck words, what could run.
 
 Lines keep their numbers. Code is shown as it is written, and stays. markdown-it tells the blocks; the HTML between them is
-judged by the code that judges a page's (visibility.py).
+judged by the code that judges a page's (visibility.py). What is left of it is written in characters (markdown_tags.py).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import unquote
 
 from bs4 import BeautifulSoup
@@ -20,6 +20,7 @@ from bs4.element import Tag
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import normalizeReference
 
+from ingest.parsers.markdown_tags import VOID, Mark, Span, marks, pairs_of, written
 from ingest.parsers.visibility import take_out_unseen
 
 _ACTIVE = frozenset("script style iframe object embed svg form input button template noscript link meta base applet".split())
@@ -27,8 +28,6 @@ _ACTIVE = frozenset("script style iframe object embed svg form input button temp
 _SILENT = ("script", "style", "iframe", "object", "embed", "svg", "template", "noscript", "applet")
 _STRUCK_NAMES = ("s", "strike", "del")
 _SAYING_NOTHING = _ACTIVE.union(_STRUCK_NAMES)
-_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
-_TAG = re.compile(r"""<!--|<(/?)([A-Za-z][\w-]*)((?:[\s/](?:[^<>"']++|"[^"]{0,5000}+"|'[^']{0,5000}+')*+)?)>""")
 _STYLED = re.compile(r"\s(?:style|hidden|class|id|color|bgcolor)\b", re.IGNORECASE)
 _HANDLER = re.compile(r"""[\s"'/]on[a-z]+\s*=""", re.IGNORECASE)
 _LINK = re.compile(r"\]\([ \t]*|^ {0,3}\[[^\[\]\n]+\]:[ \t]*|<(?=[a-z]{4,10}:)", re.MULTILINE | re.IGNORECASE)
@@ -44,8 +43,6 @@ _NOT_LINE_END = re.compile(r"[^\n]")
 _TARGET_END = re.compile(r"[()\s>]")
 _NOT_READ = frozenset({*_STRUCK_NAMES, *_SILENT}) - {"style"}
 _JUDGED = frozenset({*_STRUCK_NAMES, *_SILENT, "dialog"})
-
-Span: TypeAlias = "tuple[int, int]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +71,13 @@ def shown(text: str) -> Shown:
         code.append(front.span())
     masked = _masked(text, code)
     masked = _masked(masked, _code_spans(masked, [(start, end) for kind, start, end in placed if kind == "inline"]))
-    spans, hidden = _html_spans(masked)
+    tags = marks(masked)
+    pairs = pairs_of(tags)
+    spans, hidden = _html_spans(masked, tags, pairs)
     spans += [match.span() for match in _STRUCK.finditer(masked)]
     spans += _active_targets(masked)
     spans += _comment_definitions(masked, found, starts)
-    return Shown(_without(text, spans), hidden)
+    return Shown(written(text, spans, tags, pairs), hidden)
 
 
 def _masked(text: str, spans: Iterable[Span]) -> str:
@@ -108,38 +107,9 @@ def _code_spans(text: str, regions: Iterable[Span]) -> Iterator[Span]:
             at = max(at, closing[at]) + 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    """A tag or a comment of the text, and where it stands."""
-
-    start: int
-    end: int
-    name: str = ""
-    closes: bool = False
-    attributes: str = ""
-
-
-def _marks(text: str) -> list[_Mark]:
-    marks: list[_Mark] = []
-    at = 0
-    while match := _TAG.search(text, at):
-        at = match.end()
-        if match[0] != "<!--":
-            marks.append(_Mark(*match.span(), match[2].lower(), bool(match[1]), match[3]))
-            continue
-        end = text.find("-->", match.end())
-        if end < 0 and text[text.rfind("\n", 0, match.start()) + 1 : match.start()].strip():
-            break  # a comment that begins in a line and is never closed is shown as it stands, and so is all that follows
-        at = end + 3 if end >= 0 else len(text)
-        marks.append(_Mark(match.start(), at))
-    return marks
-
-
-def _html_spans(text: str) -> tuple[list[Span], int]:
+def _html_spans(text: str, marks: list[Mark], pairs: dict[int, int]) -> tuple[list[Span], int]:
     """What the HTML of the text hides, comments and tags that say nothing; and how many characters are hidden."""
-    marks = _marks(text)
     spans = [(mark.start, mark.end) for mark in marks if not mark.name]
-    pairs = _pairs(marks)
     for at, mark in enumerate(marks):
         real = at in pairs or bool(mark.attributes.strip(" /"))  # List<object> is no tag
         attributes = mark.attributes
@@ -152,19 +122,7 @@ def _html_spans(text: str) -> tuple[list[Span], int]:
     return spans + unseen, hidden
 
 
-def _pairs(marks: list[_Mark]) -> dict[int, int]:
-    """The number of the closing tag of each opening one that has one."""
-    open_marks: dict[str, list[int]] = {}
-    pairs: dict[int, int] = {}
-    for at, mark in enumerate(marks):
-        if mark.closes and open_marks.get(mark.name):
-            pairs[open_marks[mark.name].pop()] = at
-        elif not mark.closes and mark.name not in _VOID:
-            open_marks.setdefault(mark.name, []).append(at)
-    return pairs
-
-
-def _unseen(text: str, marks: list[_Mark], pairs: dict[int, int]) -> tuple[list[Span], int]:
+def _unseen(text: str, marks: list[Mark], pairs: dict[int, int]) -> tuple[list[Span], int]:
     """The texts between tags that are not seen, and their characters without those that are struck out or could run.
 
     A page is made in which each text is only its number. A bare tag that is never closed is more often a word, as in
@@ -175,7 +133,7 @@ def _unseen(text: str, marks: list[_Mark], pairs: dict[int, int]) -> tuple[list[
     sheets: list[Span] = []
     page: list[str] = []
     last = 0
-    for at, mark in enumerate([*marks, _Mark(len(text), len(text))]):
+    for at, mark in enumerate([*marks, Mark(len(text), len(text))]):
         if mark.name == "style" and mark.closes and at in closing:
             page.append(text[last : mark.start])
             sheets.append((last, mark.start))
@@ -183,10 +141,10 @@ def _unseen(text: str, marks: list[_Mark], pairs: dict[int, int]) -> tuple[list[
             page.append(f"\ue000{len(pieces)}\ue001")
             pieces.append((last, mark.start))
         last = mark.end
-        if mark.name in _VOID and _STYLED.search(mark.attributes):  # a picture has words too
+        if mark.name in VOID and _STYLED.search(mark.attributes):  # a picture has words too
             page.append(f"<span{mark.attributes}>\ue000{len(pieces)}\ue001</span>")
             pieces.append((mark.start, mark.end))
-        elif mark.name and mark.name not in _VOID and (at in pairs or at in closing or mark.attributes.strip(" /")):
+        elif mark.name and mark.name not in VOID and (at in pairs or at in closing or mark.attributes.strip(" /")):
             page.append(text[mark.start : mark.end])
     soup = BeautifulSoup(f"<html><body>{''.join(page)}</body></html>", "lxml")
     _take_out(soup, _NOT_READ)
@@ -210,7 +168,7 @@ def _take_out(soup: BeautifulSoup, names: frozenset[str]) -> None:
                 todo.append(child)
 
 
-def _emptied(marks: list[_Mark], pairs: dict[int, int], pieces: list[Span], seen: set[int]) -> Iterator[Span]:
+def _emptied(marks: list[Mark], pairs: dict[int, int], pieces: list[Span], seen: set[int]) -> Iterator[Span]:
     """The elements that hold texts of which none is seen."""
     starts = [start for start, _ in pieces]
     seen_before = [0, *accumulate(number in seen for number in range(len(pieces)))]
@@ -253,13 +211,3 @@ def _comment_definitions(text: str, found: Mapping[str, Any], starts: list[int])
         if label not in used and (reference["title"] or reference["href"] in {"", "#"}):
             first, last = reference["map"]
             yield starts[first], starts[last] - 1
-
-
-def _without(text: str, spans: Iterable[Span]) -> str:
-    """The text without these spans, but with the ends of lines in them."""
-    pieces, last = [], 0
-    for start, end in sorted(spans):
-        if end > last:
-            pieces += [text[last : max(start, last)], "\n" * text.count("\n", max(start, last), end)]
-            last = end
-    return "".join([*pieces, text[last:]])

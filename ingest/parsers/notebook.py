@@ -1,4 +1,4 @@
-"""Jupyter notebooks (nbformat 3 and 4): text cells unchanged, code and its output fenced, without images and errors."""
+"""Jupyter notebooks (nbformat 3 and 4): text cells as Markdown, code and its output fenced, without images and errors."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ingest.parsers.blocks import Block
 from ingest.parsers.characters import clean, decode
 from ingest.parsers.damage import broken
 from ingest.parsers.formats import Extract, Source
+from ingest.parsers.markdown_hidden import shown
 from ingest.parsers.records import Value, parsed, too_deep
 from ragbot.errors import BrokenError
 
@@ -28,8 +29,9 @@ def extract(source: Source) -> Extract:
     cells = list(_cells(book))
     if not cells and _entry(book, "nbformat") is None:
         raise BrokenError(f"{source.name}: is JSON but no notebook; rename it to .json")
-    found = [block for cell in cells for block in _blocks(cell)]
-    return Extract(blocks.write(found), title=_title(found))
+    hidden: list[int] = []
+    found = [block for cell in cells for block in _blocks(cell, hidden)]
+    return Extract(blocks.write(found), title=_title(found), hidden=sum(hidden))
 
 
 def _cells(book: Value) -> Iterator[Value]:
@@ -39,10 +41,15 @@ def _cells(book: Value) -> Iterator[Value]:
         yield from cells if isinstance(cells, list) else []
 
 
-def _blocks(cell: Value) -> Iterator[Block]:
-    text = _text(cell, "source") or _text(cell, "input")
-    if _entry(cell, "cell_type") != "code":
-        if text:
+def _blocks(cell: Value, hidden: list[int]) -> Iterator[Block]:
+    """The blocks of a cell; the number of its hidden characters is added to `hidden`."""
+    text, kind = _text(cell, "source") or _text(cell, "input"), _entry(cell, "cell_type")
+    if kind != "code":
+        if kind != "raw":  # which is shown as it is written
+            seen = shown(text)
+            hidden.append(seen.hidden)
+            text = seen.text.strip("\n")
+        if text.strip():
             yield Block("paragraph", text)
         return
     if text:

@@ -14,6 +14,7 @@ from itertools import islice
 
 from ingest.parsers import rows
 from ingest.parsers.characters import decode
+from ingest.parsers.column_names import are_told_apart
 from ingest.parsers.damage import MAX_TEXT_CHARACTERS
 from ingest.parsers.formats import Extract, Source
 
@@ -40,7 +41,7 @@ def extract(source: Source) -> Extract:
     tally = rows.Tally(source.name)
     for record in records:
         tally.add(record)
-    written = [_joined(record) for record in records] if _begins_with_data(records) else list(rows.written(records))
+    written = list(rows.written(records)) if _has_names(records) else [_joined(record) for record in records]
     exact = len(records) == len(lines)
     return Extract("\n".join(written if exact else filter(None, written)), lines=exact)
 
@@ -49,14 +50,22 @@ def _joined(record: Sequence[str]) -> str:
     return " | ".join(" ".join(cell.split()) for cell in record).strip(" |")
 
 
-def _begins_with_data(records: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row is a record like those below it, though its cells could be names.
+def _has_names(records: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row of several cells has the names of the columns, and is not the first of the records."""
+    at = rows.header_at(records)
+    if at is None:
+        return False
+    first, below = records[at], records[at + 1 :]
+    return not _is_record(first, below) and are_told_apart(first, below[:_SAMPLE_LINES])
+
+
+def _is_record(first: Sequence[str], records: Sequence[Sequence[str]]) -> bool:
+    """Whether a row is a record like those below it, though its cells could be names.
 
     A name of a column is not among its values, nor made of letters and digits in the way that they all are.
     """
-    first = records[0] if records else []
     for at, cell in enumerate(first):
-        below = [record[at] for record in records[1:] if at < len(record) and record[at] and record != first]
+        below = [record[at] for record in records if at < len(record) and record[at] and record != first]
         if cell in below:
             return True
         shape = _shape(cell)

@@ -20,8 +20,8 @@ from ragbot.errors import BrokenError
 _GAP = "\n\n"
 _TAG = re.compile(r"</?(?:p|br|div|span|a|ul|ol|li|b|i|em|strong|img|table|tr|td|h[1-6]|pre|code)\b[^<>]*>", re.IGNORECASE)
 _MAX_PATH_CHARACTERS = 120
-_MANY_ATTRIBUTES = 100
-"""With more, lxml's own list of them takes a time that grows with their square."""
+_MAX_ATTRIBUTES = 200
+"""How many attributes of an element are read. With more, lxml's own list of them takes a time that grows with their square."""
 
 
 def extract(source: Source) -> Extract:
@@ -94,11 +94,18 @@ def _pairs(element: Element, path: str) -> Iterator[str]:
 
 
 def _attributes(element: Element, path: str) -> Iterator[str]:
-    """One line per attribute without a namespace: namespaced ones are mostly hints for programs."""
-    few = len(element.attrib) <= _MANY_ATTRIBUTES
-    for name, value in element.items() if few else ((one.attrname, one) for one in element.xpath("@*")):
+    """One line per attribute without a namespace: namespaced ones are mostly hints for programs. Of many, the first ones."""
+    count = len(element.attrib)
+    first = element.items() if count <= _MAX_ATTRIBUTES else _first_attributes(element)
+    for name, value in first:
         if not name.startswith("{") and value.strip():
             yield f"{_joined(path, name)}: {' '.join(value.split())}"
+    if count > _MAX_ATTRIBUTES:
+        yield f"… and {count - _MAX_ATTRIBUTES:,} more attributes, not read"
+
+
+def _first_attributes(element: Element) -> list[tuple[str, str]]:
+    return [(str(one.attrname), str(one)) for one in element.xpath(f"@*[position() <= {_MAX_ATTRIBUTES}]")]
 
 
 def _joined(path: str, name: str) -> str:
