@@ -116,6 +116,19 @@ def test_raised_and_struck_text_of_word_files(tmp_path: Path) -> None:
     assert found.text == "Limit 10⁴ of CO₂\n\nBuilt in 1963[^2]\n\nPrice: 20 euros\n\nNew rule." and not hidden(found)
 
 
+def test_text_that_word_moves_up_or_down_is_raised_or_lowered(tmp_path: Path) -> None:
+    def build(made: WordFile) -> None:
+        line = made.add_paragraph("The anvil weighs 10")
+        moved = [("2", 10), (" pounds of H", 0), ("2", -6), ("O, 1", 0), ("5", 1), (" in all.", 0)]
+        for text, half_points in moved:
+            run = line.add_run(text)
+            run._r.get_or_add_rPr().append(parse_xml(f'<w:position {nsdecls("w")} w:val="{half_points}"/>'))
+        whole = made.add_paragraph().add_run("120")
+        whole._r.get_or_add_rPr().append(parse_xml(f'<w:position {nsdecls("w")} w:val="6"/>'))
+
+    assert of_word(tmp_path, build).text == "The anvil weighs 10² pounds of H₂O, 15 in all.\n\n120"
+
+
 def test_exponents_indexes_and_fractions_of_formulas(tmp_path: Path) -> None:
     def build(made: WordFile) -> None:
         run = "<m:r><m:t>{}</m:t></m:r>".format

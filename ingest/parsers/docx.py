@@ -8,7 +8,7 @@ those of ECMA-376, part 1.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import docx
@@ -95,7 +95,7 @@ class _Walk:
         level, label = self._label(paragraph, kind)
         fill = self.styles.fill(paragraph)
         look = self.styles.paragraph_look(paragraph)
-        written = scripts.joined(self._pieces(paragraph, look, ground if fill is None else fill))
+        written = scripts.joined(_on_the_line(list(self._pieces(paragraph, look, ground if fill is None else fill))))
         text = "\n".join(line.strip() for line in written.split("\n")).strip()
         if not text:
             return
@@ -214,6 +214,12 @@ class _Rows:
             line += [text, *[""] * (width - 1)]
         self._open = still_open
         self.lines.append(line)
+
+
+def _on_the_line(pieces: Sequence[tuple[Script, str]]) -> Sequence[tuple[Script, str]]:
+    """The pieces of a paragraph, plain if all of its text is moved up or down alike: it then joins nothing."""
+    scripts_used = {script for script, text in pieces if text.strip()}
+    return pieces if len(scripts_used) > 1 else [("", text) for _, text in pieces]
 
 
 def _page_ground(word: WordFile) -> str:

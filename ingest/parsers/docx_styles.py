@@ -21,6 +21,9 @@ W = f"{{{nsmap['w']}}}"
 _OFF = frozenset({"0", "false", "off", "none"})
 _SCRIPTS: Mapping[str, Script] = {"superscript": "raised", "subscript": "lowered", "baseline": ""}
 _BODY_TEXT_LEVEL = 9
+_POSITION = re.compile(r"(-?)[0-9]{1,4}")
+_MIN_RAISED_HALF_POINTS = 3
+"""Text that is moved less far keeps its line: converters move letters a little to fit those of a print."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,20 @@ def look_of(properties: Element | None) -> Look:
     return Look(
         _flag(properties, "vanish"),
         None if strike is double is None else bool(strike or double),
-        _SCRIPTS.get(value(properties, "vertAlign")),
+        _script(properties),
         int(size) / 2 if size.isdecimal() and len(size) < 6 else None,  # w:sz is in half points
         value(properties, "color") or None,
         fill_of(properties),
     )
+
+
+def _script(properties: Element) -> Script | None:
+    """How run properties set the text: as a superscript or subscript, or moved up or down, in half points."""
+    script = _SCRIPTS.get(value(properties, "vertAlign"))
+    moved = _POSITION.fullmatch(value(properties, "position"))
+    if script or moved is None or abs(int(moved[0])) < _MIN_RAISED_HALF_POINTS:
+        return script
+    return "lowered" if moved[1] else "raised"
 
 
 def fill_of(properties: Element | None) -> str | None:
