@@ -14,6 +14,7 @@ import pytest
 import samples
 import xlsxwriter
 from docx.document import Document as WordFile
+from docx.enum.dml import MSO_THEME_COLOR
 from docx.enum.style import WD_STYLE_TYPE
 from docx.enum.text import WD_COLOR_INDEX
 from docx.oxml.ns import nsdecls
@@ -223,6 +224,33 @@ def test_what_a_word_file_shows_to_nobody_is_left_out_and_counted(tmp_path: Path
     found = of_word(tmp_path, build)
     assert found.text == "Seen. small.\n\nWhite on dark\n\nMarked"
     assert hidden(found) == len("vanishedwhitetinystyledremovedno row")
+
+
+def test_what_a_word_file_hides_by_theme_width_or_place_is_left_out_and_counted(tmp_path: Path) -> None:
+    def build(made: WordFile) -> None:
+        line = made.add_paragraph("Seen.")
+        line.add_run("theme").font.color.theme_color = MSO_THEME_COLOR.BACKGROUND_1
+        line.add_run("narrow")._r.get_or_add_rPr().append(parse_xml(f'<w:w {nsdecls("w")} w:val="1"/>'))
+        on_dark = line.add_run(" On the dark.")
+        on_dark.font.color.theme_color = MSO_THEME_COLOR.BACKGROUND_1
+        shading = f'<w:shd {nsdecls("w")} w:val="clear" w:fill="FFFFFF" w:themeFill="text1"/>'
+        on_dark._r.get_or_add_rPr().append(parse_xml(shading))
+        for text, place in (
+            ("beside", 'w:w="2000" w:x="-20000" w:hAnchor="page"'),
+            ("below", 'w:h="400" w:y="20000" w:vAnchor="page"'),
+            ("In the margin.", 'w:w="2000" w:x="-1500" w:y="-300"'),
+        ):
+            made.add_paragraph(text)._p.get_or_add_pPr().append(parse_xml(f"<w:framePr {nsdecls('w')} {place}/>"))
+        for text, offset in (("anchored", -9_000_000), ("In a box.", -400_000)):
+            made.add_paragraph().add_run()._r.append(parse_xml(
+                f'<w:drawing {nsdecls("w", "wp")}><wp:anchor><wp:positionH relativeFrom="column"><wp:posOffset>{offset}'
+                f'</wp:posOffset></wp:positionH><wp:extent cx="900000" cy="900000"/><wp:docPr id="1" name="b"/>'
+                f"<w:txbxContent><w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:txbxContent></wp:anchor></w:drawing>"
+            ))  # fmt: skip
+
+    found = of_word(tmp_path, build)
+    assert found.text == "Seen. On the dark.\n\nIn the margin.\n\nIn a box."
+    assert hidden(found) == len("themenarrowbesidebelowanchored")
 
 
 def test_white_text_in_a_coloured_table_style_is_read(tmp_path: Path) -> None:

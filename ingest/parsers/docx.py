@@ -8,7 +8,7 @@ those of ECMA-376, part 1.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import docx
@@ -23,8 +23,10 @@ from ingest.parsers.archive import Archive
 from ingest.parsers.blocks import Block
 from ingest.parsers.colours import WHITE
 from ingest.parsers.damage import broken
+from ingest.parsers.docx_frames import Size, is_anchor_off, is_frame_off, page_size
 from ingest.parsers.docx_numbering import Numberings
 from ingest.parsers.docx_styles import Kind, Styles, W, count, fill_of, is_on, value
+from ingest.parsers.docx_theme import theme_colours, write_out
 from ingest.parsers.formats import Extract, Source
 from ingest.parsers.grid import Span
 from ingest.parsers.looks import Look
@@ -54,9 +56,12 @@ def extract(source: Source) -> Extract:
     archive.refuse_strict("a Word document (.docx)")
     try:
         word = docx.Document(io.BytesIO(source.data))
+        theme, settings, numbering = (next(_related(word, kind), None) for kind in ("theme", "settings", "numbering"))
+        colours = theme_colours(theme, settings)
+        for root in (word.styles.element, word.element):
+            write_out(root, colours)
         styles = Styles(word.styles.element)
-        numbering = next((parse_xml(part) for part in _related(word, "numbering")), None)
-        walk = _Walk(styles, Numberings(numbering, styles))
+        walk = _Walk(styles, Numberings(numbering, styles), page_size(word.element.body), colours)
         body = [*walk.blocks(word.element.body, _page_ground(word)), *_notes(word, walk)]
         title, author = _properties(word)
     except Exception as damage:  # on damaged files python-docx raises exceptions of many types
@@ -70,13 +75,18 @@ class _Walk:
 
     styles: Styles
     numberings: Numberings
+    page: Size
+    colours: Mapping[str, str]
+    """Those of the theme, by name."""
     hidden: int = 0
     """How many characters that nobody sees were left out so far."""
 
     def blocks(self, parent: Element, ground: str) -> Iterator[Block]:
         """The blocks of an element: paragraphs, tables and text boxes."""
         for child in parent:
-            if child.tag == _P:
+            if child.tag == _P and (frame := self.styles.frame(child)) is not None and is_frame_off(frame, self.page):
+                self.hidden += _length(child)
+            elif child.tag == _P:
                 yield from self._paragraph(child, ground)
                 if next(child.iter(_BOX), None) is not None:  # most paragraphs have none
                     for box in self._boxes(child, self.styles.paragraph_look(child)):
@@ -152,10 +162,17 @@ class _Walk:
         for child in element:
             if child.tag == _BOX:
                 yield child
-            elif child.tag == _R and self.styles.run_look(child, look).vanished or _is_hidden_shape(child):
+            elif child.tag == _R and self.styles.run_look(child, look).vanished or self._is_hidden_shape(child):
                 self.hidden += sum(map(_length, child.iter(_BOX)))
             elif child.tag != _MC + "Fallback":
                 yield from self._boxes(child, look)
+
+    def _is_hidden_shape(self, element: Element) -> bool:
+        """Whether it is the anchor of a shape that is not shown or lies beside the page."""
+        properties = element.find("{*}docPr") if isinstance(element.tag, str) else None
+        if properties is None:
+            return False
+        return properties.get("hidden") in {"1", "true"} or is_anchor_off(element, self.page)
 
     def _table(self, table: Element, ground: str) -> Iterator[Block]:
         """The table as one line per row. A cell that holds a table, or is the only one, is layout: its blocks are text."""
@@ -239,12 +256,6 @@ def _length(element: Element) -> int:
     return sum(len(part.text or "") for part in parts if next(part.iterancestors(_MC + "Fallback"), None) is None)
 
 
-def _is_hidden_shape(element: Element) -> bool:
-    """Whether it is the anchor of a shape that is not shown."""
-    properties = element.find("{*}docPr") if isinstance(element.tag, str) else None
-    return properties is not None and properties.get("hidden") in {"1", "true"}
-
-
 def _inside(parent: Element, tag: str) -> Iterator[Element]:
     for child in parent:
         if child.tag == tag:
@@ -256,15 +267,17 @@ def _inside(parent: Element, tag: str) -> Iterator[Element]:
 def _notes(word: WordFile, walk: _Walk) -> Iterator[Block]:
     for kind, mark in (("footnote", ""), ("endnote", "e")):
         for part in _related(word, kind + "s"):
-            for note in parse_xml(part).iter(W + kind):
+            write_out(part, walk.colours)
+            for note in part.iter(W + kind):
                 if note.get(W + "type") in {None, "normal"} and (text := walk.text(note, WHITE)):  # other types are lines
                     yield Block("paragraph", f"[^{mark}{note.get(W + 'id')}]: {text}")
 
 
-def _related(word: WordFile, kind: str) -> Iterator[bytes]:
+def _related(word: WordFile, kind: str) -> Iterator[Element]:
+    """The XML of the parts of a kind that the document refers to."""
     for relation in word.part.rels.values():
         if relation.reltype.endswith("/" + kind) and not relation.is_external:
-            yield relation.target_part.blob
+            yield parse_xml(relation.target_part.blob)
 
 
 def _properties(word: WordFile) -> tuple[str, str]:

@@ -50,6 +50,7 @@ def look_of(properties: Element | None) -> Look:
         int(size) / 2 if size.isdecimal() and len(size) < 6 else None,  # w:sz is in half points
         value(properties, "color") or None,
         fill_of(properties),
+        count(properties, "w") or None,
     )
 
 
@@ -89,6 +90,7 @@ class Styles:
         self._kinds = cache(self._resolved_kind)
         self._looks = cache(self._resolved_look)
         self._fills = cache(self._resolved_fill)
+        self._frames = cache(self._resolved_frame)
 
     def kind(self, paragraph: Element) -> Kind:
         """What a paragraph is."""
@@ -117,6 +119,11 @@ class Styles:
         """The shading of a paragraph, as `fill_of` returns it."""
         own = fill_of(paragraph.find(W + "pPr"))
         return self._fills(self.style_id(paragraph)) if own is None else own
+
+    def frame(self, paragraph: Element) -> Element | None:
+        """The frame (w:framePr) that a paragraph stands in; None if it stands in the text."""
+        own = paragraph.find(f"{W}pPr/{W}framePr")
+        return self._frames(self.style_id(paragraph)) if own is None else own
 
     def shades(self, table_style: str) -> bool:
         """Whether a table style colours any cell."""
@@ -162,6 +169,10 @@ class Styles:
     def _resolved_fill(self, style_id: str) -> str | None:
         fills = (fill_of(style.find(W + "pPr")) for style in self._chain(style_id))
         return next((fill for fill in fills if fill is not None), None)
+
+    def _resolved_frame(self, style_id: str) -> Element | None:
+        frames = (style.find(f"{W}pPr/{W}framePr") for style in self._chain(style_id))
+        return next((frame for frame in frames if frame is not None), None)
 
 
 def value(element: Element, *path: str) -> str:

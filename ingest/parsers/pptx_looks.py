@@ -20,6 +20,7 @@ from ingest.parsers import markup, numerals
 from ingest.parsers.colours import WHITE, similar
 from ingest.parsers.looks import MAX_UNREADABLE_POINTS
 from ingest.parsers.scripts import Script
+from ingest.parsers.themes import scheme_colours
 from ragbot.errors import BrokenError
 
 UNKNOWN_GROUND = ""
@@ -161,8 +162,7 @@ def _theme(master: XmlPart) -> dict[str, str]:
         theme = None if part is None else markup.parse(part.blob, "theme")
     except BrokenError:
         theme = None
-    scheme = () if theme is None else next(theme.iter(qn("a:clrScheme")), ())
-    colours = {markup.local(entry): entry[0].get("lastClr") or entry[0].get("val") or "" for entry in scheme if len(entry)}
+    colours = {} if theme is None else scheme_colours(theme)
     used = {name: colours.get(value, "") for name, value in ({} if names is None else names.attrib).items()}
     return {**colours, **used}
 
