@@ -355,6 +355,49 @@ def test_what_slides_show_to_nobody_is_left_out_and_counted(tmp_path: Path) -> N
     assert hidden(found) == len("whitetinybesideoffskipped")
 
 
+def test_white_text_is_compared_with_what_lies_behind_it(tmp_path: Path) -> None:
+    def build(made: Presentation) -> None:
+        white, navy = RGB(0xFF, 0xFF, 0xFF), RGB(0, 0, 0x80)
+        for left, top in ((1, 6.9), (1, 3)):  # beside the body, and over it
+            slide = made.slides.add_slide(made.slide_layouts[1])
+            body = slide.placeholders[1].text_frame.paragraphs[0]
+            body.add_run().text = "Four jars."
+            hidden_run = body.add_run()
+            hidden_run.text, hidden_run.font.color.rgb = "ninety", white
+            note = slide.shapes.add_textbox(Inches(left), Inches(top), Inches(3), Inches(0.5))
+            note.fill.solid()
+            note.fill.fore_color.rgb = navy
+        behind = blank(made)
+        plate = behind.shapes.add_shape(MSO_SHAPE.RECTANGLE, Inches(0.5), Inches(0.5), Inches(4), Inches(3))
+        plate.fill.solid()
+        plate.fill.fore_color.rgb = navy
+        pale, dark = box(behind, "On navy.", "navy")
+        pale.font.color.rgb, dark.font.color.rgb = white, navy
+
+    found = of_slides(tmp_path, build)
+    assert found.text == "Four jars.\n\nFour jars.\n\nOn navy." and hidden(found) == len("ninetyninetynavy")
+
+
+def test_text_behind_a_filled_shape_is_left_out_and_counted(tmp_path: Path) -> None:
+    def build(made: Presentation) -> None:
+        for text, left, shape, alpha in (
+            ("covered", 0.8, MSO_SHAPE.RECTANGLE, ""),
+            ("Half covered.", 2, MSO_SHAPE.RECTANGLE, ""),
+            ("In an oval.", 0.8, MSO_SHAPE.OVAL, ""),
+            ("Through glass.", 0.8, MSO_SHAPE.RECTANGLE, f'<a:alpha {DRAWING} val="40000"/>'),
+        ):
+            slide = blank(made)
+            box(slide, text)
+            lid = slide.shapes.add_shape(shape, Inches(left), Inches(0.8), Inches(5), Inches(3))
+            lid.fill.solid()
+            lid.fill.fore_color.rgb = RGB(10, 90, 10)
+            if alpha:
+                lid._element.spPr.find("{*}solidFill")[0].append(parse_xml(alpha))
+
+    found = of_slides(tmp_path, build)
+    assert found.text.strip() == "Half covered.\n\nIn an oval.\n\nThrough glass." and hidden(found) == len("covered")
+
+
 def style(name: str, said: str, family: str = "text", parent: str = "") -> str:
     return (
         f'<style:style style:name="{name}" style:family="{family}" style:parent-style-name="{parent}">'
