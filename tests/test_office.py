@@ -130,6 +130,37 @@ def test_text_that_word_moves_up_or_down_is_raised_or_lowered(tmp_path: Path) ->
     assert of_word(tmp_path, build).text == "The anvil weighs 10² pounds of H₂O, 15 in all.\n\n120"
 
 
+def test_headers_and_footers_of_word_files_stand_once_at_the_end_unless_known(tmp_path: Path) -> None:
+    def build(made: WordFile) -> None:
+        made.core_properties.title = "Guest house"
+        made.add_paragraph("Breakfast is served from 7:25.")
+        second = made.add_section()
+        header, footer = made.sections[0].header, made.sections[0].footer
+        header.paragraphs[0].text = "GUEST HOUSE\tReception phone: 555-0144"
+        header.add_paragraph("Breakfast is served from 7:25.")
+        second.header.is_linked_to_previous = False
+        second.header.paragraphs[0].text = "Reception phone: 555-0144"
+        made.sections[0].first_page_header.paragraphs[0].text = "Of no page."
+        field = '<w:fldSimple {} w:instr=" PAGE "><w:r><w:t>3</w:t></w:r></w:fldSimple>'.format(nsdecls("w"))
+        numbered = footer.paragraphs[0]
+        numbered.add_run("Seite ")
+        numbered._p.append(parse_xml(field))
+        numbered.add_run(" von ")
+        for inside in (
+            '<w:fldChar w:fldCharType="begin"/>',
+            "<w:instrText>NUMPAGES</w:instrText>",
+            '<w:fldChar w:fldCharType="separate"/>',
+            "<w:t>9</w:t>",
+            '<w:fldChar w:fldCharType="end"/>',
+        ):
+            numbered._p.append(parse_xml(f"<w:r {nsdecls('w')}>{inside}</w:r>"))
+        numbered.add_run("\tIn an emergency call 112")
+        footer.add_paragraph("- 7 -")
+
+    found = of_word(tmp_path, build)
+    assert found.text == ("Breakfast is served from 7:25.\n\nReception phone: 555-0144\n\nIn an emergency call 112")
+
+
 def test_exponents_indexes_and_fractions_of_formulas(tmp_path: Path) -> None:
     def build(made: WordFile) -> None:
         run = "<m:r><m:t>{}</m:t></m:r>".format

@@ -1,4 +1,4 @@
-"""DOCX: the body of a Word file in document order, as Markdown blocks, without headers, footers and comments.
+"""DOCX: the body of a Word file in document order, as Markdown blocks, without comments; headers and footers stand at the end.
 
 This module walks the XML itself, since python-docx skips content controls, tracked insertions, text boxes
 and formulas. Struck-out text is left out; so is what nobody sees, whose characters are counted. Element names are
@@ -24,6 +24,7 @@ from ingest.parsers.blocks import Block
 from ingest.parsers.colours import WHITE
 from ingest.parsers.damage import broken
 from ingest.parsers.docx_frames import Size, is_anchor_off, is_frame_off, page_size
+from ingest.parsers.docx_margins import margins, new_pieces
 from ingest.parsers.docx_numbering import Numberings
 from ingest.parsers.docx_styles import Kind, Styles, W, count, fill_of, is_on, value
 from ingest.parsers.docx_theme import theme_colours, write_out
@@ -50,7 +51,7 @@ _UNKNOWN_GROUND = ""
 
 
 def extract(source: Source) -> Extract:
-    """The text of the body, then the notes."""
+    """The text of the body, then the notes, then what the headers and footers say that stands nowhere else."""
     archive = Archive(source)
     archive.refuse_entities()
     archive.refuse_strict("a Word document (.docx)")
@@ -64,6 +65,7 @@ def extract(source: Source) -> Extract:
         walk = _Walk(styles, Numberings(numbering, styles), page_size(word.element.body), colours)
         body = [*walk.blocks(word.element.body, _page_ground(word)), *_notes(word, walk)]
         title, author = _properties(word)
+        body += _margins(word, walk, settings, " ".join([title, author, *(block.text for block in body)]))
     except Exception as damage:  # on damaged files python-docx raises exceptions of many types
         raise broken(source.name, damage) from damage
     return Extract(blocks.write(body), title=title or blocks.first_heading(body), author=author, hidden=walk.hidden)
@@ -271,6 +273,15 @@ def _notes(word: WordFile, walk: _Walk) -> Iterator[Block]:
             for note in part.iter(W + kind):
                 if note.get(W + "type") in {None, "normal"} and (text := walk.text(note, WHITE)):  # other types are lines
                     yield Block("paragraph", f"[^{mark}{note.get(W + 'id')}]: {text}")
+
+
+def _margins(word: WordFile, walk: _Walk, settings: Element | None, known: str) -> Iterator[Block]:
+    """What the headers and footers say that is not in the `known` text."""
+    texts = []
+    for part in margins(word, settings):
+        write_out(part, walk.colours)
+        texts += [block.text for block in walk.blocks(part, _page_ground(word))]
+    return (Block("paragraph", piece) for piece in new_pieces(texts, known))
 
 
 def _related(word: WordFile, kind: str) -> Iterator[Element]:
