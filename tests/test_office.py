@@ -625,6 +625,34 @@ def test_runs_of_a_cell_are_struck_out_or_raised_one_by_one(tmp_path: Path) -> N
     assert of_sheet(tmp_path, build).text == "# S\n\ncosts  20 euros\nat most 10⁴ visits".replace("  ", " ")
 
 
+def test_comments_stand_behind_the_row_of_their_cell(tmp_path: Path) -> None:
+    def build(book: xlsxwriter.Workbook, sheet: Worksheet) -> None:
+        for number, row in enumerate([["Bus", "Leaves"], ["Bus 15", "12:15"], ["Bus 16", "13:15"], ["Bus 17", "14:15"]]):
+            sheet.write_row(number, 0, row)
+        sheet.write_comment(2, 1, "Ada:\nRuns on\nschool days only.", {"author": "Ada"})
+        sheet.write_comment(3, 0, "secret")
+        sheet.write_comment(9, 3, "Times of 2026.")
+        sheet.set_row(3, None, None, {"hidden": True})
+
+    found = of_sheet(tmp_path, build)
+    rows = "Bus: Bus 15; Leaves: 12:15\nBus: Bus 16; Leaves: 13:15; Runs on school days only.\nTimes of 2026."
+    assert found.text == f"# S\n\nBus | Leaves\n{rows}" and hidden(found) == len("Bus 1714:15secret")
+
+
+def test_a_file_is_read_without_a_damaged_part_that_only_adds_to_it(tmp_path: Path) -> None:
+    parts = samples.members(word(lambda made: made.add_paragraph("Seen.") and None))
+    parts["word/theme/theme1.xml"] = b"<a:theme"
+    assert get(tmp_path, "a.docx", samples.zipped(parts)).text == "Seen."
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out) as book:
+        sheet = book.add_worksheet("S")
+        sheet.write(0, 0, "Seen.")
+        sheet.write_comment(0, 0, "lost")
+    parts = samples.members(out.getvalue())
+    parts["xl/comments1.xml"] = b"<comments"
+    assert get(tmp_path, "a.xlsx", samples.zipped(parts)).text == "# S\n\nSeen."
+
+
 def test_a_formula_that_was_never_calculated_says_so(tmp_path: Path) -> None:
     cells = '<c r="A2"><f>A1*2</f><v></v></c><c r="B2"><f>SUM(A1)</f></c><c r="C2"><f si="0" t="shared"/><v/></c>'
     cells += '<c r="D2" t="str"><f>IF(A1,"","")</f><v></v></c><c r="E2"><f>A1+1</f><v>22</v></c>'

@@ -57,8 +57,8 @@ def extract(source: Source) -> Extract:
     archive.refuse_strict("a Word document (.docx)")
     try:
         word = docx.Document(io.BytesIO(source.data))
-        theme, settings, numbering = (next(_related(word, kind), None) for kind in ("theme", "settings", "numbering"))
-        colours = theme_colours(theme, settings)
+        settings, numbering = (next(map(parse_xml, _related(word, kind)), None) for kind in ("settings", "numbering"))
+        colours = theme_colours(next(_related(word, "theme"), b""), settings)
         for root in (word.styles.element, word.element):
             write_out(root, colours)
         styles = Styles(word.styles.element)
@@ -268,7 +268,7 @@ def _inside(parent: Element, tag: str) -> Iterator[Element]:
 
 def _notes(word: WordFile, walk: _Walk) -> Iterator[Block]:
     for kind, mark in (("footnote", ""), ("endnote", "e")):
-        for part in _related(word, kind + "s"):
+        for part in map(parse_xml, _related(word, kind + "s")):
             write_out(part, walk.colours)
             for note in part.iter(W + kind):
                 if note.get(W + "type") in {None, "normal"} and (text := walk.text(note, WHITE)):  # other types are lines
@@ -284,11 +284,10 @@ def _margins(word: WordFile, walk: _Walk, settings: Element | None, known: str) 
     return (Block("paragraph", piece) for piece in new_pieces(texts, known))
 
 
-def _related(word: WordFile, kind: str) -> Iterator[Element]:
-    """The XML of the parts of a kind that the document refers to."""
+def _related(word: WordFile, kind: str) -> Iterator[bytes]:
     for relation in word.part.rels.values():
         if relation.reltype.endswith("/" + kind) and not relation.is_external:
-            yield parse_xml(relation.target_part.blob)
+            yield relation.target_part.blob
 
 
 def _properties(word: WordFile) -> tuple[str, str]:

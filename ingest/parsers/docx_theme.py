@@ -9,8 +9,10 @@ from collections.abc import Mapping
 
 from lxml.etree import _Element as Element  # type: ignore[import-untyped]
 
+from ingest.parsers import markup
 from ingest.parsers.docx_styles import W
 from ingest.parsers.themes import scheme_colours
+from ragbot.errors import BrokenError
 
 _ENTRIES = {
     "dark1": "dk1",
@@ -25,11 +27,12 @@ _MAPPED = {"background1": ("bg1", "light1"), "text1": ("t1", "dark1"), "backgrou
 _UNKNOWN = "theme"
 
 
-def theme_colours(theme: Element | None, settings: Element | None) -> dict[str, str]:
-    """The colours of the theme by the names that text uses ("background1"); none without a theme."""
-    if theme is None:
+def theme_colours(theme: bytes, settings: Element | None) -> dict[str, str]:
+    """The colours of the theme by the names that text uses ("background1"); none if it is missing or damaged."""
+    try:
+        scheme = scheme_colours(markup.parse(theme, "theme"))
+    except BrokenError:
         return {}
-    scheme = scheme_colours(theme)
     mapping = None if settings is None else settings.find(f"{W}clrSchemeMapping")
     colours = {**scheme, **{name: scheme.get(entry, "") for name, entry in _ENTRIES.items()}}
     for name, (attribute, usual) in _MAPPED.items():
