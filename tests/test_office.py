@@ -14,6 +14,7 @@ import pytest
 import samples
 import xlsxwriter
 from docx.document import Document as WordFile
+from docx.enum.dml import MSO_THEME_COLOR
 from docx.enum.style import WD_STYLE_TYPE
 from docx.enum.text import WD_COLOR_INDEX
 from docx.oxml.ns import nsdecls
@@ -142,6 +143,50 @@ def test_raised_and_struck_text_of_word_files(tmp_path: Path) -> None:
     assert found.text == "Limit 10⁴ of CO₂\n\nBuilt in 1963[^2]\n\nPrice: 20 euros\n\nNew rule." and not hidden(found)
 
 
+def test_text_that_word_moves_up_or_down_is_raised_or_lowered(tmp_path: Path) -> None:
+    def build(made: WordFile) -> None:
+        line = made.add_paragraph("The anvil weighs 10")
+        moved = [("2", 10), (" pounds of H", 0), ("2", -6), ("O, 1", 0), ("5", 1), (" in all.", 0)]
+        for text, half_points in moved:
+            run = line.add_run(text)
+            run._r.get_or_add_rPr().append(parse_xml(f'<w:position {nsdecls("w")} w:val="{half_points}"/>'))
+        whole = made.add_paragraph().add_run("120")
+        whole._r.get_or_add_rPr().append(parse_xml(f'<w:position {nsdecls("w")} w:val="6"/>'))
+
+    assert of_word(tmp_path, build).text == "The anvil weighs 10² pounds of H₂O, 15 in all.\n\n120"
+
+
+def test_headers_and_footers_of_word_files_stand_once_at_the_end_unless_known(tmp_path: Path) -> None:
+    def build(made: WordFile) -> None:
+        made.core_properties.title = "Guest house"
+        made.add_paragraph("Breakfast is served from 7:25.")
+        second = made.add_section()
+        header, footer = made.sections[0].header, made.sections[0].footer
+        header.paragraphs[0].text = "GUEST HOUSE\tReception phone: 555-0144"
+        header.add_paragraph("Breakfast is served from 7:25.")
+        second.header.is_linked_to_previous = False
+        second.header.paragraphs[0].text = "Reception phone: 555-0144"
+        made.sections[0].first_page_header.paragraphs[0].text = "Of no page."
+        field = '<w:fldSimple {} w:instr=" PAGE "><w:r><w:t>3</w:t></w:r></w:fldSimple>'.format(nsdecls("w"))
+        numbered = footer.paragraphs[0]
+        numbered.add_run("Seite ")
+        numbered._p.append(parse_xml(field))
+        numbered.add_run(" von ")
+        for inside in (
+            '<w:fldChar w:fldCharType="begin"/>',
+            "<w:instrText>NUMPAGES</w:instrText>",
+            '<w:fldChar w:fldCharType="separate"/>',
+            "<w:t>9</w:t>",
+            '<w:fldChar w:fldCharType="end"/>',
+        ):
+            numbered._p.append(parse_xml(f"<w:r {nsdecls('w')}>{inside}</w:r>"))
+        numbered.add_run("\tIn an emergency call 112")
+        footer.add_paragraph("- 7 -")
+
+    found = of_word(tmp_path, build)
+    assert found.text == ("Breakfast is served from 7:25.\n\nReception phone: 555-0144\n\nIn an emergency call 112")
+
+
 def test_exponents_indexes_and_fractions_of_formulas(tmp_path: Path) -> None:
     def build(made: WordFile) -> None:
         run = "<m:r><m:t>{}</m:t></m:r>".format
@@ -236,6 +281,33 @@ def test_what_a_word_file_shows_to_nobody_is_left_out_and_counted(tmp_path: Path
     found = of_word(tmp_path, build)
     assert found.text == "Seen. small.\n\nWhite on dark\n\nMarked"
     assert hidden(found) == len("vanishedwhitetinystyledremovedno row")
+
+
+def test_what_a_word_file_hides_by_theme_width_or_place_is_left_out_and_counted(tmp_path: Path) -> None:
+    def build(made: WordFile) -> None:
+        line = made.add_paragraph("Seen.")
+        line.add_run("theme").font.color.theme_color = MSO_THEME_COLOR.BACKGROUND_1
+        line.add_run("narrow")._r.get_or_add_rPr().append(parse_xml(f'<w:w {nsdecls("w")} w:val="1"/>'))
+        on_dark = line.add_run(" On the dark.")
+        on_dark.font.color.theme_color = MSO_THEME_COLOR.BACKGROUND_1
+        shading = f'<w:shd {nsdecls("w")} w:val="clear" w:fill="FFFFFF" w:themeFill="text1"/>'
+        on_dark._r.get_or_add_rPr().append(parse_xml(shading))
+        for text, place in (
+            ("beside", 'w:w="2000" w:x="-20000" w:hAnchor="page"'),
+            ("below", 'w:h="400" w:y="20000" w:vAnchor="page"'),
+            ("In the margin.", 'w:w="2000" w:x="-1500" w:y="-300"'),
+        ):
+            made.add_paragraph(text)._p.get_or_add_pPr().append(parse_xml(f"<w:framePr {nsdecls('w')} {place}/>"))
+        for text, offset in (("anchored", -9_000_000), ("In a box.", -400_000)):
+            made.add_paragraph().add_run()._r.append(parse_xml(
+                f'<w:drawing {nsdecls("w", "wp")}><wp:anchor><wp:positionH relativeFrom="column"><wp:posOffset>{offset}'
+                f'</wp:posOffset></wp:positionH><wp:extent cx="900000" cy="900000"/><wp:docPr id="1" name="b"/>'
+                f"<w:txbxContent><w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:txbxContent></wp:anchor></w:drawing>"
+            ))  # fmt: skip
+
+    found = of_word(tmp_path, build)
+    assert found.text == "Seen. On the dark.\n\nIn the margin.\n\nIn a box."
+    assert hidden(found) == len("themenarrowbesidebelowanchored")
 
 
 def test_white_text_in_a_coloured_table_style_is_read(tmp_path: Path) -> None:
@@ -338,6 +410,49 @@ def test_what_slides_show_to_nobody_is_left_out_and_counted(tmp_path: Path) -> N
     pages = [found.text[start:end].strip() for start, end in pairwise([*found.pages, len(found.text)])]
     assert pages == ["Small.", "", "White on blue.", "On a shape."]
     assert hidden(found) == len("whitetinybesideoffskipped")
+
+
+def test_white_text_is_compared_with_what_lies_behind_it(tmp_path: Path) -> None:
+    def build(made: Presentation) -> None:
+        white, navy = RGB(0xFF, 0xFF, 0xFF), RGB(0, 0, 0x80)
+        for left, top in ((1, 6.9), (1, 3)):  # beside the body, and over it
+            slide = made.slides.add_slide(made.slide_layouts[1])
+            body = slide.placeholders[1].text_frame.paragraphs[0]
+            body.add_run().text = "Four jars."
+            hidden_run = body.add_run()
+            hidden_run.text, hidden_run.font.color.rgb = "ninety", white
+            note = slide.shapes.add_textbox(Inches(left), Inches(top), Inches(3), Inches(0.5))
+            note.fill.solid()
+            note.fill.fore_color.rgb = navy
+        behind = blank(made)
+        plate = behind.shapes.add_shape(MSO_SHAPE.RECTANGLE, Inches(0.5), Inches(0.5), Inches(4), Inches(3))
+        plate.fill.solid()
+        plate.fill.fore_color.rgb = navy
+        pale, dark = box(behind, "On navy.", "navy")
+        pale.font.color.rgb, dark.font.color.rgb = white, navy
+
+    found = of_slides(tmp_path, build)
+    assert found.text == "Four jars.\n\nFour jars.\n\nOn navy." and hidden(found) == len("ninetyninetynavy")
+
+
+def test_text_behind_a_filled_shape_is_left_out_and_counted(tmp_path: Path) -> None:
+    def build(made: Presentation) -> None:
+        for text, left, shape, alpha in (
+            ("covered", 0.8, MSO_SHAPE.RECTANGLE, ""),
+            ("Half covered.", 2, MSO_SHAPE.RECTANGLE, ""),
+            ("In an oval.", 0.8, MSO_SHAPE.OVAL, ""),
+            ("Through glass.", 0.8, MSO_SHAPE.RECTANGLE, f'<a:alpha {DRAWING} val="40000"/>'),
+        ):
+            slide = blank(made)
+            box(slide, text)
+            lid = slide.shapes.add_shape(shape, Inches(left), Inches(0.8), Inches(5), Inches(3))
+            lid.fill.solid()
+            lid.fill.fore_color.rgb = RGB(10, 90, 10)
+            if alpha:
+                lid._element.spPr.find("{*}solidFill")[0].append(parse_xml(alpha))
+
+    found = of_slides(tmp_path, build)
+    assert found.text.strip() == "Half covered.\n\nIn an oval.\n\nThrough glass." and hidden(found) == len("covered")
 
 
 def style(name: str, said: str, family: str = "text", parent: str = "") -> str:
@@ -534,6 +649,34 @@ def test_runs_of_a_cell_are_struck_out_or_raised_one_by_one(tmp_path: Path) -> N
         sheet.write_rich_string(1, 0, "at most 10", up, "4", " visits")
 
     assert of_sheet(tmp_path, build).text == "# S\n\ncosts  20 euros\nat most 10⁴ visits".replace("  ", " ")
+
+
+def test_comments_stand_behind_the_row_of_their_cell(tmp_path: Path) -> None:
+    def build(book: xlsxwriter.Workbook, sheet: Worksheet) -> None:
+        for number, row in enumerate([["Bus", "Leaves"], ["Bus 15", "12:15"], ["Bus 16", "13:15"], ["Bus 17", "14:15"]]):
+            sheet.write_row(number, 0, row)
+        sheet.write_comment(2, 1, "Ada:\nRuns on\nschool days only.", {"author": "Ada"})
+        sheet.write_comment(3, 0, "secret")
+        sheet.write_comment(9, 3, "Times of 2026.")
+        sheet.set_row(3, None, None, {"hidden": True})
+
+    found = of_sheet(tmp_path, build)
+    rows = "Bus: Bus 15; Leaves: 12:15\nBus: Bus 16; Leaves: 13:15; Runs on school days only.\nTimes of 2026."
+    assert found.text == f"# S\n\nBus | Leaves\n{rows}" and hidden(found) == len("Bus 1714:15secret")
+
+
+def test_a_file_is_read_without_a_damaged_part_that_only_adds_to_it(tmp_path: Path) -> None:
+    parts = samples.members(word(lambda made: made.add_paragraph("Seen.") and None))
+    parts["word/theme/theme1.xml"] = b"<a:theme"
+    assert get(tmp_path, "a.docx", samples.zipped(parts)).text == "Seen."
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out) as book:
+        sheet = book.add_worksheet("S")
+        sheet.write(0, 0, "Seen.")
+        sheet.write_comment(0, 0, "lost")
+    parts = samples.members(out.getvalue())
+    parts["xl/comments1.xml"] = b"<comments"
+    assert get(tmp_path, "a.xlsx", samples.zipped(parts)).text == "# S\n\nSeen."
 
 
 def test_a_formula_that_was_never_calculated_says_so(tmp_path: Path) -> None:

@@ -530,7 +530,7 @@ def test_docx_keeps_structure_and_order(tmp_path: Path) -> None:
     found = get(tmp_path, "a.docx", word(leave_policy, author="Ana Li"))
     assert found.text == (
         f"# 请假制度\n\n{CHINESE}\n\n## Sick leave\n\n- A note is needed.\n  - 1. After three days.\n\n"
-        "Kind | Days | Pay\nSick | 10 | full\n\nAfter the\ttable."
+        "Kind | Days | Pay\nSick | 10 | full\n\nAfter the\ttable.\n\nPage header\n\nPage footer"
     )
     assert (found.title, found.metadata["author"], found.lines) == ("请假制度", "Ana Li", False)
     assert found.metadata["content_type"].endswith("wordprocessingml.document")

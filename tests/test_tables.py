@@ -185,6 +185,19 @@ def test_a_header_of_two_lines_names_its_columns_fully(tmp_path: Path, kind: str
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_the_first_column_may_have_a_name_in_both_lines_of_a_header(tmp_path: Path, kind: str) -> None:
+    header: Table = [["Season", ("Summer", 1, 2)], ["Station", "opens", "closes"]]
+    found = lines(tmp_path, kind, [*header, ["North hut", "6:40", "21:10"], ["South hut", "7:20", "20:15"]])
+    assert found[-1] == "Season Station: South hut; Summer opens: 7:20; Summer closes: 20:15"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_record_of_words_is_no_second_line_of_the_header(tmp_path: Path, kind: str) -> None:
+    found = lines(tmp_path, kind, [["Name", ("Contact", 1, 2)], ["Anna", "office", "Bonn"], ["Ben", "555", "Kiel"]])
+    assert has(found, "Anna", "office", "Bonn")
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_title_of_a_table_stands_above_it_alone(tmp_path: Path, kind: str) -> None:
     found = lines(tmp_path, kind, [[("Fares of 2026", 1, 2)], ["Age", "Fare"], ["Child", "4"], ["Adult", "8"]])
     assert [line.strip(" |") for line in found].count("Fares of 2026") == 1

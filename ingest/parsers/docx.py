@@ -1,4 +1,4 @@
-"""DOCX: the body of a Word file in document order, as Markdown blocks, without headers, footers and comments.
+"""DOCX: the body of a Word file in document order, as Markdown blocks, without comments; headers and footers stand at the end.
 
 This module walks the XML itself, since python-docx skips content controls, tracked insertions, text boxes
 and formulas. Struck-out text is left out; so is what nobody sees, whose characters are counted. Element names are
@@ -8,7 +8,7 @@ those of ECMA-376, part 1.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import docx
@@ -23,8 +23,11 @@ from ingest.parsers.archive import Archive
 from ingest.parsers.blocks import Block
 from ingest.parsers.colours import WHITE
 from ingest.parsers.damage import broken
+from ingest.parsers.docx_frames import Size, is_anchor_off, is_frame_off, page_size
+from ingest.parsers.docx_margins import margins, new_pieces
 from ingest.parsers.docx_numbering import Numberings
 from ingest.parsers.docx_styles import Kind, Styles, W, count, fill_of, is_on, value
+from ingest.parsers.docx_theme import theme_colours, write_out
 from ingest.parsers.formats import Extract, Source
 from ingest.parsers.grid import Span
 from ingest.parsers.looks import Look
@@ -48,17 +51,21 @@ _UNKNOWN_GROUND = ""
 
 
 def extract(source: Source) -> Extract:
-    """The text of the body, then the notes."""
+    """The text of the body, then the notes, then what the headers and footers say that stands nowhere else."""
     archive = Archive(source)
     archive.refuse_entities()
     archive.refuse_strict("a Word document (.docx)")
     try:
         word = docx.Document(io.BytesIO(source.data))
+        settings, numbering = (next(map(parse_xml, _related(word, kind)), None) for kind in ("settings", "numbering"))
+        colours = theme_colours(next(_related(word, "theme"), b""), settings)
+        for root in (word.styles.element, word.element):
+            write_out(root, colours)
         styles = Styles(word.styles.element)
-        numbering = next((parse_xml(part) for part in _related(word, "numbering")), None)
-        walk = _Walk(styles, Numberings(numbering, styles))
+        walk = _Walk(styles, Numberings(numbering, styles), page_size(word.element.body), colours)
         body = [*walk.blocks(word.element.body, _page_ground(word)), *_notes(word, walk)]
         title, author = _properties(word)
+        body += _margins(word, walk, settings, " ".join([title, author, *(block.text for block in body)]))
     except Exception as damage:  # on damaged files python-docx raises exceptions of many types
         raise broken(source.name, damage) from damage
     return Extract(blocks.write(body), title=title or blocks.first_heading(body), author=author, hidden=walk.hidden)
@@ -70,13 +77,18 @@ class _Walk:
 
     styles: Styles
     numberings: Numberings
+    page: Size
+    colours: Mapping[str, str]
+    """Those of the theme, by name."""
     hidden: int = 0
     """How many characters that nobody sees were left out so far."""
 
     def blocks(self, parent: Element, ground: str) -> Iterator[Block]:
         """The blocks of an element: paragraphs, tables and text boxes."""
         for child in parent:
-            if child.tag == _P:
+            if child.tag == _P and (frame := self.styles.frame(child)) is not None and is_frame_off(frame, self.page):
+                self.hidden += _length(child)
+            elif child.tag == _P:
                 yield from self._paragraph(child, ground)
                 if next(child.iter(_BOX), None) is not None:  # most paragraphs have none
                     for box in self._boxes(child, self.styles.paragraph_look(child)):
@@ -95,7 +107,7 @@ class _Walk:
         level, label = self._label(paragraph, kind)
         fill = self.styles.fill(paragraph)
         look = self.styles.paragraph_look(paragraph)
-        written = scripts.joined(self._pieces(paragraph, look, ground if fill is None else fill))
+        written = scripts.joined(_on_the_line(list(self._pieces(paragraph, look, ground if fill is None else fill))))
         text = "\n".join(line.strip() for line in written.split("\n")).strip()
         if not text:
             return
@@ -152,10 +164,17 @@ class _Walk:
         for child in element:
             if child.tag == _BOX:
                 yield child
-            elif child.tag == _R and self.styles.run_look(child, look).vanished or _is_hidden_shape(child):
+            elif child.tag == _R and self.styles.run_look(child, look).vanished or self._is_hidden_shape(child):
                 self.hidden += sum(map(_length, child.iter(_BOX)))
             elif child.tag != _MC + "Fallback":
                 yield from self._boxes(child, look)
+
+    def _is_hidden_shape(self, element: Element) -> bool:
+        """Whether it is the anchor of a shape that is not shown or lies beside the page."""
+        properties = element.find("{*}docPr") if isinstance(element.tag, str) else None
+        if properties is None:
+            return False
+        return properties.get("hidden") in {"1", "true"} or is_anchor_off(element, self.page)
 
     def _table(self, table: Element, ground: str) -> Iterator[Block]:
         """The table as one line per row. A cell that holds a table, or is the only one, is layout: its blocks are text."""
@@ -216,6 +235,12 @@ class _Rows:
         self.lines.append(line)
 
 
+def _on_the_line(pieces: Sequence[tuple[Script, str]]) -> Sequence[tuple[Script, str]]:
+    """The pieces of a paragraph, plain if all of its text is moved up or down alike: it then joins nothing."""
+    scripts_used = {script for script, text in pieces if text.strip()}
+    return pieces if len(scripts_used) > 1 else [("", text) for _, text in pieces]
+
+
 def _page_ground(word: WordFile) -> str:
     """The colour of the pages; unknown if they have one of their own or a picture behind the text."""
     behind = any(anchor.get("behindDoc") in {"1", "true"} for anchor in word.element.iter(f"{{{nsmap['wp']}}}anchor"))
@@ -233,12 +258,6 @@ def _length(element: Element) -> int:
     return sum(len(part.text or "") for part in parts if next(part.iterancestors(_MC + "Fallback"), None) is None)
 
 
-def _is_hidden_shape(element: Element) -> bool:
-    """Whether it is the anchor of a shape that is not shown."""
-    properties = element.find("{*}docPr") if isinstance(element.tag, str) else None
-    return properties is not None and properties.get("hidden") in {"1", "true"}
-
-
 def _inside(parent: Element, tag: str) -> Iterator[Element]:
     for child in parent:
         if child.tag == tag:
@@ -249,10 +268,20 @@ def _inside(parent: Element, tag: str) -> Iterator[Element]:
 
 def _notes(word: WordFile, walk: _Walk) -> Iterator[Block]:
     for kind, mark in (("footnote", ""), ("endnote", "e")):
-        for part in _related(word, kind + "s"):
-            for note in parse_xml(part).iter(W + kind):
+        for part in map(parse_xml, _related(word, kind + "s")):
+            write_out(part, walk.colours)
+            for note in part.iter(W + kind):
                 if note.get(W + "type") in {None, "normal"} and (text := walk.text(note, WHITE)):  # other types are lines
                     yield Block("paragraph", f"[^{mark}{note.get(W + 'id')}]: {text}")
+
+
+def _margins(word: WordFile, walk: _Walk, settings: Element | None, known: str) -> Iterator[Block]:
+    """What the headers and footers say that is not in the `known` text."""
+    texts = []
+    for part in margins(word, settings):
+        write_out(part, walk.colours)
+        texts += [block.text for block in walk.blocks(part, _page_ground(word))]
+    return (Block("paragraph", piece) for piece in new_pieces(texts, known))
 
 
 def _related(word: WordFile, kind: str) -> Iterator[bytes]:

@@ -21,6 +21,9 @@ W = f"{{{nsmap['w']}}}"
 _OFF = frozenset({"0", "false", "off", "none"})
 _SCRIPTS: Mapping[str, Script] = {"superscript": "raised", "subscript": "lowered", "baseline": ""}
 _BODY_TEXT_LEVEL = 9
+_POSITION = re.compile(r"(-?)[0-9]{1,4}")
+_MIN_RAISED_HALF_POINTS = 3
+"""Text that is moved less far keeps its line: converters move letters a little to fit those of a print."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,21 @@ def look_of(properties: Element | None) -> Look:
     return Look(
         _flag(properties, "vanish"),
         None if strike is double is None else bool(strike or double),
-        _SCRIPTS.get(value(properties, "vertAlign")),
+        _script(properties),
         int(size) / 2 if size.isdecimal() and len(size) < 6 else None,  # w:sz is in half points
         value(properties, "color") or None,
         fill_of(properties),
+        count(properties, "w") or None,
     )
+
+
+def _script(properties: Element) -> Script | None:
+    """How run properties set the text: as a superscript or subscript, or moved up or down, in half points."""
+    script = _SCRIPTS.get(value(properties, "vertAlign"))
+    moved = _POSITION.fullmatch(value(properties, "position"))
+    if script or moved is None or abs(int(moved[0])) < _MIN_RAISED_HALF_POINTS:
+        return script
+    return "lowered" if moved[1] else "raised"
 
 
 def fill_of(properties: Element | None) -> str | None:
@@ -77,6 +90,7 @@ class Styles:
         self._kinds = cache(self._resolved_kind)
         self._looks = cache(self._resolved_look)
         self._fills = cache(self._resolved_fill)
+        self._frames = cache(self._resolved_frame)
 
     def kind(self, paragraph: Element) -> Kind:
         """What a paragraph is."""
@@ -105,6 +119,11 @@ class Styles:
         """The shading of a paragraph, as `fill_of` returns it."""
         own = fill_of(paragraph.find(W + "pPr"))
         return self._fills(self.style_id(paragraph)) if own is None else own
+
+    def frame(self, paragraph: Element) -> Element | None:
+        """The frame (w:framePr) that a paragraph stands in; None if it stands in the text."""
+        own = paragraph.find(f"{W}pPr/{W}framePr")
+        return self._frames(self.style_id(paragraph)) if own is None else own
 
     def shades(self, table_style: str) -> bool:
         """Whether a table style colours any cell."""
@@ -150,6 +169,10 @@ class Styles:
     def _resolved_fill(self, style_id: str) -> str | None:
         fills = (fill_of(style.find(W + "pPr")) for style in self._chain(style_id))
         return next((fill for fill in fills if fill is not None), None)
+
+    def _resolved_frame(self, style_id: str) -> Element | None:
+        frames = (style.find(f"{W}pPr/{W}framePr") for style in self._chain(style_id))
+        return next((frame for frame in frames if frame is not None), None)
 
 
 def value(element: Element, *path: str) -> str:

@@ -140,7 +140,10 @@ class _Table:
         return range(first, last)
 
     def _goes_on(self, first: int, number: int) -> bool:
-        """Whether a row belongs to the header that begins with the row `first`: it divides wide cells of the row above it."""
+        """Whether a row belongs to the header that begins with the row `first`: it divides wide cells of the row above it.
+
+        Beside them the first column may have a name in both rows, if values stand below the divided cells.
+        """
         above, row = self._rows[number - 1], self._rows[number]
         if any(is_value(cell) or len(cell) > _MAX_TITLE_CHARACTERS for cell in row if cell):
             return False
@@ -154,7 +157,9 @@ class _Table:
                 elif start + span.height > number:
                     tall.update(columns)
         names = [row[at] for at in sorted(wide) if row[at]]
-        fits = all(not row[at] or not above[at] or at in wide or at in tall for at in range(self._width))
+        below = [cell for at in sorted(wide) if (cell := self._rows[number + 1][at])]
+        free = {*wide, *tall, *([0] if below and all(map(is_value, below)) else ())}
+        fits = all(not row[at] or not above[at] or at in free for at in range(self._width))
         if len(wide) == self._width and len(set(names)) == len(names):  # they may as well be the values of a record
             fits = fits and any(is_value(cell) for cell in self._rows[number + 1] if cell)
         return fits and len(names) > 1

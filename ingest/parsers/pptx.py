@@ -26,6 +26,7 @@ from ingest.parsers.blocks import Block
 from ingest.parsers.damage import broken
 from ingest.parsers.formats import Extract, Source
 from ingest.parsers.grid import Span
+from ingest.parsers.pptx_places import is_off
 from ingest.parsers.scripts import Script
 from ingest.parsers.titles import sensible
 from ragbot.errors import ReadError
@@ -108,7 +109,7 @@ class _Page:
             name = markup.local(child)
             if name not in _SHAPES:
                 continue
-            if looks.is_hidden_shape(child) or size and looks.is_off(child, *size):
+            if looks.is_hidden_shape(child) or size and is_off(child, *size) or self._grounds.is_covered(child):
                 self._hide(child)
             elif name == "grpSp":
                 yield from self._shapes(child, None)

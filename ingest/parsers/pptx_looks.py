@@ -6,10 +6,10 @@ and text on an unknown ground is seen. Element names are those of ECMA-376, part
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from lxml.etree import _Element as Element  # type: ignore[import-untyped]
 from pptx.opc.package import Part, XmlPart
@@ -19,19 +19,21 @@ from pptx.slide import Slide
 from ingest.parsers import markup, numerals
 from ingest.parsers.colours import WHITE, similar
 from ingest.parsers.looks import MAX_UNREADABLE_POINTS
+from ingest.parsers.pptx_places import Box, box_of, contains, integer, is_upright, overlap
 from ingest.parsers.scripts import Script
+from ingest.parsers.themes import scheme_colours
 from ragbot.errors import BrokenError
 
 UNKNOWN_GROUND = ""
 _OFF, _ON = frozenset({"0", "false"}), frozenset({"1", "true"})
 _FILLS = frozenset({"solidFill", "gradFill", "blipFill", "pattFill", "grpFill"})
+_MAX_COVERS = 300
+"""With more filled shapes on a slide, what lies before and behind its texts is not looked for."""
+_MAX_PLACEHOLDERS = 100
+_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _STRUCK = frozenset({"sngStrike", "dblStrike"})
-_NUMBER = re.compile(r"-?[0-9]{1,8}")
 _AUTO_NUMBER = re.compile(r"(arabic|alphaLc|alphaUc|romanLc|romanUc|ea1Chs|ea1Cht)(?:Db)?(Period|ParenR|ParenBoth|Plain|.*)")
 _SIGNS = {"Period": "{}.", "ParenR": "{})", "ParenBoth": "({})", "Plain": "{}"}
-
-Box = tuple[int, int, int, int]
-"""Left, top, right and bottom."""
 
 
 def is_hidden_slide(slide: Slide) -> bool:
@@ -41,13 +43,8 @@ def is_hidden_slide(slide: Slide) -> bool:
 
 def is_hidden_shape(shape: Element) -> bool:
     """Whether a shape or a group is switched off."""
-    return any(part.get("hidden") in _ON for part in shape.iterfind(f"{{*}}*/{qn('p:cNvPr')}"))
-
-
-def is_off(shape: Element, width: int, height: int) -> bool:
-    """Whether a shape or group, not itself in a group, lies wholly beside a slide of this size."""
-    box = _box(shape)
-    return box is not None and (box[2] <= 0 or box[3] <= 0 or box[0] >= width or box[1] >= height)
+    named = shape[0].find(qn("p:cNvPr")) if len(shape) else None
+    return named is not None and named.get("hidden") in _ON
 
 
 def moves(slide: Slide) -> bool:
@@ -58,7 +55,7 @@ def moves(slide: Slide) -> bool:
 def script_of(run: Element) -> Script:
     """How a run is set, of its own properties."""
     properties = run.find(qn("a:rPr"))
-    baseline = _integer("" if properties is None else (properties.get("baseline") or "").rstrip("%")) or 0
+    baseline = integer("" if properties is None else (properties.get("baseline") or "").rstrip("%")) or 0
     return "raised" if baseline > 0 else "lowered" if baseline < 0 else ""
 
 
@@ -69,6 +66,20 @@ def is_struck(run: Element) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Cover:
+    """A filled shape or a picture, which may lie before or behind a text."""
+
+    shape: Element
+    number: int
+    """Its place in the order in which the shapes of the slide are drawn; -1 for one of the layout or the master."""
+    box: Box | None
+    solid: bool
+    """Whether it is a rectangle that nobody sees anything through."""
+    colour: str
+    """Six hexadecimal digits, or UNKNOWN_GROUND."""
+
+
+@dataclass(frozen=True, slots=True)
 class Grounds:
     """What is behind the texts of a slide."""
 
@@ -76,8 +87,16 @@ class Grounds:
     """The colours of the theme by the names that this slide uses."""
     slide: str
     """The colour of the background, six hexadecimal digits, or UNKNOWN_GROUND."""
-    covers: tuple[tuple[Element, Box | None], ...]
-    """The filled shapes and pictures, which may lie behind a text."""
+    covers: tuple[Cover, ...]
+    """In the order in which they are drawn."""
+    order: Mapping[Element, int]
+    """The place of each shape in that order."""
+    placed: Mapping[Element, Box]
+    """Where the placeholders lie that have their place from the layout."""
+    inherits_fills: bool = False
+    """Whether the layout or the master fills placeholders, so that the ground of a placeholder is not known."""
+    animated: bool = False
+    """Whether shapes come or go while the slide is shown."""
 
     def of_shape(self, shape: Element) -> str:
         """The colour behind the text of a shape."""
@@ -87,10 +106,24 @@ class Grounds:
             return fill
         if _is_styled(shape) and (properties is None or properties.find(qn("a:noFill")) is None):
             return UNKNOWN_GROUND
-        box = _box(shape)
-        if any(other is not shape and _overlap(box, place) for other, place in self.covers):
+        if len(self.covers) > _MAX_COVERS or self.inherits_fills and _is_placeholder(shape):
             return UNKNOWN_GROUND
-        return self.slide
+        box, number = self._box(shape), self.order.get(shape, len(self.order))
+        behind = (cover for cover in reversed(self.covers) if cover.number < number and overlap(cover.box, box))
+        nearest = next(behind, None)
+        if nearest is None:
+            return self.slide
+        return nearest.colour if nearest.solid and contains(nearest.box, box) else UNKNOWN_GROUND
+
+    def is_covered(self, shape: Element) -> bool:
+        """Whether a shape lies wholly behind one that is drawn later."""
+        box, number = self._box(shape), self.order.get(shape)
+        if box is None or number is None or self.animated or len(self.covers) > _MAX_COVERS:
+            return False
+        return any(cover.solid and cover.number > number and contains(cover.box, box) for cover in self.covers)
+
+    def _box(self, shape: Element) -> Box | None:
+        return self.placed.get(shape) or box_of(shape)
 
     def of_cell(self, cell: Element) -> str:
         """The colour behind the text of a table cell."""
@@ -102,7 +135,7 @@ class Grounds:
         properties = run.find(qn("a:rPr"))
         if properties is None:
             return False
-        size = _integer(properties.get("sz") or "")
+        size = integer(properties.get("sz"))
         if size is not None and size / 100 <= MAX_UNREADABLE_POINTS:
             return True
         plain = properties.find(qn("a:highlight")) is None
@@ -116,17 +149,61 @@ class Grounds:
 
 def grounds_of(slide: Slide) -> Grounds:
     """What is behind the texts of a slide, as far as its layout and theme say, where it has them."""
-    own = slide.element.iter(qn("p:sp"), qn("p:pic"), qn("p:graphicFrame"))
-    covers = tuple((shape, _box(shape)) for shape in own if _is_filled(shape))
+    own = list(slide.element.iter(qn("p:sp"), qn("p:pic"), qn("p:graphicFrame")))
+    order = {shape: number for number, shape in enumerate(own)}
+    animated = next(slide.element.iter(qn("p:spTgt")), None) is not None
     layout = _related(slide.part, "slideLayout")
     master = None if layout is None else _related(layout, "slideMaster")
     if not isinstance(layout, XmlPart) or not isinstance(master, XmlPart):
-        return Grounds({}, UNKNOWN_GROUND, covers)
+        return Grounds({}, UNKNOWN_GROUND, tuple(_covers(order, {}, {})), order, {}, animated=animated)
     theme = _theme(master)
     elements = slide.element, layout._element, master._element
-    shapes = (shape for element in elements[1:] for shape in element.iter(qn("p:sp"), qn("p:pic")))
-    ground = UNKNOWN_GROUND if any(map(_is_filled, shapes)) else _background(elements, theme)
-    return Grounds(theme, ground, covers)
+    below = [shape for element in elements[1:] for shape in element.iter(qn("p:sp"), qn("p:pic"), qn("p:graphicFrame"))]
+    inherits_fills = any(_is_placeholder(shape) and _is_filled(shape) for shape in below)
+    placed = _placed(slide)
+    seen = {shape: -1 for shape in below if not _is_placeholder(shape)}
+    covers = tuple(_covers({**seen, **order}, placed, theme))
+    return Grounds(theme, _background(elements, theme), covers, order, placed, inherits_fills, animated)
+
+
+def _placed(slide: Slide) -> dict[Element, Box]:
+    """Where the placeholders lie that have their place from the layout or the master."""
+    placed = {}
+    for shape in islice(slide.placeholders, _MAX_PLACEHOLDERS):
+        if box_of(shape.element) is not None:
+            continue
+        try:
+            left, top, width, height = shape.left, shape.top, shape.width, shape.height
+        except (KeyError, ValueError):  # python-pptx does not know of which type the one of the master is
+            continue
+        if None not in {left, top, width, height}:
+            placed[shape.element] = (int(left), int(top), int(left + width), int(top + height))
+    return placed
+
+
+def _covers(order: Mapping[Element, int], placed: Mapping[Element, Box], theme: Mapping[str, str]) -> Iterator[Cover]:
+    """The filled shapes that are shown, of shapes with their places in the order of drawing."""
+    for shape, number in order.items():
+        above = (shape, *shape.iterancestors())
+        if not _is_filled(shape) or any(part.tag == _FALLBACK or is_hidden_shape(part) for part in above):
+            continue
+        properties = shape.find(qn("p:spPr"))
+        filled = None if properties is None else properties.find(qn("a:solidFill"))
+        colour = UNKNOWN_GROUND if filled is None else _colour(filled, theme)
+        yield Cover(shape, number, placed.get(shape) or box_of(shape), _is_solid(shape), colour)
+
+
+def _is_solid(shape: Element) -> bool:
+    """Whether a shape is an upright rectangle with a fill that nobody sees anything through."""
+    geometry = shape.find(f"{qn('p:spPr')}/{qn('a:prstGeom')}")
+    if markup.local(shape) != "sp" or geometry is None or geometry.get("prst") != "rect" or not is_upright(shape):
+        return False
+    fill = shape.find(f"{qn('p:spPr')}/{qn('a:solidFill')}")
+    return fill is not None and next(fill.iter(qn("a:alpha"), qn("a:alphaMod"), qn("a:alphaOff")), None) is None
+
+
+def _is_placeholder(shape: Element) -> bool:
+    return shape.find(f"{{*}}*/{qn('p:nvPr')}/{qn('p:ph')}") is not None
 
 
 def _related(part: Part, kind: str) -> Part | None:
@@ -161,8 +238,7 @@ def _theme(master: XmlPart) -> dict[str, str]:
         theme = None if part is None else markup.parse(part.blob, "theme")
     except BrokenError:
         theme = None
-    scheme = () if theme is None else next(theme.iter(qn("a:clrScheme")), ())
-    colours = {markup.local(entry): entry[0].get("lastClr") or entry[0].get("val") or "" for entry in scheme if len(entry)}
+    colours = {} if theme is None else scheme_colours(theme)
     used = {name: colours.get(value, "") for name, value in ({} if names is None else names.attrib).items()}
     return {**colours, **used}
 
@@ -181,34 +257,6 @@ def _is_styled(shape: Element) -> bool:
     return reference is not None and reference.get("idx") not in {None, "0"}
 
 
-def _box(shape: Element) -> Box | None:
-    """Where a shape lies, in the units of the file; None if it does not say so itself. A turned one takes more room."""
-    place = shape.find(qn("p:xfrm"))
-    if place is None:
-        place = next(shape.iterfind(f"{{*}}*/{qn('a:xfrm')}"), None)
-    offset, extent = (None if place is None else place.find(qn(name)) for name in ("a:off", "a:ext"))
-    if place is None or offset is None or extent is None:
-        return None
-    numbers = [_integer(part.get(name) or "") for part, name in ((offset, "x"), (offset, "y"), (extent, "cx"), (extent, "cy"))]
-    known = [number for number in numbers if number is not None]
-    if len(known) < 4:
-        return None
-    left, top, width, height = known
-    around = 0 if place.get("rot") in {None, "0"} else math.ceil(math.hypot(width, height) / 2)
-    return left - around, top - around, left + width + around, top + height + around
-
-
-def _overlap(one: Box | None, other: Box | None) -> bool:
-    """Whether two boxes may have a part in common."""
-    if one is None or other is None:
-        return True
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
-
-
-def _integer(said: str) -> int | None:
-    return int(said) if _NUMBER.fullmatch(said) else None
-
-
 @dataclass(slots=True)
 class Numbers:
     """Counts the automatically numbered paragraphs of a text."""
@@ -225,7 +273,7 @@ class Numbers:
             return ""
         kind, start = numbering.get("type") or "", numbering.get("startAt") or "1"
         before, number = self._counts.get(level, ("", 0))
-        number = number + 1 if before == f"{kind} {start}" else _integer(start) or 1
+        number = number + 1 if before == f"{kind} {start}" else integer(start) or 1
         self._counts[level] = f"{kind} {start}", number
         return _written(kind, number)
 

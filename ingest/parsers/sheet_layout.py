@@ -30,6 +30,8 @@ class Layout:
     hidden_columns: frozenset[int] = frozenset()
     styled: bool = False
     """Whether styles of tables may put colours behind the cells."""
+    comments: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    """By the row and column of their cells."""
 
     def first_shown(self, first: tuple[int, int], last: tuple[int, int]) -> tuple[int, int] | None:
         """The first place of a merged cell that is shown; None if no part of it near its first place is."""
@@ -103,17 +105,21 @@ class _Walk:
         reference = attributes.get("r")
         if not reference:
             return following
-        place = _PLACE.fullmatch(reference)
-        if not place:
-            self.lost = True
-            return following
-        return int(place[2]) - 1, _column(place[1])
+        place = place_of(reference)
+        self.lost = self.lost or place is None
+        return following if place is None else place
 
     @property
     def area(self) -> int:
         """Number of cells in the bounding rectangle of the sheet."""
         sides = (max(numbers) - min(numbers) + 1 if numbers else 0 for numbers in (self._rows, self._columns))
         return math.prod(sides)
+
+
+def place_of(reference: str) -> tuple[int, int] | None:
+    """The row and column, from 0, of a cell that is referred to as "B7"; None if it is none."""
+    place = _PLACE.fullmatch(reference)
+    return (int(place[2]) - 1, _column(place[1])) if place else None
 
 
 def _is_hidden(attributes: Mapping[str, str], size: str) -> bool:

@@ -28,6 +28,7 @@ from ingest.parsers.formats import Extract, Source
 from ingest.parsers.grid import Grid, Span
 from ingest.parsers.sheet_layout import MAX_RECTANGLE_CELLS, Layout, layout_of
 from ingest.parsers.titles import sensible
+from ingest.parsers.xlsx_comments import comments_of
 from ingest.parsers.xlsx_repairs import repaired
 from ragbot.errors import BrokenError, LockedError, ReadError
 
@@ -106,8 +107,8 @@ class _Page:
             raise rows.too_large(self._tally.name)
         return sheet_blocks(self._sheet.name, *self._lines())
 
-    def _lines(self) -> tuple[list[list[str]], list[Span]]:
-        """The rows that are shown, with an empty one between tables, and their merged cells by line."""
+    def _lines(self) -> tuple[list[list[str]], list[Span], dict[int, list[str]]]:
+        """The rows that are shown, with an empty one between tables, and by line their merged cells and their comments."""
         top, left = self._sheet.start or (0, 0)
         merged = self._merged()
         moved = {first: shown for shown, first, _ in merged if shown != first}
@@ -126,7 +127,18 @@ class _Page:
             for (row, column), _, last in merged
             if row in places and column >= left
         ]
-        return lines, spans
+        return lines, spans, self._comments(places, len(lines))
+
+    def _comments(self, places: Mapping[int, int], end: int) -> dict[int, list[str]]:
+        """The comments on cells that are shown, by line in the order of columns; those beside the lines stand at the `end`."""
+        found: dict[int, list[str]] = {}
+        for (row, column), text in sorted(self._layout.comments.items()):
+            if row in self._layout.hidden_rows or column in self._layout.hidden_columns:
+                self.hidden += len(text)
+            elif text:
+                self._tally.add([text])
+                found.setdefault(places.get(row, end), []).append(text)
+        return found
 
     def _merged(self) -> list[tuple[_Place, _Place, _Place]]:
         """The first place that is shown of each merged cell that is, its first place, and its last."""
@@ -149,10 +161,17 @@ class _Page:
         return "" if format.struck else text
 
 
-def sheet_blocks(name: str, lines: Sequence[list[str]], spans: Sequence[Span]) -> list[Block]:
-    """A sheet as blocks; none if it is empty. `spans` are the merged cells by row, which are written out."""
+def sheet_blocks(
+    name: str, lines: Sequence[list[str]], spans: Sequence[Span], comments: Mapping[int, Sequence[str]] | None = None
+) -> list[Block]:
+    """A sheet as blocks; none if it is empty.
+
+    `spans` are the merged cells by row, which are written out. The `comments` on a line stand at its end.
+    """
     merged = _filled(lines, spans) if spans else None
-    by_line = rows.written(merged.rows, merged.remarks) if merged else rows.written(lines)
+    by_line = [*(rows.written(merged.rows, merged.remarks) if merged else rows.written(lines)), ""]
+    for number, texts in (comments or {}).items():
+        by_line[number] = "; ".join(filter(None, [by_line[number], *texts]))
     written = "\n".join(filter(None, by_line))
     return [Block("heading", name), Block("table", written)] if written else []
 
@@ -214,7 +233,11 @@ def _prepared(source: Source) -> _Book:
             continue
         name = by_lower[member.lower()]
         members[name] = data = repaired(opened.read(name), source.name)
-        layouts[sheet] = layout_of(data, formats, source.name, sheet)
+        layout = layout_of(data, formats, source.name, sheet)
+        try:
+            layouts[sheet] = replace(layout, comments=comments_of(opened, name, source.name))
+        except BrokenError:  # the sheet can be read without its comments
+            layouts[sheet] = layout
     title, author = properties(opened.read(by_lower[_CORE]), source.name) if _CORE in by_lower else ("", "")
     return _Book(archive.uncompressed(members), layouts, title, author)
 
