@@ -454,6 +454,31 @@ def test_covered_text_is_left_out_unless_a_picture_covers_it(tmp_path: Path) -> 
     assert get(tmp_path, scan).text == SEEN
 
 
+def test_text_below_a_picture_that_does_not_fill_the_page_is_left_out(tmp_path: Path) -> None:
+    made = document()
+    made.text(20, 30, SEEN)
+    made.text(20, 60, "The lab opens at ten.")
+    made.image(Image.effect_noise((400, 60), 80), x=15, y=50, w=120)
+    unseen(tmp_path, made, "The lab opens at ten.")
+
+
+@pytest.mark.parametrize("width", [30, 210])
+def test_invisible_text_on_a_small_or_blank_picture_is_left_out(tmp_path: Path, width: int) -> None:
+    made = document()
+    made.image(Image.new("RGB", (200, 300), (255, 255, 255)), x=0, y=50, w=width)
+    made.text(20, 30, SEEN)
+    with made.local_context(text_mode=TextMode.INVISIBLE):
+        made.text(1, 70, "The lab opens at ten.")
+    unseen(tmp_path, made, "The lab opens at ten.")
+
+
+def test_text_below_a_picture_through_which_it_shines_is_read(tmp_path: Path) -> None:
+    made = document()
+    made.text(20, 30, SEEN)
+    made.image(Image.new("RGBA", (200, 40), (0, 0, 200, 40)), x=15, y=20, w=120)
+    assert get(tmp_path, made).text == SEEN
+
+
 def test_a_page_read_from_right_to_left_leaves_out_white_text_too(tmp_path: Path) -> None:
     made = document()
     made.add_font("DejaVu", "", f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf")
