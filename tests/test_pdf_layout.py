@@ -338,6 +338,39 @@ def test_a_short_page_has_headings_too(tmp_path: Path) -> None:
     assert get(tmp_path, made).text == "# Opening hours\nNine to five on weekdays.\n# Prices\nTwo euros a day."
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "Parking permit  41 euros\nBicycle box  19 euros\nSpare key  27 euros",
+        "Parking permit 41 euros\nBicycle box 19 euros\nSpare key 27 euros",
+        "Room 1: 11 seats\nThe curtains of hall A are red.",
+        "The cafe opens at 6:45.\nThe cafe has four tables.",
+    ],
+)
+def test_a_row_of_a_list_is_no_title(tmp_path: Path, rows: str) -> None:
+    found = get(tmp_path, styled((rows, "", 11)))
+    assert found.title == "a" and found.text == rows.replace("  ", " ")
+
+
+def test_a_row_of_a_table_is_no_title(tmp_path: Path) -> None:
+    made = document()
+    for number, (left, right) in enumerate((("Parking permit", "41 euros"), ("Bicycle box", "19 euros"), ("Spare key", "27"))):
+        made.text(20, 30 + 8 * number, left)
+        made.text(130, 30 + 8 * number, right)
+    assert get(tmp_path, made).title == "a"
+
+
+@pytest.mark.parametrize("title", ["Prices", "Fees of 2026", "Article 5 Fees"])
+def test_a_line_above_the_rows_is_their_title(tmp_path: Path, title: str) -> None:
+    size = 16 if title.startswith("Article") else 11
+    assert get(tmp_path, styled((title, "", size), ("Parking permit 41 euros\nBicycle box 19 euros", "", 11))).title == title
+
+
+def test_larger_rows_are_no_headings(tmp_path: Path) -> None:
+    rows = "Parking permit 41 euros\nBicycle box 19 euros\nSpare key 27 euros"
+    assert "#" not in get(tmp_path, styled((BODY, "", 11), (rows, "", 14), (BODY, "", 11))).text
+
+
 def test_bold_words_in_a_paragraph_are_no_heading(tmp_path: Path) -> None:
     made = document()
     made.set_xy(20, 30)

@@ -29,11 +29,11 @@ from ingest.parsers.hyphens import dehyphenated
 from ingest.parsers.pdf_breaks import with_whole_sentences
 from ingest.parsers.pdf_columns import in_reading_order
 from ingest.parsers.pdf_furniture import without_furniture
-from ingest.parsers.pdf_headings import with_headings
+from ingest.parsers.pdf_headings import title_of, with_headings
 from ingest.parsers.pdf_lines import Page, line_of, plain, rows_of
 from ingest.parsers.pdf_objects import shapes
 from ingest.parsers.pdf_visible import hidden_runs, switch
-from ingest.parsers.titles import first_line, one_line, sensible
+from ingest.parsers.titles import one_line, sensible
 from ragbot.errors import BrokenError, EmptyError, LockedError
 
 # pypdf logs its repairs. Without logging set up, Python would print them to stderr; a null handler
@@ -78,7 +78,7 @@ def extract(source: Source) -> Extract:
         raise _no_text_error(source.name, count, len(failed))
     return Extract(
         _GAP.join(texts),
-        title=title or next(filter(None, (first_line(page.text) for page in pages[:3])), ""),
+        title=title or title_of(pages),
         author=author,
         pages=_offsets(texts),
         pages_failed=failed,
