@@ -247,6 +247,40 @@ def test_running_headers_and_footers_are_no_text(tmp_path: Path) -> None:
     assert text == "\n\n".join(["Handbook 2026 - confidential\n\n" + bodies(3)[0], *bodies(3)[1:]])
 
 
+def test_headers_that_take_turns_are_kept_once_before_all_text(tmp_path: Path) -> None:
+    made = document()
+    for number, text in enumerate(bodies(4)):
+        if number:
+            made.add_page()
+        made.text(20, 12, ("Canal House Rules", "Issued by the Board")[number % 2])
+        lines(made, text, y=60)
+    assert get(tmp_path, made).text == "\n\n".join(["Canal House Rules\nIssued by the Board", *bodies(4)])
+
+
+def test_a_header_that_begins_on_a_later_page_stands_under_no_heading(tmp_path: Path) -> None:
+    made = document()
+    for number, text in enumerate(bodies(4)):
+        if number:
+            made.add_page()
+            made.text(20, 12, "Handbook of the workshop")
+        made.set_font("Helvetica", "B", 16)
+        made.text(20, 50, f"Part {'ABCD'[number]}")
+        made.set_font("Helvetica", "", 11)
+        lines(made, text, y=60)
+    text = get(tmp_path, made).text
+    assert text.startswith("Handbook of the workshop\n\n# Part A\n") and text.count("Handbook") == 1
+
+
+def test_lines_at_the_top_of_two_pages_that_take_no_turns_are_kept(tmp_path: Path) -> None:
+    made = document()
+    for number, (text, name) in enumerate(zip(bodies(4), ("Pottery", "Opening hours", "Pottery", "Weaving"), strict=True)):
+        if number:
+            made.add_page()
+        made.text(20, 12, name)
+        lines(made, text, y=60)
+    assert get(tmp_path, made).text.count("Pottery") == 2
+
+
 def test_a_header_that_is_said_elsewhere_is_not_kept(tmp_path: Path) -> None:
     texts = ["Rules of the workshop\n" + bodies(1)[0], *bodies(3)[1:]]
     assert get(tmp_path, paged(texts, "Rules of the workshop", "- {n} -")).text == "\n\n".join(texts)

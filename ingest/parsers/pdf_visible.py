@@ -251,7 +251,7 @@ def _without_ink(page: pypdfium2.PdfPage, runs: Sequence[Run]) -> set[int]:
 
 def _scale(page: pypdfium2.PdfPage, scale: float) -> float:
     left, bottom, right, top = page.get_bbox()
-    return min(scale, _MAX_SIDE_PIXELS / max(right - left, top - bottom, 1))
+    return min(scale, _MAX_SIDE_PIXELS / float(max(right - left, top - bottom, 1)))
 
 
 def _pixels(page: pypdfium2.PdfPage, run: Run, scale: float, around: float) -> tuple[slice, slice]:
