@@ -559,6 +559,37 @@ def test_text_below_a_picture_through_which_it_shines_is_read(tmp_path: Path) ->
     assert get(tmp_path, made).text == SEEN
 
 
+@pytest.mark.parametrize("thickness", [0, 0.3])
+def test_a_struck_figure_is_left_out(tmp_path: Path, thickness: float) -> None:
+    made = document()
+    made.text(20, 30, "The crypt fee is")
+    made.text(55, 30, "17")
+    made.text(62, 30, "23 euros.")
+    if thickness:
+        made.rect(54.5, 28.9, 5, thickness, "F")
+    else:
+        made.line(54.5, 29, 59.5, 29)
+    found = get(tmp_path, made)
+    assert found.text == "The crypt fee is 23 euros." and found.metadata["hidden_characters"] == "2"
+
+
+def test_struck_words_of_a_paragraph_are_left_out(tmp_path: Path) -> None:
+    made = document()
+    made.set_xy(20, 30)
+    made.multi_cell(150, 6, "The fee of the year is ~~17 euros~~ 23 euros for all of the members of the house.", markdown=True)
+    assert get(tmp_path, made).text == "The fee of the year is 23 euros for all of the members of the house."
+
+
+def test_lines_below_and_beside_words_strike_nothing_out(tmp_path: Path) -> None:
+    made = document()
+    lines(made, "The crypt fee is 23 euros.\nSign here")
+    made.line(20, 30.4, 68, 30.4)
+    made.line(20, 35, 120, 35)
+    made.set_draw_color(255)
+    made.line(20, 29, 68, 29)
+    assert get(tmp_path, made).text == "The crypt fee is 23 euros.\nSign here"
+
+
 def test_a_page_read_from_right_to_left_leaves_out_white_text_too(tmp_path: Path) -> None:
     made = document()
     made.add_font("DejaVu", "", f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf")

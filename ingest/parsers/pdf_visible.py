@@ -1,4 +1,5 @@
-"""Find the text of a PDF page that nobody sees: white on white, covered, clipped away, off the page, on a hidden layer, tiny.
+"""Find the text of a PDF page that is not to be read: white on white, covered, clipped away, off the page, on a hidden layer,
+tiny, struck out.
 
 The rendered page decides: text is visible if the page looks different without it. Rendering is slow, so only runs with
 a reason for doubt are tried, all of a page at once. The text layer of a scan, invisible or below its picture, stands for
@@ -17,7 +18,8 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from ingest.parsers.pdf_lines import Box, Run
-from ingest.parsers.pdf_objects import MAX_OBJECTS, Colour, Handle, box_of, fill_of, is_filled, objects
+from ingest.parsers.pdf_objects import MAX_OBJECTS, Colour, Handle, box_of, fill_of, is_filled, objects, stroke_of
+from ingest.parsers.pdf_struck import is_rule, struck_runs
 
 _MIN_SIZE_POINTS = 2.0
 """Smaller text is not read by anybody."""
@@ -54,6 +56,8 @@ class _Drawing:
 
     areas: list[_Area] = field(default_factory=list)
     images: list[tuple[int, Box]] = field(default_factory=list)
+    rules: list[Box] = field(default_factory=list)
+    """Thin horizontal lines that are seen on white paper."""
     order: dict[int, int] = field(default_factory=dict)
     in_forms: set[int] = field(default_factory=set)
     """The text objects in forms, which may belong to a layer as a whole."""
@@ -61,7 +65,7 @@ class _Drawing:
 
 
 def hidden_runs(page: pypdfium2.PdfPage, runs: Sequence[Run], has_layers: Callable[[], bool]) -> set[int]:
-    """The addresses of the text objects that nobody sees. Raises PdfiumError.
+    """The addresses of the text objects that nobody sees, or that are struck out. Raises PdfiumError.
 
     `has_layers` says whether the file has optional content; it is asked only for pages with text in forms.
     """
@@ -71,7 +75,7 @@ def hidden_runs(page: pypdfium2.PdfPage, runs: Sequence[Run], has_layers: Callab
     images = sorted(drawing.images, key=lambda image: -_surface(image[1]))[: _MAX_COMPARED // max(len(runs), 1)]
     layered = drawing.in_forms if drawing.in_forms and has_layers() else ()
     scanned = _covered(visible_box, [box for _, box in images]) >= _MIN_SCAN_SHARE
-    hidden: set[int] = set()
+    hidden = struck_runs(drawing.rules, runs)
     doubtful: list[Run] = []
     layer: list[Run] = []
     reader = _Attributes()
@@ -208,10 +212,12 @@ def _drawing(page: pypdfium2.PdfPage) -> _Drawing:
                 drawing.in_forms.add(owner)
         elif drawn.kind == pdfium.FPDF_PAGEOBJ_IMAGE:
             drawing.images.append((order, box_of(drawn)))
-        elif drawn.kind == pdfium.FPDF_PAGEOBJ_SHADING or drawn.kind == pdfium.FPDF_PAGEOBJ_PATH and is_filled(drawn.handle):
-            box = box_of(drawn)
-            if min(box[2] - box[0], box[3] - box[1]) > _MIN_SIZE_POINTS:  # no rule between lines
+        elif drawn.kind in (pdfium.FPDF_PAGEOBJ_SHADING, pdfium.FPDF_PAGEOBJ_PATH):
+            box, filled = box_of(drawn), drawn.kind == pdfium.FPDF_PAGEOBJ_SHADING or is_filled(drawn.handle)
+            if filled and min(box[2] - box[0], box[3] - box[1]) > _MIN_SIZE_POINTS:  # no rule between lines
                 drawing.areas.append(_Area(order, box, fill_of(drawn.handle)))
+            elif is_rule(box) and (colour := (fill_of if filled else stroke_of)(drawn.handle)) and min(colour) <= _LIGHT:
+                drawing.rules.append(box)
     drawing.complete = order < MAX_OBJECTS
     return drawing
 
