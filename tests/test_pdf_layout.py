@@ -139,6 +139,33 @@ def test_a_table_with_cells_of_several_lines_stays_row_by_row(tmp_path: Path) ->
     assert get(tmp_path, made).text.split("\n")[0] == f"{LEFT.split(chr(10))[0]} {RIGHT.split(chr(10))[0]}"
 
 
+@pytest.mark.parametrize("rows", [2, 3, 4])
+def test_each_row_is_named_by_the_cell_that_spans_it(tmp_path: Path, rows: int) -> None:
+    ages = [("adult", "61 euros"), ("child", "33 euros"), ("senior", "40 euros"), ("guest", "9 euros")][:rows]
+    made = document()
+    made.set_y(20)
+    with made.table() as table:
+        table.row(("Area", "Age", "Price"))
+        for area in ("Glacier", "Valley"):
+            for number, cells in enumerate(ages):
+                row = table.row()
+                if not number:
+                    row.cell(area, rowspan=rows)
+                for cell in cells:
+                    row.cell(cell)
+    named = [f"{area} {age} {price}" for area in ("Glacier", "Valley") for age, price in ages]
+    assert get(tmp_path, made).text.split("\n") == ["Area Age Price", *named]
+
+
+def test_a_line_above_a_table_names_no_row(tmp_path: Path) -> None:
+    made = document()
+    made.text(20, 24, "Prices")
+    for number, (left, right) in enumerate((("adult", "61 euros"), ("child", "33 euros"), ("senior", "40 euros"))):
+        made.text(60, 30 + 6 * number, left)
+        made.text(120, 30 + 6 * number, right)
+    assert get(tmp_path, made).text == "Prices\nadult 61 euros\nchild 33 euros\nsenior 40 euros"
+
+
 # Sentences across pages
 
 

@@ -29,6 +29,7 @@ from ingest.parsers.hyphens import dehyphenated
 from ingest.parsers.pdf_breaks import with_whole_sentences
 from ingest.parsers.pdf_columns import in_reading_order
 from ingest.parsers.pdf_furniture import without_furniture
+from ingest.parsers.pdf_groups import with_group_names
 from ingest.parsers.pdf_headings import title_of, with_headings
 from ingest.parsers.pdf_lines import Page, Run, line_of, plain, rows_of
 from ingest.parsers.pdf_objects import shapes
@@ -214,7 +215,8 @@ def _by_pdfium(page: pypdfium2.PdfPage, has_layers: Callable[[], bool]) -> Page:
             switch(hidden, on=False)
             rows = [_seen(row, hidden) for row in rows if not row or any(run.owner not in hidden for run in row)]
         _, bottom, _, top = page.get_bbox()
-        return Page(tuple(map(line_of, in_reading_order(rows, cache(partial(shapes, page))))), bottom, top, unseen)
+        lines = with_group_names(list(map(line_of, in_reading_order(rows, cache(partial(shapes, page))))))
+        return Page(tuple(lines), bottom, top, unseen)
     finally:
         text_page.close()
         if turned:
