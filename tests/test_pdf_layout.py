@@ -139,6 +139,33 @@ def test_a_table_with_cells_of_several_lines_stays_row_by_row(tmp_path: Path) ->
     assert get(tmp_path, made).text.split("\n")[0] == f"{LEFT.split(chr(10))[0]} {RIGHT.split(chr(10))[0]}"
 
 
+@pytest.mark.parametrize("rows", [2, 3, 4])
+def test_each_row_is_named_by_the_cell_that_spans_it(tmp_path: Path, rows: int) -> None:
+    ages = [("adult", "61 euros"), ("child", "33 euros"), ("senior", "40 euros"), ("guest", "9 euros")][:rows]
+    made = document()
+    made.set_y(20)
+    with made.table() as table:
+        table.row(("Area", "Age", "Price"))
+        for area in ("Glacier", "Valley"):
+            for number, cells in enumerate(ages):
+                row = table.row()
+                if not number:
+                    row.cell(area, rowspan=rows)
+                for cell in cells:
+                    row.cell(cell)
+    named = [f"{area} {age} {price}" for area in ("Glacier", "Valley") for age, price in ages]
+    assert get(tmp_path, made).text.split("\n") == ["Area Age Price", *named]
+
+
+def test_a_line_above_a_table_names_no_row(tmp_path: Path) -> None:
+    made = document()
+    made.text(20, 24, "Prices")
+    for number, (left, right) in enumerate((("adult", "61 euros"), ("child", "33 euros"), ("senior", "40 euros"))):
+        made.text(60, 30 + 6 * number, left)
+        made.text(120, 30 + 6 * number, right)
+    assert get(tmp_path, made).text == "Prices\nadult 61 euros\nchild 33 euros\nsenior 40 euros"
+
+
 # Sentences across pages
 
 
@@ -212,6 +239,19 @@ def test_a_chinese_sentence_goes_on_after_a_full_line() -> None:
         ("the Twenty-\nFirst day", "the Twenty-First\nday"),
         ("the self-\nservice desk", "the self-service\ndesk"),
         ("a self-\nish man", "a selfish\nman"),
+        ("the well-\nkept house", "the well-kept\nhouse"),
+        ("for all-\nday use", "for all-day\nuse"),
+        ("we all-\now dogs", "we allow\ndogs"),
+        ("a half-\neaten pear", "a half-eaten\npear"),
+        ("the non-\nsmoking room", "the non-smoking\nroom"),
+        ("all non-\nsense here", "all nonsense\nhere"),
+        ("her ex-\nhusband left", "her ex-husband\nleft"),
+        ("an ex-\nample here", "an example\nhere"),
+        ("the co-\noperative pays", "the co-operative\npays"),
+        ("a co-\nherent plan", "a coherent\nplan"),
+        ("Call 555-\n0188 if it leaks", "Call 555-0188\nif it leaks"),
+        ("Loss 450-\n3000\n", "Loss 450-\n3000\n"),
+        ("Loss 450-\n12. Gains", "Loss 450-\n12. Gains"),
         ("the docu\xad\nment is here", "the document\nis here"),
         ("the Non\xad\nStop train", "the NonStop\ntrain"),
         ("docu\xadment", "document"),
@@ -245,6 +285,40 @@ def test_running_headers_and_footers_are_no_text(tmp_path: Path) -> None:
     made = paged(bodies(3), "Handbook 2026 - confidential", "Page {n} of 3")
     text = get(tmp_path, made).text
     assert text == "\n\n".join(["Handbook 2026 - confidential\n\n" + bodies(3)[0], *bodies(3)[1:]])
+
+
+def test_headers_that_take_turns_are_kept_once_before_all_text(tmp_path: Path) -> None:
+    made = document()
+    for number, text in enumerate(bodies(4)):
+        if number:
+            made.add_page()
+        made.text(20, 12, ("Canal House Rules", "Issued by the Board")[number % 2])
+        lines(made, text, y=60)
+    assert get(tmp_path, made).text == "\n\n".join(["Canal House Rules\nIssued by the Board", *bodies(4)])
+
+
+def test_a_header_that_begins_on_a_later_page_stands_under_no_heading(tmp_path: Path) -> None:
+    made = document()
+    for number, text in enumerate(bodies(4)):
+        if number:
+            made.add_page()
+            made.text(20, 12, "Handbook of the workshop")
+        made.set_font("Helvetica", "B", 16)
+        made.text(20, 50, f"Part {'ABCD'[number]}")
+        made.set_font("Helvetica", "", 11)
+        lines(made, text, y=60)
+    text = get(tmp_path, made).text
+    assert text.startswith("Handbook of the workshop\n\n# Part A\n") and text.count("Handbook") == 1
+
+
+def test_lines_at_the_top_of_two_pages_that_take_no_turns_are_kept(tmp_path: Path) -> None:
+    made = document()
+    for number, (text, name) in enumerate(zip(bodies(4), ("Pottery", "Opening hours", "Pottery", "Weaving"), strict=True)):
+        if number:
+            made.add_page()
+        made.text(20, 12, name)
+        lines(made, text, y=60)
+    assert get(tmp_path, made).text.count("Pottery") == 2
 
 
 def test_a_header_that_is_said_elsewhere_is_not_kept(tmp_path: Path) -> None:
@@ -336,6 +410,39 @@ def test_a_short_page_has_headings_too(tmp_path: Path) -> None:
         ("Opening hours", "B", 11), ("Nine to five on weekdays.", "", 11), ("Prices", "B", 11), ("Two euros a day.", "", 11)
     )
     assert get(tmp_path, made).text == "# Opening hours\nNine to five on weekdays.\n# Prices\nTwo euros a day."
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "Parking permit  41 euros\nBicycle box  19 euros\nSpare key  27 euros",
+        "Parking permit 41 euros\nBicycle box 19 euros\nSpare key 27 euros",
+        "Room 1: 11 seats\nThe curtains of hall A are red.",
+        "The cafe opens at 6:45.\nThe cafe has four tables.",
+    ],
+)
+def test_a_row_of_a_list_is_no_title(tmp_path: Path, rows: str) -> None:
+    found = get(tmp_path, styled((rows, "", 11)))
+    assert found.title == "a" and found.text == rows.replace("  ", " ")
+
+
+def test_a_row_of_a_table_is_no_title(tmp_path: Path) -> None:
+    made = document()
+    for number, (left, right) in enumerate((("Parking permit", "41 euros"), ("Bicycle box", "19 euros"), ("Spare key", "27"))):
+        made.text(20, 30 + 8 * number, left)
+        made.text(130, 30 + 8 * number, right)
+    assert get(tmp_path, made).title == "a"
+
+
+@pytest.mark.parametrize("title", ["Prices", "Fees of 2026", "Article 5 Fees"])
+def test_a_line_above_the_rows_is_their_title(tmp_path: Path, title: str) -> None:
+    size = 16 if title.startswith("Article") else 11
+    assert get(tmp_path, styled((title, "", size), ("Parking permit 41 euros\nBicycle box 19 euros", "", 11))).title == title
+
+
+def test_larger_rows_are_no_headings(tmp_path: Path) -> None:
+    rows = "Parking permit 41 euros\nBicycle box 19 euros\nSpare key 27 euros"
+    assert "#" not in get(tmp_path, styled((BODY, "", 11), (rows, "", 14), (BODY, "", 11))).text
 
 
 def test_bold_words_in_a_paragraph_are_no_heading(tmp_path: Path) -> None:
@@ -452,6 +559,62 @@ def test_covered_text_is_left_out_unless_a_picture_covers_it(tmp_path: Path) -> 
     scan.text(20, 30, SEEN)
     scan.image(Image.effect_noise((400, 600), 80), x=0, y=0, w=scan.w)
     assert get(tmp_path, scan).text == SEEN
+
+
+def test_text_below_a_picture_that_does_not_fill_the_page_is_left_out(tmp_path: Path) -> None:
+    made = document()
+    made.text(20, 30, SEEN)
+    made.text(20, 60, "The lab opens at ten.")
+    made.image(Image.effect_noise((400, 60), 80), x=15, y=50, w=120)
+    unseen(tmp_path, made, "The lab opens at ten.")
+
+
+@pytest.mark.parametrize("width", [30, 210])
+def test_invisible_text_on_a_small_or_blank_picture_is_left_out(tmp_path: Path, width: int) -> None:
+    made = document()
+    made.image(Image.new("RGB", (200, 300), (255, 255, 255)), x=0, y=50, w=width)
+    made.text(20, 30, SEEN)
+    with made.local_context(text_mode=TextMode.INVISIBLE):
+        made.text(1, 70, "The lab opens at ten.")
+    unseen(tmp_path, made, "The lab opens at ten.")
+
+
+def test_text_below_a_picture_through_which_it_shines_is_read(tmp_path: Path) -> None:
+    made = document()
+    made.text(20, 30, SEEN)
+    made.image(Image.new("RGBA", (200, 40), (0, 0, 200, 40)), x=15, y=20, w=120)
+    assert get(tmp_path, made).text == SEEN
+
+
+@pytest.mark.parametrize("thickness", [0, 0.3])
+def test_a_struck_figure_is_left_out(tmp_path: Path, thickness: float) -> None:
+    made = document()
+    made.text(20, 30, "The crypt fee is")
+    made.text(55, 30, "17")
+    made.text(62, 30, "23 euros.")
+    if thickness:
+        made.rect(54.5, 28.9, 5, thickness, "F")
+    else:
+        made.line(54.5, 29, 59.5, 29)
+    found = get(tmp_path, made)
+    assert found.text == "The crypt fee is 23 euros." and found.metadata["hidden_characters"] == "2"
+
+
+def test_struck_words_of_a_paragraph_are_left_out(tmp_path: Path) -> None:
+    made = document()
+    made.set_xy(20, 30)
+    made.multi_cell(150, 6, "The fee of the year is ~~17 euros~~ 23 euros for all of the members of the house.", markdown=True)
+    assert get(tmp_path, made).text == "The fee of the year is 23 euros for all of the members of the house."
+
+
+def test_lines_below_and_beside_words_strike_nothing_out(tmp_path: Path) -> None:
+    made = document()
+    lines(made, "The crypt fee is 23 euros.\nSign here")
+    made.line(20, 30.4, 68, 30.4)
+    made.line(20, 35, 120, 35)
+    made.set_draw_color(255)
+    made.line(20, 29, 68, 29)
+    assert get(tmp_path, made).text == "The crypt fee is 23 euros.\nSign here"
 
 
 def test_a_page_read_from_right_to_left_leaves_out_white_text_too(tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 
 _CUT_WORD = re.compile(r"(?<![\w-])([\w-]*[^\W\d_])([-\xad])\n(\w+)(\S*)(?: ?\n| |$)?")
 """A word hyphenated at a line end. No digit may precede the hyphen: some reports write a minus after a number."""
+_CUT_NUMBER = re.compile(r"(?<=\d\d)-\n(?!\d\d[.)]\s)(\d\d\S*)(?: ?\n| |$)?")
+"""A number that goes on after its hyphen, if words stand around it; no item of a numbered list."""
+_LETTERS = re.compile(r"[^\W\d_]{2}")
 _SOFT_HYPHEN = "\xad"
 _UNUSED_SOFT_HYPHEN = re.compile(r"\xad(?!\n)")
 _WORD = re.compile(r"(?<![-\xad]\n)\b[^\W\d_]+\b(?![-\xad]\n)")
@@ -20,8 +23,15 @@ _TENS = frozenset("twenty thirty forty fifty sixty seventy eighty ninety".split(
 _UNITS = re.compile(
     r"(?:one|two|three|four|five|six|seven|eight|nine|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)s?"
 )
-_HYPHENATED_PREFIXES = frozenset({"self", "quasi"})
+_HYPHENATED_PREFIXES = frozenset({"half", "quasi", "self", "well"})
 """English words with these prefixes have a hyphen. "Self" has none before a suffix: selfish, selfless."""
+_SOMETIMES_HYPHENATED = {
+    "all": re.compile(r"(?:around|day|electric|inclusive|important|night|purpose|round|season|star|time|weather|wheel|year)s?"),
+    "co": re.compile(r"(?:author|chair|driv|edit|educat|exist|found|host|op|operat|ordinat|own|pilot|sponsor|star|work)\w*"),
+    "ex": re.compile(r"(?:chair|husband|mayor|member|minister|partner|president|wife|wives|worker)\w*"),
+    "non": re.compile(r"(?!agon|chal|des|e\b|ethe|ne\b|nes\b|plus|sens)\w*"),
+}
+"""What follows these after a hyphen; otherwise they are the first syllable of a word: allow, coherent, example, nonsense."""
 _SUFFIXES = ("ish", "less", "hood", "same", "dom")
 
 
@@ -33,6 +43,7 @@ def dehyphenated(texts: Sequence[str]) -> list[str]:
     """
     if any(_SOFT_HYPHEN in text for text in texts):
         texts = [_UNUSED_SOFT_HYPHEN.sub("", text) for text in texts]
+    texts = [_CUT_NUMBER.sub(_joined_number, text) for text in texts]
     if not any(_CUT_WORD.search(text) for text in texts):
         return list(texts)
     words = {word.lower() for text in texts for word in _WORD.findall(text)}
@@ -45,6 +56,8 @@ def dehyphenated(texts: Sequence[str]) -> list[str]:
         if last + first in words:
             return ""
         if last in _TENS and _UNITS.fullmatch(first) or last in _HYPHENATED_PREFIXES and not first.startswith(_SUFFIXES):
+            return "-"
+        if (follows := _SOMETIMES_HYPHENATED.get(last)) and follows.fullmatch(first):
             return "-"
         if first in _CONJUNCTIONS:  # "two- and three-dimensional"
             return "- "
@@ -60,3 +73,15 @@ def dehyphenated(texts: Sequence[str]) -> list[str]:
         return f"{left}{between}{right}{rest}{end}"
 
     return [_CUT_WORD.sub(joined, text) for text in texts]
+
+
+def _joined_number(match: re.Match[str]) -> str:
+    """The parts of a number without the line end between them; unchanged in a column of figures."""
+    text, rest = match.string, match[1]
+    start = text.rfind("\n", 0, match.start()) + 1
+    end = text.find("\n", match.end(1))
+    before = _LETTERS.search(text, start, match.start())
+    after = rest[-1] in ".,;:)" or _LETTERS.search(text, match.end(1), end if end >= 0 else len(text))
+    if not before or not after:
+        return match[0]
+    return f"-{rest}" + ("\n" if match.end() < len(text) else "")

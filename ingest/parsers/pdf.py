@@ -13,7 +13,7 @@ import io
 import logging
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import replace
 from functools import cache, partial
 
@@ -29,11 +29,12 @@ from ingest.parsers.hyphens import dehyphenated
 from ingest.parsers.pdf_breaks import with_whole_sentences
 from ingest.parsers.pdf_columns import in_reading_order
 from ingest.parsers.pdf_furniture import without_furniture
-from ingest.parsers.pdf_headings import with_headings
-from ingest.parsers.pdf_lines import Page, line_of, plain, rows_of
+from ingest.parsers.pdf_groups import with_group_names
+from ingest.parsers.pdf_headings import title_of, with_headings
+from ingest.parsers.pdf_lines import Page, Run, line_of, plain, rows_of
 from ingest.parsers.pdf_objects import shapes
 from ingest.parsers.pdf_visible import hidden_runs, switch
-from ingest.parsers.titles import first_line, one_line, sensible
+from ingest.parsers.titles import one_line, sensible
 from ragbot.errors import BrokenError, EmptyError, LockedError
 
 # pypdf logs its repairs. Without logging set up, Python would print them to stderr; a null handler
@@ -78,7 +79,7 @@ def extract(source: Source) -> Extract:
         raise _no_text_error(source.name, count, len(failed))
     return Extract(
         _GAP.join(texts),
-        title=title or next(filter(None, (first_line(page.text) for page in pages[:3])), ""),
+        title=title or title_of(pages),
         author=author,
         pages=_offsets(texts),
         pages_failed=failed,
@@ -212,17 +213,27 @@ def _by_pdfium(page: pypdfium2.PdfPage, has_layers: Callable[[], bool]) -> Page:
         unseen = sum(len(run.text.strip()) for row in rows for run in row if run.owner in hidden)
         if hidden:
             switch(hidden, on=False)
-            rows = [
-                [run for run in row if run.owner not in hidden]
-                for row in rows
-                if not row or any(run.owner not in hidden for run in row)
-            ]
+            rows = [_seen(row, hidden) for row in rows if not row or any(run.owner not in hidden for run in row)]
         _, bottom, _, top = page.get_bbox()
-        return Page(tuple(map(line_of, in_reading_order(rows, cache(partial(shapes, page))))), bottom, top, unseen)
+        lines = with_group_names(list(map(line_of, in_reading_order(rows, cache(partial(shapes, page))))))
+        return Page(tuple(lines), bottom, top, unseen)
     finally:
         text_page.close()
         if turned:
             page.set_rotation(turned)
+
+
+def _seen(row: list[Run], hidden: Set[int]) -> list[Run]:
+    """The runs of a row that are not hidden, with one space where one was hidden between two."""
+    seen: list[Run] = []
+    for run in row:
+        if run.owner in hidden:
+            continue
+        if len(seen) and seen[-1].text.endswith(" ") and run.text.startswith(" "):
+            run = run._replace(text=run.text.lstrip(" "), space="")
+        if run.text:
+            seen.append(run)
+    return seen
 
 
 def _recognize(page: pypdfium2.PdfPage) -> str:

@@ -1,8 +1,9 @@
 """Find running headers, footers and page numbers: what stands at the edge of page after page. Pure functions.
 
 A line is furniture if the same line stands at the same edge of at least three pages, apart from a number that counts the
-pages; a page number alone or with its word, from two pages on. Other numbers that differ make other lines: "Invoice 4711"
-and "Invoice 4712" stay. So does what stands further in, and the header of a table that goes on: its rows need it on every page.
+pages; a page number alone or with its word, or a line that takes turns with another, from two pages on. Other
+numbers that differ make other lines: "Invoice 4711" and "Invoice 4712" stay. So does what stands further in, and the header
+of a table that goes on: its rows need it on every page.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ class _Placed(NamedTuple):
 def without_furniture(pages: Sequence[Page], title: str = "") -> list[Page]:
     """The pages without running headers, footers and page numbers.
 
-    What would be lost otherwise is kept where it stands first: a header that is neither `title` nor a line elsewhere,
-    and a footer with an address, a telephone number, a version or a date.
+    What would be lost otherwise is kept once: a header that is neither `title` nor a line elsewhere, before all other text,
+    and a footer with an address, a telephone number, a version or a date, where it stands first.
     """
     if len(pages) < _MIN_NUMBERED_PAGES:
         return list(pages)
@@ -78,7 +79,11 @@ def without_furniture(pages: Sequence[Page], title: str = "") -> list[Page]:
         if at not in furniture
     )
     known = {_letters(title), *(letters for letters in elsewhere if letters in names)}
-    return [_rest(page, furniture, known) for page, furniture in zip(pages, found, strict=True)]
+    headers: list[Line] = []  # of no section: on the page where they stand, they would be read under the heading before
+    rest = [_rest(page, furniture, known, headers) for page, furniture in zip(pages, found, strict=True)]
+    if headers:
+        rest[0] = rest[0].with_lines([*headers, Line(""), *rest[0].lines])
+    return rest
 
 
 def _placed(page: Page) -> list[_Placed]:
@@ -104,21 +109,41 @@ def _at_edge(lines: Sequence[_Placed], top: bool) -> list[_Placed]:
 
 def _repeated(pages: Sequence[Sequence[_Placed]]) -> dict[tuple[bool, str], set[int]]:
     """(whether at the top, key) of the lines that stand at the edges of enough pages near each other → these pages."""
-    found: defaultdict[tuple[bool, str], list[int]] = defaultdict(list)
+    found: defaultdict[tuple[bool, str], dict[int, Line]] = defaultdict(dict)
     numbered: set[tuple[bool, str]] = set()
     for number, lines in enumerate(pages):
         for top in (True, False):
             keys = {key: line for _, line, _ in _at_edge(lines, top) for key in _keys(line, number)}
             for key, line in keys.items():
-                found[top, key].append(number)
+                found[top, key][number] = line
                 if _COUNTED in key and _is_numbered(line):
                     numbered.add((top, key))
-    repeated: dict[tuple[bool, str], set[int]] = {}
-    for place, numbers in found.items():
+    repeated = defaultdict(set, _alternating(found))
+    for place, at in found.items():
         least = _MIN_NUMBERED_PAGES if place in numbered else _MIN_PAGES
-        if near := {number for group in _near(numbers) if len(group) >= least for number in group}:
-            repeated[place] = near
+        if near := {number for group in _near(list(at)) if len(group) >= least for number in group}:
+            repeated[place] |= near
     return repeated
+
+
+def _alternating(found: dict[tuple[bool, str], dict[int, Line]]) -> dict[tuple[bool, str], set[int]]:
+    """As `_repeated`: the lines that stand on every other page and take turns with lines of the same size and height."""
+    every_other: defaultdict[tuple[int, tuple[bool, int, float]], list[tuple[bool, str]]] = defaultdict(list)
+    for place, at in found.items():
+        for number, line in at.items():
+            if number + 1 not in at and number + 2 in at and _looks(at[number + 2]) == _looks(line):
+                every_other[number, (place[0], *_looks(line))].append(place)
+    repeated: defaultdict[tuple[bool, str], set[int]] = defaultdict(set)
+    for (number, looks), places in every_other.items():
+        if others := every_other.get((number + 1, looks)):
+            for first, each in ((number, places), (number + 1, others)):
+                for place in each:
+                    repeated[place] |= {first, first + 2}
+    return repeated
+
+
+def _looks(line: Line) -> tuple[int, float]:
+    return round(line.baseline), line.size
 
 
 def _near(numbers: Sequence[int]) -> Iterator[list[int]]:
@@ -192,8 +217,8 @@ def _belongs_to(line: Line, inner: Line) -> bool:
     return alike >= 2
 
 
-def _rest(page: Page, furniture: dict[int, bool], known: set[str]) -> Page:
-    """The page without its furniture except what is not `known` yet, which is added there."""
+def _rest(page: Page, furniture: dict[int, bool], known: set[str], headers: list[Line]) -> Page:
+    """The page without its furniture; what is not `known` yet is added there, a header to `headers` and a footer at its place."""
     if not furniture:
         return page
     lines: list[Line] = []
@@ -201,8 +226,10 @@ def _rest(page: Page, furniture: dict[int, bool], known: set[str]) -> Page:
         if number not in furniture:
             lines.append(line)
         elif kept := _kept(line, furniture[number], known):
-            apart = [replace(line, text=kept), Line("")] if furniture[number] else [Line(""), replace(line, text=kept)]
-            lines += apart  # no sentence goes on in it
+            if furniture[number]:
+                headers.append(replace(line, text=kept))
+            else:
+                lines += [Line(""), replace(line, text=kept)]  # no sentence goes on in it
     return page.with_lines(lines)
 
 

@@ -16,7 +16,7 @@ import pypdfium2
 
 from ingest.parsers.characters import clean
 from ingest.parsers.pdf_lines import Line, Page
-from ingest.parsers.titles import one_line
+from ingest.parsers.titles import first_line, one_line
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,13 @@ _NO_HEADING = re.compile(
     r"|[^\W\d_]{3,}[.!?] [A-Z][a-z]|\.{4}|(?:\. ){4}|…{2}|(?:,.*){3}|@|://|www\.|^[^\w\s(\[\"'“‘«§¿¡]"
 )
 """A caption, more than one sentence, the leaders of a table of contents, names of people, an address, a list item."""
+_VALUE = re.compile(
+    r":\s*[^\w\s]?\d|\s{2,}[^\w\s]?\d"  # after a label or a gap
+    r"|(?<!\d)(?!(?:19|20)\d\d(?!\d))\d[\d.,:]*\s?(?:[^\W\d_]+|[%€$£¥])$"  # a figure with its unit
+    r"|\d.*[.!]$"  # a sentence
+)
+"""What a row of a list says, and no title: it would stand before all of the other rows."""
+_TITLE_PAGES = 3
 _MIN_LETTERS = 3
 _MAX_ADVANCE = 0.8
 """A line that is wider for each of its characters, in font sizes, has cells that PDFium does not tell apart."""
@@ -65,6 +72,27 @@ def with_headings(pages: Sequence[Page], file: pypdfium2.PdfDocument) -> list[Pa
     candidates = [_candidates(page, body) for page in found]
     levels = _levels(found, candidates, body)
     return [_marked(page, chosen, levels, body) for page, chosen in zip(found, candidates, strict=True)]
+
+
+def title_of(pages: Sequence[Page]) -> str:
+    """The first line of the first pages that can serve as a title; "" if it is a row of a list, or there is none."""
+    for page in pages[:_TITLE_PAGES]:
+        if title := first_line(page.text):
+            lines = [line for line in page.lines if line.text.strip()]
+            at = next((at for at, line in enumerate(lines) if one_line(line.text) == title), 0)
+            return "" if _is_row(lines[at], lines[at + 1 : at + 2]) else title
+    return ""
+
+
+def _is_row(line: Line, after: Sequence[Line]) -> bool:
+    """Whether a line holds a value and looks like the line after it."""
+    alike = all(other.bold is line.bold and abs(other.size - line.size) < 1 for other in after)
+    return alike and not line.level and _has_value(line)
+
+
+def _has_value(line: Line) -> bool:
+    text = line.text.strip()
+    return bool(_VALUE.search(text) or len(line.cells) > 1 and not _NUMBERED.match(text) and re.search(r"\d", text))
 
 
 def _body(pages: Sequence[Page]) -> Style:
@@ -92,7 +120,8 @@ def _candidates(page: Page, body: Style) -> set[int]:
         if (larger or bold_counts and line.bold) and _is_short(line) and (larger or _stands_out(lines, number, body, edge)):
             chosen.add(number)
     for series in _series(lines, chosen, body):
-        if len(series) > _MAX_HEADING_LINES:  # a list or a legend
+        rows = len(series) > 1 and all(_has_value(lines[at]) for at in series)
+        if len(series) > _MAX_HEADING_LINES or rows:  # a list or a legend
             chosen.difference_update(series)
     held = sum(len(lines[number].text) for number in chosen)
     if held > _MAX_PAGE_SHARE * letters.total():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -73,8 +73,17 @@ def is_filled(path: Handle) -> bool:
 
 def fill_of(handle: Handle) -> Colour | None:
     """The colour with which a path is filled; None if it is a pattern or lets through what is below."""
+    return _opaque(pdfium.FPDFPageObj_GetFillColor, handle)
+
+
+def stroke_of(handle: Handle) -> Colour | None:
+    """The colour of the line of a path; None as for `fill_of`."""
+    return _opaque(pdfium.FPDFPageObj_GetStrokeColor, handle)
+
+
+def _opaque(get: Callable[..., int], handle: Handle) -> Colour | None:
     red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
-    known = pdfium.FPDFPageObj_GetFillColor(handle, *map(ctypes.byref, (red, green, blue, alpha)))
+    known = get(handle, *map(ctypes.byref, (red, green, blue, alpha)))
     return (red.value, green.value, blue.value) if known and alpha.value == 255 else None
 
 

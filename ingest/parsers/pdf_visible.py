@@ -1,7 +1,9 @@
-"""Find the text of a PDF page that nobody sees: white on white, covered, clipped away, off the page, on a hidden layer, tiny.
+"""Find the text of a PDF page that is not to be read: white on white, covered, clipped away, off the page, on a hidden layer,
+tiny, struck out.
 
 The rendered page decides: text is visible if the page looks different without it. Rendering is slow, so only runs with
-a reason for doubt are tried, all of a page at once. The invisible text of a scan stands for its picture and counts as visible.
+a reason for doubt are tried, all of a page at once. The text layer of a scan, invisible or below its picture, stands for
+the ink of the picture: it counts as visible where there is some.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from ingest.parsers.pdf_lines import Box, Run
-from ingest.parsers.pdf_objects import MAX_OBJECTS, Colour, Handle, box_of, fill_of, is_filled, objects
+from ingest.parsers.pdf_objects import MAX_OBJECTS, Colour, Handle, box_of, fill_of, is_filled, objects, stroke_of
+from ingest.parsers.pdf_struck import is_rule, struck_runs
 
 _MIN_SIZE_POINTS = 2.0
 """Smaller text is not read by anybody."""
@@ -30,7 +33,9 @@ _MIN_ALPHA = 32
 _MAX_COMPARED = 300_000
 """The most pairs of a run and an area that are compared; on a page with more, every run is tried by rendering,
 and only the largest images count."""
-_SCALE = 2.0
+_MIN_SCAN_SHARE = 0.5
+"""The pictures of a scan cover at least this share of its page; text in or under smaller ones is no text layer."""
+_SCALE, _INK_SCALE = 2.0, 1.0
 _MAX_SIDE_PIXELS = 2_000
 _MAX_CLIP_PATHS, _MAX_CLIP_POINTS = 8, 16
 _STROKED = (pdfium.FPDF_TEXTRENDERMODE_STROKE, pdfium.FPDF_TEXTRENDERMODE_STROKE_CLIP)
@@ -51,6 +56,8 @@ class _Drawing:
 
     areas: list[_Area] = field(default_factory=list)
     images: list[tuple[int, Box]] = field(default_factory=list)
+    rules: list[Box] = field(default_factory=list)
+    """Thin horizontal lines that are seen on white paper."""
     order: dict[int, int] = field(default_factory=dict)
     in_forms: set[int] = field(default_factory=set)
     """The text objects in forms, which may belong to a layer as a whole."""
@@ -58,7 +65,7 @@ class _Drawing:
 
 
 def hidden_runs(page: pypdfium2.PdfPage, runs: Sequence[Run], has_layers: Callable[[], bool]) -> set[int]:
-    """The addresses of the text objects that nobody sees. Raises PdfiumError.
+    """The addresses of the text objects that nobody sees, or that are struck out. Raises PdfiumError.
 
     `has_layers` says whether the file has optional content; it is asked only for pages with text in forms.
     """
@@ -67,25 +74,35 @@ def hidden_runs(page: pypdfium2.PdfPage, runs: Sequence[Run], has_layers: Callab
     many = len(drawing.areas) * len(runs) > _MAX_COMPARED or not drawing.complete
     images = sorted(drawing.images, key=lambda image: -_surface(image[1]))[: _MAX_COMPARED // max(len(runs), 1)]
     layered = drawing.in_forms if drawing.in_forms and has_layers() else ()
-    hidden: set[int] = set()
+    scanned = _covered(visible_box, [box for _, box in images]) >= _MIN_SCAN_SHARE
+    hidden = struck_runs(drawing.rules, runs)
     doubtful: list[Run] = []
+    layer: list[Run] = []
     reader = _Attributes()
     for run in runs:
         if not run.owner or not run.text.strip():
             continue
         middle = (run.left + run.right) / 2, run.baseline + run.size / 4
         pictures = [order for order, box in images if _holds(box, middle)]
+        below = any(order > drawing.order.get(run.owner, 0) for order in pictures)
+        mode = reader.mode(run)
         if not _holds(visible_box, middle) or _is_tiny(run):
             hidden.add(run.owner)
-        elif (mode := reader.mode(run)) in _UNSEEN:
-            if not pictures:
-                hidden.add(run.owner)
-        elif any(order > drawing.order.get(run.owner, 0) for order in pictures):
-            continue  # the text of a scan may lie below its picture instead of being invisible
-        elif many or run.owner in layered or _is_doubtful(run, middle, mode, drawing, reader):
+        elif scanned and pictures and (below or mode in _UNSEEN):
+            layer.append(run)
+        elif mode in _UNSEEN:
+            hidden.add(run.owner)
+        elif many or below or run.owner in layered or _is_doubtful(run, middle, mode, drawing, reader):
             doubtful.append(run)
     unread = drawing.order.keys() - {run.owner for run in runs}  # copies, drawn to make a shadow or bold letters
+    hidden |= _without_ink(page, layer) if layer else set()
     return hidden | _without_effect(page, doubtful, unread) if doubtful else hidden
+
+
+def _covered(page: Box, boxes: Iterable[Box]) -> float:
+    """The share of a page that boxes cover; a part that two of them cover counts twice."""
+    parts = ((max(page[0], box[0]), max(page[1], box[1]), min(page[2], box[2]), min(page[3], box[3])) for box in boxes)
+    return sum(_surface(part) for part in parts if part[0] < part[2] and part[1] < part[3]) / max(_surface(page), 1)
 
 
 def _is_tiny(run: Run) -> bool:
@@ -195,18 +212,19 @@ def _drawing(page: pypdfium2.PdfPage) -> _Drawing:
                 drawing.in_forms.add(owner)
         elif drawn.kind == pdfium.FPDF_PAGEOBJ_IMAGE:
             drawing.images.append((order, box_of(drawn)))
-        elif drawn.kind == pdfium.FPDF_PAGEOBJ_SHADING or drawn.kind == pdfium.FPDF_PAGEOBJ_PATH and is_filled(drawn.handle):
-            box = box_of(drawn)
-            if min(box[2] - box[0], box[3] - box[1]) > _MIN_SIZE_POINTS:  # no rule between lines
+        elif drawn.kind in (pdfium.FPDF_PAGEOBJ_SHADING, pdfium.FPDF_PAGEOBJ_PATH):
+            box, filled = box_of(drawn), drawn.kind == pdfium.FPDF_PAGEOBJ_SHADING or is_filled(drawn.handle)
+            if filled and min(box[2] - box[0], box[3] - box[1]) > _MIN_SIZE_POINTS:  # no rule between lines
                 drawing.areas.append(_Area(order, box, fill_of(drawn.handle)))
+            elif is_rule(box) and (colour := (fill_of if filled else stroke_of)(drawn.handle)) and min(colour) <= _LIGHT:
+                drawing.rules.append(box)
     drawing.complete = order < MAX_OBJECTS
     return drawing
 
 
 def _without_effect(page: pypdfium2.PdfPage, runs: Sequence[Run], unread: Set[int]) -> set[int]:
     """The addresses of the text objects without which, and without those not read, the page looks the same."""
-    left, bottom, right, top = page.get_bbox()
-    scale = min(_SCALE, _MAX_SIDE_PIXELS / max(right - left, top - bottom, 1))
+    scale = _scale(page, _SCALE)
     owners = {run.owner for run in runs}
     shown = page.render(scale=scale).to_numpy()
     try:
@@ -218,13 +236,37 @@ def _without_effect(page: pypdfium2.PdfPage, runs: Sequence[Run], unread: Set[in
     for run in runs:
         if run.owner in seen:
             continue
-        low, high = (run.baseline - run.size / 2, run.baseline + run.size) if run.size else (bottom, top)
-        rows = slice(max(0, math.floor((top - high) * scale)), max(0, math.ceil((top - low) * scale)))
-        columns = slice(max(0, math.floor((run.left - left) * scale)), max(0, math.ceil((run.right - left) * scale)))
-        one, other = shown[rows, columns], without[rows, columns]
+        place = _pixels(page, run, scale, 0)
+        one, other = shown[place], without[place]
         if one.size and abs(one.astype("int16") - other).max() > _MIN_CONTRAST:
             seen.add(run.owner)
     return owners - seen
+
+
+def _without_ink(page: pypdfium2.PdfPage, runs: Sequence[Run]) -> set[int]:
+    """The addresses of the text objects where the page is blank. Text layers are laid roughly, so one size around counts too."""
+    scale = _scale(page, _INK_SCALE)
+    shown = page.render(scale=scale, grayscale=True).to_numpy()
+    seen: set[int] = set()
+    for run in runs:
+        place = shown[_pixels(page, run, scale, run.size)]
+        if place.size and int(place.max()) - int(place.min()) > _MIN_CONTRAST:
+            seen.add(run.owner)
+    return {run.owner for run in runs} - seen
+
+
+def _scale(page: pypdfium2.PdfPage, scale: float) -> float:
+    left, bottom, right, top = page.get_bbox()
+    return min(scale, _MAX_SIDE_PIXELS / float(max(right - left, top - bottom, 1)))
+
+
+def _pixels(page: pypdfium2.PdfPage, run: Run, scale: float, around: float) -> tuple[slice, slice]:
+    """The rows and columns of a rendered page where a run stands, and so many points around it."""
+    left, bottom, _, top = page.get_bbox()
+    low, high = (run.baseline - run.size / 2 - around, run.baseline + run.size + around) if run.size else (bottom, top)
+    rows = slice(max(0, math.floor((top - high) * scale)), max(0, math.ceil((top - low) * scale)))
+    start, end = run.left - around - left, run.right + around - left
+    return rows, slice(max(0, math.floor(start * scale)), max(0, math.ceil(end * scale)))
 
 
 def switch(owners: Iterable[int], *, on: bool) -> None:
