@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -38,6 +38,14 @@ class Outcome:
     chunks: Remembered = field(default_factory=Remembered)
 
 
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C, and what became of the documents until then; what was read is remembered."""
+
+    def __init__(self, outcomes: Sequence[Outcome]) -> None:
+        super().__init__()
+        self.outcomes = outcomes
+
+
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     """A document that waits to be remembered, and what is known of its source."""
@@ -63,12 +71,12 @@ def add(
     """Ingest files, folders, patterns and URLs. What has not changed costs no parsing and no embedding.
 
     `private` allows addresses of the own network, `follow_links` links that lead out of their folder. What was read when
-    Ctrl-C comes is remembered before KeyboardInterrupt is raised.
+    Ctrl-C comes is remembered before Stopped, a KeyboardInterrupt, is raised.
     """
     paths, urls = remote.parted(given)
     run = _Run(memory, scope, password, progress)
     files, unread = sources.find([run.place(path) for path in paths], memory.home, follow_links=follow_links)
-    with remote.Remote(memory, scope, private=private) as web:
+    with run.told_when_stopped(), remote.Remote(memory, scope, private=private) as web:
         pages, refused = web.find(urls)
         return run.all([*files, *pages], [*unread, *refused], web.stop)
 
@@ -91,13 +99,14 @@ def sync(
     retired because it has left the feed; a page is retired when its server says that it is gone.
     """
     run = _Run(memory, scope, password, progress, retire=True)
-    if remote.is_url(source):
+    with run.told_when_stopped():
+        if not remote.is_url(source):
+            return _sync_files(run, run.place(Path(source)), allow_empty=allow_empty, follow_links=follow_links)
         with remote.Remote(memory, scope, private=private) as web:
             outcomes = run.all(*web.find([str(source)]), web.stop)
             if not any(outcome.status == "failed" for outcome in outcomes):
                 web.finish()
         return outcomes
-    return _sync_files(run, run.place(Path(source)), allow_empty=allow_empty, follow_links=follow_links)
 
 
 def update(
@@ -117,11 +126,12 @@ def update(
     ]
     files, unread = sources.find(places, memory.home, follow_links=follow_links)
     run = _Run(memory, scope, password, None, retire=True)
-    outcomes = run.all(files, [failure for failure in unread if not isinstance(failure.cause, EmptyError)])
-    lone = [uri for path in gone[:FEW] if memory.document(uri := sources.uri_of(path, memory.home), scope=scope)]
-    if len(lone) < len(gone):  # folders, of which only all that is known tells what was in them
-        lone = _Run(memory, scope, password, None).known_in(gone)
-    return outcomes + run.retire_gone(lone)
+    with run.told_when_stopped():
+        run.all(files, [failure for failure in unread if not isinstance(failure.cause, EmptyError)])
+        lone = [uri for path in gone[:FEW] if memory.document(uri := sources.uri_of(path, memory.home), scope=scope)]
+        if len(lone) < len(gone):  # folders, of which only all that is known tells what was in them
+            lone = _Run(memory, scope, password, None).known_in(gone)
+        return run.retire_gone(lone)
 
 
 def _sync_files(run: _Run, place: Place, *, allow_empty: bool, follow_links: bool) -> list[Outcome]:
@@ -145,7 +155,7 @@ def _sync_files(run: _Run, place: Place, *, allow_empty: bool, follow_links: boo
         count = sum(where == folder for where in kept.values())
         why = f"looks as if a mount had vanished; its documents ({count}) were kept (--allow-empty retires them)"
         outcomes.append(Outcome(sources.uri_of(folder, run.home), "failed", f"{folder}: {why}"))
-    return outcomes + run.retire_gone([uri for uri in gone if uri not in kept])
+    return run.retire_gone([uri for uri in gone if uri not in kept])
 
 
 class _Run:
@@ -158,6 +168,7 @@ class _Run:
         self._memory, self._scope, self._password, self._progress, self._retire = memory, scope, password, progress, retire
         self.known: dict[str, Known] = {}
         """What is known of the sources of current documents, by uri."""
+        self._outcomes: list[Outcome] = []
         self._seen: dict[str, Seen] = {}
         self._waiting: dict[str, _Waiting] = {}
         self._notes: list[SourceNote] = []
@@ -176,7 +187,8 @@ class _Run:
     ) -> list[Outcome]:
         """What became of every item, and of what could not be looked into. `stop` ends what looking at an item waits for."""
         self._know(items)
-        outcomes = [Outcome(failure.uri, "failed", str(failure.cause)) for failure in unread]
+        outcomes = self._outcomes
+        outcomes += [Outcome(failure.uri, "failed", str(failure.cause)) for failure in unread]
         try:
             with closing(self._ingest(items, stop)) as ingested:
                 for outcome in ingested:
@@ -184,10 +196,21 @@ class _Run:
                     if self._progress:
                         self._progress(len(outcomes) - len(unread), len(items), outcome)
         except KeyboardInterrupt:  # what was read is not lost; a second Ctrl-C ends this too
-            for _ in self._keep():
-                pass
+            told = {outcome.uri for outcome in outcomes}
+            for outcome in self._keep():
+                written = outcome.status == "unchanged" and outcome.uri not in self.known  # Ctrl-C came before it was told
+                if outcome.uri not in told:
+                    outcomes.append(replace(outcome, status="added") if written else outcome)
             raise
         return outcomes
+
+    @contextmanager
+    def told_when_stopped(self) -> Iterator[None]:
+        """Raise Stopped at Ctrl-C."""
+        try:
+            yield
+        except KeyboardInterrupt as cause:
+            raise Stopped(self._outcomes) from cause
 
     def known_under(self, place: Place) -> list[str]:
         """The documents that came from files of a place; none that came otherwise."""
@@ -202,21 +225,23 @@ class _Run:
         return [uri for uri, path in paths if any(str(place) in wanted for place in (path, *path.parents))]
 
     def retire_gone(self, uris: Iterable[str]) -> list[Outcome]:
-        """Retire documents whose files are gone. One may have come since its folder was listed, or be out of sight."""
+        """Retire documents whose files are gone. One may have come since its folder was listed, or be out of sight.
+
+        What became of them, after what became of all others in this run.
+        """
         paths = {uri: sources.path_of(uri, self.home) for uri in uris}
         gone = [uri for uri, path in paths.items() if sources.is_gone(path)]
-        retired = [
-            count
-            for at in range(0, len(gone), FILES)
-            for count in self._memory.retire_each(gone[at : at + FILES], scope=self._scope)
-        ]
-        outcomes = [
-            Outcome(uri, "retired", "no longer there", Remembered(retired=count))
-            for uri, count in zip(gone, retired, strict=True)
-        ]
+        for at in range(0, len(gone), FILES):
+            some = gone[at : at + FILES]
+            counts = self._memory.retire_each(some, scope=self._scope)
+            self._outcomes += [
+                Outcome(uri, "retired", "no longer there", Remembered(retired=count))
+                for uri, count in zip(some, counts, strict=True)
+            ]
         unseen = [(uri, paths[uri]) for uri in sorted(paths.keys() - set(gone)) if not os.path.isfile(paths[uri])]
         why = "cannot be looked at, or is a link to nothing; its document was kept"
-        return outcomes + [Outcome(uri, "failed", f"{path}: {why}") for uri, path in unseen]
+        self._outcomes += [Outcome(uri, "failed", f"{path}: {why}") for uri, path in unseen]
+        return self._outcomes
 
     def _know(self, items: Sequence[Item] | None) -> None:
         if self.known:

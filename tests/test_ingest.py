@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import ragbot.runtime
 from ingest import pipeline, sources
 from ingest.cli.main import cli as ingest_cli
+from ingest.parse_pool import ParsePool
 from ragbot import Document, Memory
 from ragbot.cli.main import cli as ragbot_cli
 from ragbot.errors import ReadError
@@ -196,6 +197,55 @@ def test_one_json_document_on_stdout(run, files):
     code, out, _ = run("forget --json nope")
     assert code == 1
     assert "no such document" in json.loads(out)["error"]
+
+
+@pytest.mark.parametrize("at", ["while it reads", "while it indexes", "before it begins"])
+def test_ctrl_c_reports_what_was_done_until_then(run, files, memory, monkeypatch, at):
+    (files / "scan.mp3").write_bytes(b"ID3\x03" + b"\0" * 50)
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    def once_all_is_read(self, items, wanted):
+        yield from each(self, items, wanted)
+        interrupt()
+
+    each = ParsePool.each
+    where = {"while it reads": (ParsePool, "each", once_all_is_read), "while it indexes": (Memory, "compact", interrupt)}
+    monkeypatch.setattr(*where.get(at, (sources, "find", interrupt)))
+    code, out, err = run("sync --json", files)
+    report = json.loads(out)
+    assert (code, report["stopped"], "stopped; what was done until now is kept" in err) == (130, True, True)
+    kept = {} if at == "before it begins" else {"handbook/hours.md": "added", "handbook/sub/cards.txt": "added"}
+    assert {one["uri"]: one["status"] for one in report["documents"] if one["status"] == "added"} == kept
+    assert [one.uri for one in memory.documents()] == list(kept)
+    monkeypatch.undo()
+
+
+def test_ctrl_c_names_what_was_kept_and_ends_with_the_counts(run, files, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Memory, "compact", interrupt)
+    (files / "bad.pdf").write_bytes(b"%PDF-1.4 broken")
+    code, out, err = run("add", files)
+    assert code == 130 and "bad.pdf" in err
+    assert out.splitlines() == [
+        "added     handbook/hours.md",
+        "added     handbook/sub/cards.txt",
+        "2 added, 1 failed",
+        "passages: 3 new (3 embedded), 0 retired",
+    ]
+
+
+def test_a_command_that_is_stopped_prints_a_document_too(run, files, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    run("add", files)
+    monkeypatch.setattr(Memory, "check", interrupt)
+    code, out, _ = run("check --json")
+    assert (code, json.loads(out)) == (130, {"stopped": True})
 
 
 def test_ragbot_from_ask_to_correct(run, files):

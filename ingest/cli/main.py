@@ -46,17 +46,16 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Add files, folders, web pages and feeds. What has not changed costs nothing; what has costs what changed."""
-    with reporting(as_json):
+    with reporting(as_json), _reported(as_json) as outcomes:
         from ingest import pipeline
         from ragbot.memory import Memory
 
         named = [_source(one) for one in given]
         with Memory.open(home) as memory, _files() as told:
-            outcomes = pipeline.add(
+            outcomes += pipeline.add(
                 memory, named, scope=scope, password=password, private=private, follow_links=follow_links, progress=told
             )
             _settle(memory)
-        _report(outcomes, as_json)
 
 
 @cli.command()
@@ -73,12 +72,11 @@ def sync(
     as_json: Json = False,
 ) -> None:
     """Bring the memory in step with sources: new is added, changed updated, gone retired."""
-    with reporting(as_json):
+    with reporting(as_json), _reported(as_json) as outcomes:
         from ingest import pipeline
         from ragbot.memory import Memory
 
         named = [_source(one) for one in given]
-        outcomes: list[Outcome] = []
         with Memory.open(home) as memory, _files() as told:
             for source in named:
                 try:
@@ -95,7 +93,6 @@ def sync(
                 except (ReadError, InputError, OSError) as cause:  # the other sources are worth having
                     outcomes.append(pipeline.Outcome(str(source), "failed", str(cause)))
             _settle(memory)
-        _report(outcomes, as_json)
 
 
 @cli.command()
@@ -333,10 +330,27 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
-def _report(outcomes: list[Outcome], as_json: bool) -> None:
+@contextmanager
+def _reported(as_json: bool) -> Iterator[list[Outcome]]:
+    """Report the outcomes that the list is given, at the end or at Ctrl-C."""
+    outcomes: list[Outcome] = []
+    try:
+        yield outcomes
+    except KeyboardInterrupt as cause:
+        from ingest.pipeline import Stopped
+
+        outcomes += cause.outcomes if isinstance(cause, Stopped) else ()
+        _report(outcomes, as_json, stopped=True)
+        say_error("stopped; what was done until now is kept")
+        raise typer.Exit(130) from cause
+    _report(outcomes, as_json)
+
+
+def _report(outcomes: list[Outcome], as_json: bool, *, stopped: bool = False) -> None:
     counts: Counter[str] = Counter(outcome.status for outcome in outcomes)
     if as_json:
-        say_json({"counts": {status: counts[status] for status in ORDER}, "documents": [asdict(o) for o in outcomes]})
+        document = {"counts": {status: counts[status] for status in ORDER}, "documents": [asdict(o) for o in outcomes]}
+        say_json({**document, "stopped": True} if stopped else document)
     else:
         for outcome in outcomes:
             if outcome.status == "failed":
@@ -354,7 +368,7 @@ def _report(outcomes: list[Outcome], as_json: bool) -> None:
         retired = sum(outcome.chunks.retired for outcome in outcomes)
         say(", ".join(f"{counts[status]} {status}" for status in ORDER if counts[status] or status in ("added", "failed")))
         say(f"passages: {added} new ({embedded} embedded), {retired} retired")
-    if counts["failed"]:
+    if counts["failed"] and not stopped:
         raise typer.Exit(1)
 
 
