@@ -30,7 +30,7 @@ FEW = 64
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one document. "skipped": met in a folder, and of a type that is not read, without a word in it, or
-    a link that leads out of the folder."""
+    reached by a link that leads out of the folder."""
 
     uri: str
     status: Status
@@ -155,7 +155,7 @@ def _sync_files(run: _Run, place: Place, *, allow_empty: bool, follow_links: boo
         count = sum(where == folder for where in kept.values())
         why = f"looks as if a mount had vanished; its documents ({count}) were kept (--allow-empty retires them)"
         outcomes.append(Outcome(sources.uri_of(folder, run.home), "failed", f"{folder}: {why}"))
-    return run.retire_gone([uri for uri in gone if uri not in kept])
+    return run.retire_gone([uri for uri in gone if uri not in kept], None if follow_links else root)
 
 
 class _Run:
@@ -224,10 +224,11 @@ class _Run:
         paths = ((uri, sources.path_of(uri, self.home)) for uri, known in self.known.items() if known.file)
         return [uri for uri, path in paths if any(str(place) in wanted for place in (path, *path.parents))]
 
-    def retire_gone(self, uris: Iterable[str]) -> list[Outcome]:
+    def retire_gone(self, uris: Iterable[str], within: Path | None = None) -> list[Outcome]:
         """Retire documents whose files are gone. One may have come since its folder was listed, or be out of sight.
 
-        What became of them, after what became of all others in this run.
+        What became of them, after what became of all others in this run. Those that are there, and by a link lead out of the
+        folder `within`, are passed over.
         """
         paths = {uri: sources.path_of(uri, self.home) for uri in uris}
         gone = [uri for uri, path in paths.items() if sources.is_gone(path)]
@@ -238,9 +239,12 @@ class _Run:
                 Outcome(uri, "retired", "no longer there", Remembered(retired=count))
                 for uri, count in zip(some, counts, strict=True)
             ]
-        unseen = [(uri, paths[uri]) for uri in sorted(paths.keys() - set(gone)) if not os.path.isfile(paths[uri])]
         why = "cannot be looked at, or is a link to nothing; its document was kept"
-        self._outcomes += [Outcome(uri, "failed", f"{path}: {why}") for uri, path in unseen]
+        for uri in sorted(paths.keys() - set(gone)):
+            if not os.path.isfile(paths[uri]):
+                self._outcomes.append(Outcome(uri, "failed", f"{paths[uri]}: {why}"))
+            elif within and sources.leads_out(paths[uri], within):
+                self._outcomes.append(self._passed_over(uri))
         return self._outcomes
 
     def _know(self, items: Sequence[Item] | None) -> None:
@@ -344,6 +348,8 @@ class _Run:
         return [SourceNote(stored(self._scope, uri, before), stored(self._scope, uri, after), metadata)]
 
     def _not_read(self, item: Item, cause: Document | ReadError | None, seen: Seen) -> Outcome:
+        if isinstance(cause, sources.LeadsOutError) and item.uri in self.known:
+            return self._passed_over(item.uri)
         if isinstance(cause, UnsupportedError | EmptyError) and not item.named and item.uri not in self.known:
             return Outcome(item.uri, "skipped", str(cause))
         if isinstance(cause, ReadError):
@@ -355,9 +361,18 @@ class _Run:
         return Outcome(item.uri, "retired", seen.gone, Remembered(retired=self._memory.retire(item.uri, scope=self._scope)))
 
     def _failed(self, uri: str, cause: Exception) -> Outcome:
+        still = self._still_answers(uri)
+        return Outcome(uri, "failed", f"{cause} ({still})" if still else str(cause))
+
+    def _passed_over(self, uri: str) -> Outcome:
+        """Of a document that was read through a link that is not followed now."""
+        why = "is passed over, as a link leads out of its folder"
+        mend = f"--follow-links keeps it in step, `ingest forget {uri}` erases it"
+        return Outcome(uri, "skipped", "; ".join(filter(None, (f"{uri}: {why}", self._still_answers(uri), mend))))
+
+    def _still_answers(self, uri: str) -> str:
         old = self._memory.document(uri, scope=self._scope) if uri in self.known else None
-        still = f" (its version of {old.recorded_at:%Y-%m-%d} still answers)" if old else ""
-        return Outcome(uri, "failed", f"{cause}{still}")
+        return f"its version of {old.recorded_at:%Y-%m-%d} still answers" if old else ""
 
     def _remember(self, waiting: Mapping[str, _Waiting]) -> Iterator[Outcome]:
         unchanged: list[SourceNote] = []

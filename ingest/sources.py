@@ -44,6 +44,10 @@ class _MissingError(ReadError):
     """There is nothing at a path."""
 
 
+class LeadsOutError(UnsupportedError):
+    """A link that leads out of the folder that it was met in."""
+
+
 class Item(Protocol):
     """Something to ingest. `named` is true if a person named it, false if it turned up in a folder or a feed."""
 
@@ -106,7 +110,7 @@ class Found:
         """
         try:
             if self.within and self.linked:
-                opening.need_inside(self.path, self.within)
+                _need_inside(self.path, self.within)
             seen = self.path.stat()
             stamped = _state(seen)
             device = str(seen.st_dev)  # of some file systems another one after each start
@@ -211,6 +215,11 @@ def is_gone(path: Path) -> bool:
         return False
 
 
+def leads_out(path: Path, folder: Path) -> bool:
+    """Whether what is at a path below a folder lies elsewhere, by a link."""
+    return not os.path.realpath(path).startswith(os.path.join(os.path.realpath(folder), ""))
+
+
 def stamp(path: Path) -> str:
     """Size, times and place of a file; "" if it cannot be looked at."""
     try:
@@ -262,6 +271,13 @@ def unmounted(gone: Mapping[str, Known], place: Place, home: Path) -> dict[str, 
         if other and folder.is_relative_to(root) and (folder != own or not any(folder.iterdir())):
             found[uri] = folder
     return found
+
+
+def _need_inside(path: Path, within: str) -> None:
+    try:
+        opening.need_inside(path, within)
+    except UnsupportedError as cause:
+        raise LeadsOutError(str(cause)) from cause
 
 
 def _before_magic(parts: Sequence[str]) -> list[str]:

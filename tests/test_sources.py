@@ -138,12 +138,20 @@ def test_a_link_that_is_named_is_read(memory, tmp_path, outside):
     assert statuses(pipeline.sync(memory, tmp_path / "way")) == {"way/other.md": "added", "way/secret.md": "added"}
 
 
-def test_what_was_read_through_a_link_before_is_not_retired_and_is_named(memory, tmp_path, outside):
+@pytest.mark.parametrize("pattern", ["docs", "docs/**/*.md"])
+def test_what_was_read_through_a_link_before_is_passed_over_and_still_answers(memory, tmp_path, outside, pattern):
     docs = put(tmp_path / "docs", a="About a.")
     (docs / "l.md").symlink_to(outside / "secret.md")
+    (docs / "way").symlink_to(put(tmp_path / "more", far="It is far."))
     pipeline.sync(memory, docs, follow_links=True)
-    found = {o.uri: o for o in pipeline.sync(memory, docs)}
-    assert found["docs/l.md"].status == "failed" and "still answers" in found["docs/l.md"].reason
+    found = {o.uri: o for o in pipeline.sync(memory, tmp_path / pattern)}
+    for uri in ("docs/l.md", "docs/way/far.md"):
+        assert found[uri].status == "skipped"
+        for said in ("leads out", "still answers", "--follow-links", f"`ingest forget {uri}`"):
+            assert said in found[uri].reason
+    assert not [o for o in found.values() if o.status == "failed"]
+    assert {"docs/l.md", "docs/way/far.md"} < {one.uri for one in memory.documents()}
+    assert set(statuses(pipeline.sync(memory, docs, follow_links=True)).values()) == {"unchanged"}
 
 
 def test_a_file_that_becomes_a_link_before_it_is_opened_is_refused(memory, tmp_path, outside, monkeypatch):
