@@ -117,7 +117,7 @@ def watch(
                 say(f"{datetime.now():%H:%M:%S}  {outcome.status:<9} {one_line(outcome.uri + reason)}")
 
         folders = [_path(one) for one in given]
-        with _ended_by_sigterm(), Memory.open(home) as memory:
+        with _ended_by_signal(), Memory.open(home) as memory:
             note("reading what is there…")
             watch.watch(
                 memory,
@@ -299,8 +299,8 @@ def _settle(memory: Memory) -> None:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """End like Ctrl-C, but as a success, at the signal by which systemd and Kubernetes end a service."""
+def _ended_by_signal() -> Iterator[None]:
+    """End at Ctrl-C, and as a success at the signal by which systemd and Kubernetes end a service."""
     asked = False
 
     def end(*_: object) -> None:
@@ -311,9 +311,10 @@ def _ended_by_sigterm() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, end)
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as cause:
+        note("it watches no more; what was done until now is kept")
         if not asked:
-            raise
+            raise typer.Exit(130) from cause
     finally:
         signal.signal(signal.SIGTERM, before)
 
