@@ -30,7 +30,7 @@ FEW = 64
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one document. "skipped": met in a folder, and of a type that is not read, without a word in it, or
-    reached by a link that leads out of the folder."""
+    reached by a link that leads out of the folder; or named, and retired before."""
 
     uri: str
     status: Status
@@ -135,17 +135,22 @@ def update(
 
 
 def _sync_files(run: _Run, place: Place, *, allow_empty: bool, follow_links: bool) -> list[Outcome]:
-    root = sources.root_of(place)
+    root, outcomes = sources.root_of(place), run.outcomes
     known = run.known_under(place)
     lone = known == [sources.uri_of(place.path, run.home)]  # a file that was there
     there = os.path.exists(root)
     if not there and not (known and allow_empty) and not (lone and os.path.isdir(root.parent) and any(root.parent.iterdir())):
-        raise ReadError(f"{root}: is not there; nothing was changed")
+        raise ReadError(f"{root}: is not there; nothing was changed{_still(known)}")
     files, unread = sources.find([place] if there else [], run.home, follow_links=follow_links)
     none_left = [failure for failure in unread if isinstance(failure.cause, EmptyError) or place.is_pattern]
     if not files and allow_empty and len(none_left) == len(unread):
         unread = []
-    outcomes = run.all(files, unread)
+    elif not files:
+        unread = [_with_kept(failure, known) for failure in unread]
+    if place.is_pattern and (retired := run.was_retired(place.path)):  # the name of a file that is gone, with the signs of one
+        outcomes.append(retired)
+        unread = [failure for failure in unread if not isinstance(failure.cause, sources.MissingError)]
+    run.all(files, unread)
     if unread and not allow_empty:
         return outcomes
     listed = {file.uri for file in files}
@@ -158,6 +163,17 @@ def _sync_files(run: _Run, place: Place, *, allow_empty: bool, follow_links: boo
     return run.retire_gone([uri for uri in gone if uri not in kept], None if follow_links else root)
 
 
+def _with_kept(failure: sources.Unread, known: Sequence[str]) -> sources.Unread:
+    """That nothing is there, and what is kept all the same."""
+    if not isinstance(failure.cause, EmptyError | sources.MissingError):
+        return failure
+    return replace(failure, cause=type(failure.cause)(f"{failure.cause}{_still(known)}"))
+
+
+def _still(known: Sequence[str]) -> str:
+    return f"; its documents ({len(known)}) still answer (--allow-empty retires them)" if known else ""
+
+
 class _Run:
     """One pass over items of one scope."""
 
@@ -168,7 +184,7 @@ class _Run:
         self._memory, self._scope, self._password, self._progress, self._retire = memory, scope, password, progress, retire
         self.known: dict[str, Known] = {}
         """What is known of the sources of current documents, by uri."""
-        self._outcomes: list[Outcome] = []
+        self.outcomes: list[Outcome] = []
         self._seen: dict[str, Seen] = {}
         self._waiting: dict[str, _Waiting] = {}
         self._notes: list[SourceNote] = []
@@ -187,14 +203,14 @@ class _Run:
     ) -> list[Outcome]:
         """What became of every item, and of what could not be looked into. `stop` ends what looking at an item waits for."""
         self._know(items)
-        outcomes = self._outcomes
+        outcomes, before = self.outcomes, len(self.outcomes) + len(unread)
         outcomes += [Outcome(failure.uri, "failed", str(failure.cause)) for failure in unread]
         try:
             with closing(self._ingest(items, stop)) as ingested:
                 for outcome in ingested:
                     outcomes.append(outcome)
                     if self._progress:
-                        self._progress(len(outcomes) - len(unread), len(items), outcome)
+                        self._progress(len(outcomes) - before, len(items), outcome)
         except KeyboardInterrupt:  # what was read is not lost; a second Ctrl-C ends this too
             told = {outcome.uri for outcome in outcomes}
             for outcome in self._keep():
@@ -210,12 +226,19 @@ class _Run:
         try:
             yield
         except KeyboardInterrupt as cause:
-            raise Stopped(self._outcomes) from cause
+            raise Stopped(self.outcomes) from cause
 
     def known_under(self, place: Place) -> list[str]:
         """The documents that came from files of a place; none that came otherwise."""
         self._know(None)
         return [uri for uri, known in self.known.items() if known.file and sources.covers(place, uri, self.home)]
+
+    def was_retired(self, path: Path) -> Outcome | None:
+        """That nothing is done for a file which is gone, and whose document was retired before; None if there was none."""
+        uri = sources.uri_of(path, self.home)
+        if uri in self.known or not self._memory.source_states(FileState.kind, scope=self._scope, uris=[uri]):
+            return None
+        return Outcome(uri, "skipped", f"{path}: is no longer there, and its document is retired already")
 
     def known_in(self, places: Iterable[Path]) -> list[str]:
         """The documents of files that were at these places, or in them."""
@@ -235,17 +258,17 @@ class _Run:
         for at in range(0, len(gone), FILES):
             some = gone[at : at + FILES]
             counts = self._memory.retire_each(some, scope=self._scope)
-            self._outcomes += [
+            self.outcomes += [
                 Outcome(uri, "retired", "no longer there", Remembered(retired=count))
                 for uri, count in zip(some, counts, strict=True)
             ]
         why = "cannot be looked at, or is a link to nothing; its document was kept"
         for uri in sorted(paths.keys() - set(gone)):
             if not os.path.isfile(paths[uri]):
-                self._outcomes.append(Outcome(uri, "failed", f"{paths[uri]}: {why}"))
+                self.outcomes.append(Outcome(uri, "failed", f"{paths[uri]}: {why}"))
             elif within and sources.leads_out(paths[uri], within):
-                self._outcomes.append(self._passed_over(uri))
-        return self._outcomes
+                self.outcomes.append(self._passed_over(uri))
+        return self.outcomes
 
     def _know(self, items: Sequence[Item] | None) -> None:
         if self.known:

@@ -40,7 +40,7 @@ class Seen:
     """The real path of the folder that the file has to lie in; "" for any."""
 
 
-class _MissingError(ReadError):
+class MissingError(ReadError):
     """There is nothing at a path."""
 
 
@@ -305,7 +305,7 @@ def _stamp(seen: os.stat_result) -> str:
 
 def _missing(place: Place) -> ReadError:
     what = "matches nothing; check the pattern" if place.is_pattern else "does not exist; check the name"
-    return _MissingError(f"{place.path}: {what}")
+    return MissingError(f"{place.path}: {what}")
 
 
 def _no_file(path: Path) -> ReadError | None:
@@ -353,7 +353,7 @@ class _Walk:
         problem, linked = _no_file(path), os.path.islink(path)
         if problem is None:
             self.listed.append(self._found(path, linked=linked))
-        elif not isinstance(problem, UnsupportedError | _MissingError) and not linked:
+        elif not isinstance(problem, UnsupportedError | MissingError) and not linked:
             self.listed.append(Unread(uri_of(path, self._home), problem))
 
     def _found(self, path: Path, *, linked: bool) -> Found:

@@ -43,6 +43,14 @@ def test_a_file_with_brackets_in_its_name_that_is_gone_is_retired(memory, tmp_pa
     pipeline.sync(memory, tmp_path / "docs" / "gym [2].md")
     (tmp_path / "docs" / "gym [2].md").unlink()
     assert statuses(pipeline.sync(memory, tmp_path / "docs" / "gym [2].md")) == {"docs/gym [2].md": "retired"}
+    told = {o.uri: o for o in pipeline.sync(memory, tmp_path / "docs" / "gym [2].md")}
+    assert told["docs/gym [2].md"].status == "skipped" and "is retired already" in told["docs/gym [2].md"].reason
+    assert told["docs/gym 2.md"].status == "added", "nothing is called so any more: it is a pattern"
+    (tmp_path / "docs" / "gym 2.md").rename(tmp_path / "docs" / "other.md")
+    pipeline.sync(memory, tmp_path / "docs")
+    (alone,) = pipeline.sync(memory, tmp_path / "docs" / "gym [2].md")
+    assert alone.status == "skipped"
+    (tmp_path / "docs" / "other.md").rename(tmp_path / "docs" / "gym 2.md")
     (again,) = pipeline.add(memory, [tmp_path / "docs" / "gym [2].md"])
     assert again.uri == "docs/gym 2.md", "nothing is called so any more: it is a pattern"
 
