@@ -199,6 +199,36 @@ def test_one_json_document_on_stdout(run, files):
     assert "no such document" in json.loads(out)["error"]
 
 
+def test_the_name_in_a_citation_stands_for_its_document(run, tmp_path):
+    for folder in ("north", "south"):
+        (tmp_path / folder / "boats").mkdir(parents=True)
+        (tmp_path / folder / "boats" / "barge.md").write_text(f"The barge of the {folder} is green.")
+    (tmp_path / "south" / "boats" / "ferry.md").write_text("The ferry of the south is blue.")
+    for folder in ("north", "south"):
+        run("add", tmp_path / folder / "boats")
+    found = json.loads(run("recall --json ferry --uri boats/f*", cli=ragbot_cli)[1])
+    assert [hit["chunk"]["uri"] for hit in found] == ["south/boats/ferry.md"]
+    assert json.loads(run("recall --json ferry --uri boats/none*", cli=ragbot_cli)[1]) == []
+    code, out, _ = run("forget boats/ferry.md")
+    assert (code, out) == (0, "forgot south/boats/ferry.md; passages erased: 1\n")
+    code, _, err = run("forget boats/barge.md")
+    assert code == 2 and "2 documents are called so" in err and "north/boats/barge.md, south/boats/barge.md" in err
+    assert json.loads(run("status --json")[1])["documents"] == 2
+
+
+def test_what_only_the_own_local_scope_holds_is_pointed_out_and_no_other(run, memory):
+    memory.remember(Document("correction:1", "It opens at ten.", scope="local"))
+    memory.remember(Document("plan.md", "Ana leaves at ten.", scope="ana"))
+    code, _, err = run("forget correction:1")
+    assert code == 1 and "add --scope local" in err
+    for scope in ((), ("--scope", "local")):
+        code, _, err = run("forget plan.md", *scope)
+        assert code == 1 and "no such document" in err and "ana" not in err
+    assert run("forget correction:1 --scope local")[0] == 0
+    code, _, err = run("forget correction:1")
+    assert code == 1 and "--scope" not in err
+
+
 @pytest.mark.parametrize("at", ["while it reads", "while it indexes", "before it begins"])
 def test_ctrl_c_reports_what_was_done_until_then(run, files, memory, monkeypatch, at):
     (files / "scan.mp3").write_bytes(b"ID3\x03" + b"\0" * 50)

@@ -17,7 +17,8 @@ import typer
 from ingest.cli import jobs
 from ragbot.cli.terminal import Home, Json, Scope, app, note, one_line, progress, reporting, say, say_error, say_json, waiting
 from ragbot.errors import BusyError, InputError, NotFoundError, ReadError
-from ragbot.types import EVERYONE
+from ragbot.text import storable
+from ragbot.types import EVERYONE, LOCAL
 
 if TYPE_CHECKING:
     from ingest.pipeline import Outcome
@@ -132,22 +133,26 @@ def watch(
 
 @cli.command()
 def forget(
-    uri: Annotated[str, typer.Argument(help="The document's address, as `ingest status` lists it, or its path.")],
+    given: Annotated[
+        str,
+        typer.Argument(
+            metavar="URI", help="The document's address, as `ingest status` lists it, its path, or the name in citations."
+        ),
+    ],
     home: Home = None,
     scope: Scope = EVERYONE,
     as_json: Json = False,
 ) -> None:
     """Erase a document, every version of it, and everything derived from it. This cannot be undone."""
     with reporting(as_json):
-        from ingest.sources import uri_of
         from ragbot.memory import Memory
 
         with Memory.open(home, create=False) as memory:
-            try:
-                done = memory.forget(uri, scope=scope)
-            except NotFoundError:
-                uri = uri_of(Path(uri), memory.home)
-                done = memory.forget(uri, scope=scope)
+            uri = _address(memory, given, scope)
+            if uri is None and scope != LOCAL and _address(memory, given, LOCAL):
+                raise NotFoundError(f"{given}: no such document in scope {scope!r}, but in {LOCAL!r}; add --scope {LOCAL}")
+            uri = uri or given
+            done = memory.forget(uri, scope=scope)
         if as_json:
             say_json({"uri": uri, "scope": scope, "erased": done.chunks, "cleared": done.cleared})
             return
@@ -287,6 +292,23 @@ def status(
             say(f"  {stored.recorded_at:%Y-%m-%d %H:%M}  {stored.chunks:>5} passages  {one_line(stored.uri)}{whose}")
         if len(listed) > SHOWN and not everything:
             note(f"  … and {len(listed) - SHOWN} more (--all)")
+
+
+def _address(memory: Memory, given: str, scope: str) -> str | None:
+    """The uri of the document that its address, its path or the name in citations stands for; None if there is none.
+
+    Raises InputError if several are called so.
+    """
+    from ingest.sources import uri_of
+
+    with memory.store.reading() as snapshot:
+        for uri in map(storable, (given, uri_of(Path(given), memory.home))):
+            if snapshot.document(storable(scope), uri):
+                return uri
+        called = [one.uri for one in snapshot.documents([storable(scope)]) if one.metadata.get("name") == storable(given)]
+    if len(called) > 1:
+        raise InputError(f"{given}: {len(called)} documents are called so; give the address of one: {', '.join(called[:SHOWN])}")
+    return called[0] if called else None
 
 
 def _settle(memory: Memory) -> None:
