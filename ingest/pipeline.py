@@ -36,6 +36,13 @@ class Outcome:
     status: Status
     reason: str = ""
     chunks: Remembered = field(default_factory=Remembered)
+    name: str = ""
+    """Its name for people, as citations show it; "" if the uri is that."""
+
+    def for_people(self) -> tuple[str, str]:
+        """Its name and the reason, which names it so too."""
+        name = self.name or self.uri
+        return name, name + self.reason.removeprefix(self.uri) if self.reason.startswith(self.uri) else self.reason
 
 
 class Stopped(KeyboardInterrupt):
@@ -185,6 +192,7 @@ class _Run:
         self.known: dict[str, Known] = {}
         """What is known of the sources of current documents, by uri."""
         self.outcomes: list[Outcome] = []
+        self._names: dict[str, str] = {}
         self._seen: dict[str, Seen] = {}
         self._waiting: dict[str, _Waiting] = {}
         self._notes: list[SourceNote] = []
@@ -203,17 +211,18 @@ class _Run:
     ) -> list[Outcome]:
         """What became of every item, and of what could not be looked into. `stop` ends what looking at an item waits for."""
         self._know(items)
+        self._names |= {item.uri: item.name for item in items}
         outcomes, before = self.outcomes, len(self.outcomes) + len(unread)
         outcomes += [Outcome(failure.uri, "failed", str(failure.cause)) for failure in unread]
         try:
             with closing(self._ingest(items, stop)) as ingested:
-                for outcome in ingested:
+                for outcome in map(self._named, ingested):
                     outcomes.append(outcome)
                     if self._progress:
                         self._progress(len(outcomes) - before, len(items), outcome)
         except KeyboardInterrupt:  # what was read is not lost; a second Ctrl-C ends this too
             told = {outcome.uri for outcome in outcomes}
-            for outcome in self._keep():
+            for outcome in map(self._named, self._keep()):
                 written = outcome.status == "unchanged" and outcome.uri not in self.known  # Ctrl-C came before it was told
                 if outcome.uri not in told:
                     outcomes.append(replace(outcome, status="added") if written else outcome)
@@ -238,7 +247,7 @@ class _Run:
         uri = sources.uri_of(path, self.home)
         if uri in self.known or not self._memory.source_states(FileState.kind, scope=self._scope, uris=[uri]):
             return None
-        return Outcome(uri, "skipped", f"{path}: is no longer there, and its document is retired already")
+        return Outcome(uri, "skipped", f"{uri}: is no longer there, and its document is retired already")
 
     def known_in(self, places: Iterable[Path]) -> list[str]:
         """The documents of files that were at these places, or in them."""
@@ -259,24 +268,31 @@ class _Run:
             some = gone[at : at + FILES]
             counts = self._memory.retire_each(some, scope=self._scope)
             self.outcomes += [
-                Outcome(uri, "retired", "no longer there", Remembered(retired=count))
+                Outcome(uri, "retired", "no longer there", Remembered(retired=count), self._names.get(uri, ""))
                 for uri, count in zip(some, counts, strict=True)
             ]
         why = "cannot be looked at, or is a link to nothing; its document was kept"
         for uri in sorted(paths.keys() - set(gone)):
             if not os.path.isfile(paths[uri]):
-                self.outcomes.append(Outcome(uri, "failed", f"{paths[uri]}: {why}"))
+                self.outcomes.append(self._named(Outcome(uri, "failed", f"{uri}: {why}")))
             elif within and sources.leads_out(paths[uri], within):
-                self.outcomes.append(self._passed_over(uri))
+                self.outcomes.append(self._named(self._passed_over(uri)))
         return self.outcomes
+
+    def _named(self, outcome: Outcome) -> Outcome:
+        return replace(outcome, name=self._names.get(outcome.uri, ""))
 
     def _know(self, items: Sequence[Item] | None) -> None:
         if self.known:
             return
         if items is None or len(items) > FEW:
-            uris, only = [one.uri for one in self._memory.documents([self._scope])], None
+            found, only = self._memory.documents([self._scope]), None
         else:
-            uris = only = [item.uri for item in items if self._memory.document(item.uri, scope=self._scope)]
+            looked_up = (self._memory.document(item.uri, scope=self._scope) for item in items)
+            found = [one for one in looked_up if one]
+            only = [one.uri for one in found]
+        uris = [one.uri for one in found]
+        self._names |= {one.uri: one.metadata.get("name", "") for one in found}
         files = self._memory.source_states(FileState.kind, scope=self._scope, uris=only)
         pages = self._memory.source_states(WebState.kind, scope=self._scope, uris=only)
         self.known = {

@@ -110,20 +110,27 @@ class Found:
         """
         try:
             if self.within and self.linked:
-                _need_inside(self.path, self.within)
+                self._need_inside()
             seen = self.path.stat()
             stamped = _state(seen)
             device = str(seen.st_dev)  # of some file systems another one after each start
             if stamped and known.file and known.file.stamp == stamped:
                 return Seen(None, replace(known.file, device=device))
             if not stat.S_ISREG(seen.st_mode):
-                raise UnsupportedError(f"{self.path}: is neither a file nor a folder")
+                raise UnsupportedError(f"{self.uri}: is neither a file nor a folder")
             with opening.opened(self.path, self.within) as file:
                 digest = opening.digest(file, self.uri, self.path.suffix.lower(), stopped)
         except OSError as cause:
-            raise LockedError(f"{self.path}: cannot be opened ({cause.strerror}); check its permissions") from cause
+            raise LockedError(f"{self.uri}: cannot be opened ({cause.strerror}); check its permissions") from cause
         same = known.file is not None and known.file.sha256 == digest != ""
         return Seen(None if same else self.path, FileState(digest, stamped, device), stamp=_stamp(seen), within=self.within)
+
+    def _need_inside(self) -> None:
+        try:
+            opening.need_inside(self.path, self.within)
+        except UnsupportedError as cause:
+            why = "is a link that leads out of its folder; name it itself, or give --follow-links"
+            raise LeadsOutError(f"{self.uri}: {why}") from cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,13 +278,6 @@ def unmounted(gone: Mapping[str, Known], place: Place, home: Path) -> dict[str, 
         if other and folder.is_relative_to(root) and (folder != own or not any(folder.iterdir())):
             found[uri] = folder
     return found
-
-
-def _need_inside(path: Path, within: str) -> None:
-    try:
-        opening.need_inside(path, within)
-    except UnsupportedError as cause:
-        raise LeadsOutError(str(cause)) from cause
 
 
 def _before_magic(parts: Sequence[str]) -> list[str]:

@@ -199,6 +199,31 @@ def test_one_json_document_on_stdout(run, files):
     assert "no such document" in json.loads(out)["error"]
 
 
+def test_people_read_one_name_of_a_file_and_a_script_its_address(run, tmp_path):
+    folder = tmp_path / "deep" / "boats"
+    folder.mkdir(parents=True)
+    (folder / "barge.md").write_text("The barge is green.")
+    (folder / "bad.pdf").write_bytes(b"%PDF-1.4 broken")
+    (folder / "song.mp3").write_bytes(b"ID3\x03" + b"\0" * 50)
+    (folder / "out.md").symlink_to("/etc/hostname")
+    _, out, err = run("sync", folder)
+    (folder / "barge.md").unlink()
+    _, later, more = run("sync", folder)
+    told = out + err + later + more
+    for name in (
+        "added     boats/barge.md",
+        "error: boats/bad.pdf:",
+        "boats/song.mp3:",
+        "boats/out.md:",
+        "retired   boats/barge.md",
+    ):
+        assert name in told
+    assert "deep" not in told
+    report = json.loads(run("sync --json", folder)[1])["documents"]
+    assert {one["uri"].split("/")[0] for one in report} == {"deep"}
+    assert all(one["reason"].startswith(one["uri"]) for one in report)
+
+
 def test_the_name_in_a_citation_stands_for_its_document(run, tmp_path):
     for folder in ("north", "south"):
         (tmp_path / folder / "boats").mkdir(parents=True)

@@ -114,8 +114,7 @@ def watch(
             if as_json:
                 say_json(asdict(outcome), indent=None)
             else:
-                reason = f" ({outcome.reason})" if outcome.reason else ""
-                say(f"{datetime.now():%H:%M:%S}  {outcome.status:<9} {one_line(outcome.uri + reason)}")
+                say(f"{datetime.now():%H:%M:%S}  {outcome.status:<9} {one_line(_line(outcome))}")
 
         folders = [_path(one) for one in given]
         with _ended_by_signal(), Memory.open(home) as memory:
@@ -376,14 +375,14 @@ def _report(outcomes: list[Outcome], as_json: bool, *, stopped: bool = False) ->
         say_json({**document, "stopped": True} if stopped else document)
     else:
         for outcome in outcomes:
+            _, reason = outcome.for_people()
             if outcome.status == "failed":
-                say_error(outcome.reason)
+                say_error(reason)
             elif outcome.status == "skipped":
-                note(f"skipped: {outcome.reason}")
+                note(f"skipped: {reason}")
         changed = [outcome for outcome in outcomes if outcome.status in ("added", "updated", "retired")]
         for outcome in changed[:SHOWN]:
-            reason = f"  ({outcome.reason})" if outcome.reason else ""
-            say(f"{outcome.status:<9} {one_line(outcome.uri + reason)}")
+            say(f"{outcome.status:<9} {one_line(_line(outcome))}")
         if len(changed) > SHOWN:
             note(f"… and {len(changed) - SHOWN} more (--json lists all)")
         added = sum(outcome.chunks.added for outcome in outcomes)
@@ -393,6 +392,11 @@ def _report(outcomes: list[Outcome], as_json: bool, *, stopped: bool = False) ->
         say(f"passages: {added} new ({embedded} embedded), {retired} retired")
     if counts["failed"] and not stopped:
         raise typer.Exit(1)
+
+
+def _line(outcome: Outcome) -> str:
+    name, reason = outcome.for_people()
+    return f"{name}  ({reason})" if reason else name
 
 
 @contextmanager
