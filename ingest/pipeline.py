@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -30,12 +30,27 @@ FEW = 64
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one document. "skipped": met in a folder, and of a type that is not read, without a word in it, or
-    a link that leads out of the folder."""
+    reached by a link that leads out of the folder; or named, and retired before."""
 
     uri: str
     status: Status
     reason: str = ""
     chunks: Remembered = field(default_factory=Remembered)
+    name: str = ""
+    """Its name for people, as citations show it; "" if the uri is that."""
+
+    def for_people(self) -> tuple[str, str]:
+        """Its name and the reason, which names it so too."""
+        name = self.name or self.uri
+        return name, name + self.reason.removeprefix(self.uri) if self.reason.startswith(self.uri) else self.reason
+
+
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C, and what became of the documents until then; what was read is remembered."""
+
+    def __init__(self, outcomes: Sequence[Outcome]) -> None:
+        super().__init__()
+        self.outcomes = outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +78,12 @@ def add(
     """Ingest files, folders, patterns and URLs. What has not changed costs no parsing and no embedding.
 
     `private` allows addresses of the own network, `follow_links` links that lead out of their folder. What was read when
-    Ctrl-C comes is remembered before KeyboardInterrupt is raised.
+    Ctrl-C comes is remembered before Stopped, a KeyboardInterrupt, is raised.
     """
     paths, urls = remote.parted(given)
     run = _Run(memory, scope, password, progress)
     files, unread = sources.find([run.place(path) for path in paths], memory.home, follow_links=follow_links)
-    with remote.Remote(memory, scope, private=private) as web:
+    with run.told_when_stopped(), remote.Remote(memory, scope, private=private) as web:
         pages, refused = web.find(urls)
         return run.all([*files, *pages], [*unread, *refused], web.stop)
 
@@ -91,13 +106,14 @@ def sync(
     retired because it has left the feed; a page is retired when its server says that it is gone.
     """
     run = _Run(memory, scope, password, progress, retire=True)
-    if remote.is_url(source):
+    with run.told_when_stopped():
+        if not remote.is_url(source):
+            return _sync_files(run, run.place(Path(source)), allow_empty=allow_empty, follow_links=follow_links)
         with remote.Remote(memory, scope, private=private) as web:
             outcomes = run.all(*web.find([str(source)]), web.stop)
             if not any(outcome.status == "failed" for outcome in outcomes):
                 web.finish()
         return outcomes
-    return _sync_files(run, run.place(Path(source)), allow_empty=allow_empty, follow_links=follow_links)
 
 
 def update(
@@ -117,25 +133,31 @@ def update(
     ]
     files, unread = sources.find(places, memory.home, follow_links=follow_links)
     run = _Run(memory, scope, password, None, retire=True)
-    outcomes = run.all(files, [failure for failure in unread if not isinstance(failure.cause, EmptyError)])
-    lone = [uri for path in gone[:FEW] if memory.document(uri := sources.uri_of(path, memory.home), scope=scope)]
-    if len(lone) < len(gone):  # folders, of which only all that is known tells what was in them
-        lone = _Run(memory, scope, password, None).known_in(gone)
-    return outcomes + run.retire_gone(lone)
+    with run.told_when_stopped():
+        run.all(files, [failure for failure in unread if not isinstance(failure.cause, EmptyError)])
+        lone = [uri for path in gone[:FEW] if memory.document(uri := sources.uri_of(path, memory.home), scope=scope)]
+        if len(lone) < len(gone):  # folders, of which only all that is known tells what was in them
+            lone = _Run(memory, scope, password, None).known_in(gone)
+        return run.retire_gone(lone)
 
 
 def _sync_files(run: _Run, place: Place, *, allow_empty: bool, follow_links: bool) -> list[Outcome]:
-    root = sources.root_of(place)
+    root, outcomes = sources.root_of(place), run.outcomes
     known = run.known_under(place)
     lone = known == [sources.uri_of(place.path, run.home)]  # a file that was there
     there = os.path.exists(root)
     if not there and not (known and allow_empty) and not (lone and os.path.isdir(root.parent) and any(root.parent.iterdir())):
-        raise ReadError(f"{root}: is not there; nothing was changed")
+        raise ReadError(f"{root}: is not there; nothing was changed{_still(known)}")
     files, unread = sources.find([place] if there else [], run.home, follow_links=follow_links)
     none_left = [failure for failure in unread if isinstance(failure.cause, EmptyError) or place.is_pattern]
     if not files and allow_empty and len(none_left) == len(unread):
         unread = []
-    outcomes = run.all(files, unread)
+    elif not files:
+        unread = [_with_kept(failure, known) for failure in unread]
+    if place.is_pattern and (retired := run.was_retired(place.path)):  # the name of a file that is gone, with the signs of one
+        outcomes.append(retired)
+        unread = [failure for failure in unread if not isinstance(failure.cause, sources.MissingError)]
+    run.all(files, unread)
     if unread and not allow_empty:
         return outcomes
     listed = {file.uri for file in files}
@@ -145,7 +167,18 @@ def _sync_files(run: _Run, place: Place, *, allow_empty: bool, follow_links: boo
         count = sum(where == folder for where in kept.values())
         why = f"looks as if a mount had vanished; its documents ({count}) were kept (--allow-empty retires them)"
         outcomes.append(Outcome(sources.uri_of(folder, run.home), "failed", f"{folder}: {why}"))
-    return outcomes + run.retire_gone([uri for uri in gone if uri not in kept])
+    return run.retire_gone([uri for uri in gone if uri not in kept], None if follow_links else root)
+
+
+def _with_kept(failure: sources.Unread, known: Sequence[str]) -> sources.Unread:
+    """That nothing is there, and what is kept all the same."""
+    if not isinstance(failure.cause, EmptyError | sources.MissingError):
+        return failure
+    return replace(failure, cause=type(failure.cause)(f"{failure.cause}{_still(known)}"))
+
+
+def _still(known: Sequence[str]) -> str:
+    return f"; its documents ({len(known)}) still answer (--allow-empty retires them)" if known else ""
 
 
 class _Run:
@@ -158,6 +191,8 @@ class _Run:
         self._memory, self._scope, self._password, self._progress, self._retire = memory, scope, password, progress, retire
         self.known: dict[str, Known] = {}
         """What is known of the sources of current documents, by uri."""
+        self.outcomes: list[Outcome] = []
+        self._names: dict[str, str] = {}
         self._seen: dict[str, Seen] = {}
         self._waiting: dict[str, _Waiting] = {}
         self._notes: list[SourceNote] = []
@@ -176,23 +211,43 @@ class _Run:
     ) -> list[Outcome]:
         """What became of every item, and of what could not be looked into. `stop` ends what looking at an item waits for."""
         self._know(items)
-        outcomes = [Outcome(failure.uri, "failed", str(failure.cause)) for failure in unread]
+        self._names |= {item.uri: item.name for item in items}
+        outcomes, before = self.outcomes, len(self.outcomes) + len(unread)
+        outcomes += [Outcome(failure.uri, "failed", str(failure.cause)) for failure in unread]
         try:
             with closing(self._ingest(items, stop)) as ingested:
-                for outcome in ingested:
+                for outcome in map(self._named, ingested):
                     outcomes.append(outcome)
                     if self._progress:
-                        self._progress(len(outcomes) - len(unread), len(items), outcome)
+                        self._progress(len(outcomes) - before, len(items), outcome)
         except KeyboardInterrupt:  # what was read is not lost; a second Ctrl-C ends this too
-            for _ in self._keep():
-                pass
+            told = {outcome.uri for outcome in outcomes}
+            for outcome in map(self._named, self._keep()):
+                written = outcome.status == "unchanged" and outcome.uri not in self.known  # Ctrl-C came before it was told
+                if outcome.uri not in told:
+                    outcomes.append(replace(outcome, status="added") if written else outcome)
             raise
         return outcomes
+
+    @contextmanager
+    def told_when_stopped(self) -> Iterator[None]:
+        """Raise Stopped at Ctrl-C."""
+        try:
+            yield
+        except KeyboardInterrupt as cause:
+            raise Stopped(self.outcomes) from cause
 
     def known_under(self, place: Place) -> list[str]:
         """The documents that came from files of a place; none that came otherwise."""
         self._know(None)
         return [uri for uri, known in self.known.items() if known.file and sources.covers(place, uri, self.home)]
+
+    def was_retired(self, path: Path) -> Outcome | None:
+        """That nothing is done for a file which is gone, and whose document was retired before; None if there was none."""
+        uri = sources.uri_of(path, self.home)
+        if uri in self.known or not self._memory.source_states(FileState.kind, scope=self._scope, uris=[uri]):
+            return None
+        return Outcome(uri, "skipped", f"{uri}: is no longer there, and its document is retired already")
 
     def known_in(self, places: Iterable[Path]) -> list[str]:
         """The documents of files that were at these places, or in them."""
@@ -201,30 +256,43 @@ class _Run:
         paths = ((uri, sources.path_of(uri, self.home)) for uri, known in self.known.items() if known.file)
         return [uri for uri, path in paths if any(str(place) in wanted for place in (path, *path.parents))]
 
-    def retire_gone(self, uris: Iterable[str]) -> list[Outcome]:
-        """Retire documents whose files are gone. One may have come since its folder was listed, or be out of sight."""
+    def retire_gone(self, uris: Iterable[str], within: Path | None = None) -> list[Outcome]:
+        """Retire documents whose files are gone. One may have come since its folder was listed, or be out of sight.
+
+        What became of them, after what became of all others in this run. Those that are there, and by a link lead out of the
+        folder `within`, are passed over.
+        """
         paths = {uri: sources.path_of(uri, self.home) for uri in uris}
         gone = [uri for uri, path in paths.items() if sources.is_gone(path)]
-        retired = [
-            count
-            for at in range(0, len(gone), FILES)
-            for count in self._memory.retire_each(gone[at : at + FILES], scope=self._scope)
-        ]
-        outcomes = [
-            Outcome(uri, "retired", "no longer there", Remembered(retired=count))
-            for uri, count in zip(gone, retired, strict=True)
-        ]
-        unseen = [(uri, paths[uri]) for uri in sorted(paths.keys() - set(gone)) if not os.path.isfile(paths[uri])]
+        for at in range(0, len(gone), FILES):
+            some = gone[at : at + FILES]
+            counts = self._memory.retire_each(some, scope=self._scope)
+            self.outcomes += [
+                Outcome(uri, "retired", "no longer there", Remembered(retired=count), self._names.get(uri, ""))
+                for uri, count in zip(some, counts, strict=True)
+            ]
         why = "cannot be looked at, or is a link to nothing; its document was kept"
-        return outcomes + [Outcome(uri, "failed", f"{path}: {why}") for uri, path in unseen]
+        for uri in sorted(paths.keys() - set(gone)):
+            if not os.path.isfile(paths[uri]):
+                self.outcomes.append(self._named(Outcome(uri, "failed", f"{uri}: {why}")))
+            elif within and sources.leads_out(paths[uri], within):
+                self.outcomes.append(self._named(self._passed_over(uri)))
+        return self.outcomes
+
+    def _named(self, outcome: Outcome) -> Outcome:
+        return replace(outcome, name=self._names.get(outcome.uri, ""))
 
     def _know(self, items: Sequence[Item] | None) -> None:
         if self.known:
             return
         if items is None or len(items) > FEW:
-            uris, only = [one.uri for one in self._memory.documents([self._scope])], None
+            found, only = self._memory.documents([self._scope]), None
         else:
-            uris = only = [item.uri for item in items if self._memory.document(item.uri, scope=self._scope)]
+            looked_up = (self._memory.document(item.uri, scope=self._scope) for item in items)
+            found = [one for one in looked_up if one]
+            only = [one.uri for one in found]
+        uris = [one.uri for one in found]
+        self._names |= {one.uri: one.metadata.get("name", "") for one in found}
         files = self._memory.source_states(FileState.kind, scope=self._scope, uris=only)
         pages = self._memory.source_states(WebState.kind, scope=self._scope, uris=only)
         self.known = {
@@ -319,6 +387,8 @@ class _Run:
         return [SourceNote(stored(self._scope, uri, before), stored(self._scope, uri, after), metadata)]
 
     def _not_read(self, item: Item, cause: Document | ReadError | None, seen: Seen) -> Outcome:
+        if isinstance(cause, sources.LeadsOutError) and item.uri in self.known:
+            return self._passed_over(item.uri)
         if isinstance(cause, UnsupportedError | EmptyError) and not item.named and item.uri not in self.known:
             return Outcome(item.uri, "skipped", str(cause))
         if isinstance(cause, ReadError):
@@ -330,9 +400,18 @@ class _Run:
         return Outcome(item.uri, "retired", seen.gone, Remembered(retired=self._memory.retire(item.uri, scope=self._scope)))
 
     def _failed(self, uri: str, cause: Exception) -> Outcome:
+        still = self._still_answers(uri)
+        return Outcome(uri, "failed", f"{cause} ({still})" if still else str(cause))
+
+    def _passed_over(self, uri: str) -> Outcome:
+        """Of a document that was read through a link that is not followed now."""
+        why = "is passed over, as a link leads out of its folder"
+        mend = f"--follow-links keeps it in step, `ingest forget {uri}` erases it"
+        return Outcome(uri, "skipped", "; ".join(filter(None, (f"{uri}: {why}", self._still_answers(uri), mend))))
+
+    def _still_answers(self, uri: str) -> str:
         old = self._memory.document(uri, scope=self._scope) if uri in self.known else None
-        still = f" (its version of {old.recorded_at:%Y-%m-%d} still answers)" if old else ""
-        return Outcome(uri, "failed", f"{cause}{still}")
+        return f"its version of {old.recorded_at:%Y-%m-%d} still answers" if old else ""
 
     def _remember(self, waiting: Mapping[str, _Waiting]) -> Iterator[Outcome]:
         unchanged: list[SourceNote] = []

@@ -40,8 +40,12 @@ class Seen:
     """The real path of the folder that the file has to lie in; "" for any."""
 
 
-class _MissingError(ReadError):
+class MissingError(ReadError):
     """There is nothing at a path."""
+
+
+class LeadsOutError(UnsupportedError):
+    """A link that leads out of the folder that it was met in."""
 
 
 class Item(Protocol):
@@ -106,20 +110,27 @@ class Found:
         """
         try:
             if self.within and self.linked:
-                opening.need_inside(self.path, self.within)
+                self._need_inside()
             seen = self.path.stat()
             stamped = _state(seen)
             device = str(seen.st_dev)  # of some file systems another one after each start
             if stamped and known.file and known.file.stamp == stamped:
                 return Seen(None, replace(known.file, device=device))
             if not stat.S_ISREG(seen.st_mode):
-                raise UnsupportedError(f"{self.path}: is neither a file nor a folder")
+                raise UnsupportedError(f"{self.uri}: is neither a file nor a folder")
             with opening.opened(self.path, self.within) as file:
                 digest = opening.digest(file, self.uri, self.path.suffix.lower(), stopped)
         except OSError as cause:
-            raise LockedError(f"{self.path}: cannot be opened ({cause.strerror}); check its permissions") from cause
+            raise LockedError(f"{self.uri}: cannot be opened ({cause.strerror}); check its permissions") from cause
         same = known.file is not None and known.file.sha256 == digest != ""
         return Seen(None if same else self.path, FileState(digest, stamped, device), stamp=_stamp(seen), within=self.within)
+
+    def _need_inside(self) -> None:
+        try:
+            opening.need_inside(self.path, self.within)
+        except UnsupportedError as cause:
+            why = "is a link that leads out of its folder; name it itself, or give --follow-links"
+            raise LeadsOutError(f"{self.uri}: {why}") from cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +222,11 @@ def is_gone(path: Path) -> bool:
         return False
 
 
+def leads_out(path: Path, folder: Path) -> bool:
+    """Whether what is at a path below a folder lies elsewhere, by a link."""
+    return not os.path.realpath(path).startswith(os.path.join(os.path.realpath(folder), ""))
+
+
 def stamp(path: Path) -> str:
     """Size, times and place of a file; "" if it cannot be looked at."""
     try:
@@ -289,7 +305,7 @@ def _stamp(seen: os.stat_result) -> str:
 
 def _missing(place: Place) -> ReadError:
     what = "matches nothing; check the pattern" if place.is_pattern else "does not exist; check the name"
-    return _MissingError(f"{place.path}: {what}")
+    return MissingError(f"{place.path}: {what}")
 
 
 def _no_file(path: Path) -> ReadError | None:
@@ -337,7 +353,7 @@ class _Walk:
         problem, linked = _no_file(path), os.path.islink(path)
         if problem is None:
             self.listed.append(self._found(path, linked=linked))
-        elif not isinstance(problem, UnsupportedError | _MissingError) and not linked:
+        elif not isinstance(problem, UnsupportedError | MissingError) and not linked:
             self.listed.append(Unread(uri_of(path, self._home), problem))
 
     def _found(self, path: Path, *, linked: bool) -> Found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import watchfiles
@@ -78,7 +79,8 @@ class _Work:
     def sync(self) -> None:
         while self.unsynced:
             folder, password, follow = self.unsynced[0], self._password, self._follow_links
-            self._tell(pipeline.sync(self._memory, folder, scope=self._scope, password=password, follow_links=follow))
+            with self._telling() as outcomes:
+                outcomes += pipeline.sync(self._memory, folder, scope=self._scope, password=password, follow_links=follow)
             del self.unsynced[0]
 
     def do(self) -> None:
@@ -87,9 +89,10 @@ class _Work:
             self.sync()
             if paths := self._not_lost():
                 password, follow = self._password, self._follow_links
-                self._tell(
-                    pipeline.update(self._memory, paths, self._folders, scope=self._scope, password=password, follow_links=follow)
-                )
+                with self._telling() as outcomes:
+                    outcomes += pipeline.update(
+                        self._memory, paths, self._folders, scope=self._scope, password=password, follow_links=follow
+                    )
                 self.changed.difference_update(paths)
             self._said = ""
         except (RagbotError, OSError) as cause:
@@ -97,10 +100,19 @@ class _Work:
                 self.report(Outcome(str(self._memory.home), "failed", f"{cause}; trying again"))
             self._said = str(cause)
 
-    def _tell(self, outcomes: Sequence[Outcome]) -> None:
-        for outcome in outcomes:
-            if outcome.status != "unchanged":
-                self.report(outcome)
+    @contextmanager
+    def _telling(self) -> Iterator[list[Outcome]]:
+        """Report the outcomes that the list is given, also those until Ctrl-C."""
+        outcomes: list[Outcome] = []
+        try:
+            yield outcomes
+        except pipeline.Stopped as cause:
+            outcomes += cause.outcomes
+            raise
+        finally:
+            for outcome in outcomes:
+                if outcome.status != "unchanged":
+                    self.report(outcome)
 
     def _not_lost(self) -> list[Path]:
         """The changed paths, without those that are gone with all of their folder: so looks a mount that has vanished."""

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import ragbot.runtime
 from ingest import pipeline, sources
 from ingest.cli.main import cli as ingest_cli
+from ingest.parse_pool import ParsePool
 from ragbot import Document, Memory
 from ragbot.cli.main import cli as ragbot_cli
 from ragbot.errors import ReadError
@@ -196,6 +197,110 @@ def test_one_json_document_on_stdout(run, files):
     code, out, _ = run("forget --json nope")
     assert code == 1
     assert "no such document" in json.loads(out)["error"]
+
+
+def test_people_read_one_name_of_a_file_and_a_script_its_address(run, tmp_path):
+    folder = tmp_path / "deep" / "boats"
+    folder.mkdir(parents=True)
+    (folder / "barge.md").write_text("The barge is green.")
+    (folder / "bad.pdf").write_bytes(b"%PDF-1.4 broken")
+    (folder / "song.mp3").write_bytes(b"ID3\x03" + b"\0" * 50)
+    (folder / "out.md").symlink_to("/etc/hostname")
+    _, out, err = run("sync", folder)
+    (folder / "barge.md").unlink()
+    _, later, more = run("sync", folder)
+    told = out + err + later + more
+    for name in (
+        "added     boats/barge.md",
+        "error: boats/bad.pdf:",
+        "boats/song.mp3:",
+        "boats/out.md:",
+        "retired   boats/barge.md",
+    ):
+        assert name in told
+    assert "deep" not in told
+    report = json.loads(run("sync --json", folder)[1])["documents"]
+    assert {one["uri"].split("/")[0] for one in report} == {"deep"}
+    assert all(one["reason"].startswith(one["uri"]) for one in report)
+
+
+def test_the_name_in_a_citation_stands_for_its_document(run, tmp_path):
+    for folder in ("north", "south"):
+        (tmp_path / folder / "boats").mkdir(parents=True)
+        (tmp_path / folder / "boats" / "barge.md").write_text(f"The barge of the {folder} is green.")
+    (tmp_path / "south" / "boats" / "ferry.md").write_text("The ferry of the south is blue.")
+    for folder in ("north", "south"):
+        run("add", tmp_path / folder / "boats")
+    found = json.loads(run("recall --json ferry --uri boats/f*", cli=ragbot_cli)[1])
+    assert [hit["chunk"]["uri"] for hit in found] == ["south/boats/ferry.md"]
+    assert json.loads(run("recall --json ferry --uri boats/none*", cli=ragbot_cli)[1]) == []
+    code, out, _ = run("forget boats/ferry.md")
+    assert (code, out) == (0, "forgot south/boats/ferry.md; passages erased: 1\n")
+    code, _, err = run("forget boats/barge.md")
+    assert code == 2 and "2 documents are called so" in err and "north/boats/barge.md, south/boats/barge.md" in err
+    assert json.loads(run("status --json")[1])["documents"] == 2
+
+
+def test_what_only_the_own_local_scope_holds_is_pointed_out_and_no_other(run, memory):
+    memory.remember(Document("correction:1", "It opens at ten.", scope="local"))
+    memory.remember(Document("plan.md", "Ana leaves at ten.", scope="ana"))
+    code, _, err = run("forget correction:1")
+    assert code == 1 and "add --scope local" in err
+    for scope in ((), ("--scope", "local")):
+        code, _, err = run("forget plan.md", *scope)
+        assert code == 1 and "no such document" in err and "ana" not in err
+    assert run("forget correction:1 --scope local")[0] == 0
+    code, _, err = run("forget correction:1")
+    assert code == 1 and "--scope" not in err
+
+
+@pytest.mark.parametrize("at", ["while it reads", "while it indexes", "before it begins"])
+def test_ctrl_c_reports_what_was_done_until_then(run, files, memory, monkeypatch, at):
+    (files / "scan.mp3").write_bytes(b"ID3\x03" + b"\0" * 50)
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    def once_all_is_read(self, items, wanted):
+        yield from each(self, items, wanted)
+        interrupt()
+
+    each = ParsePool.each
+    where = {"while it reads": (ParsePool, "each", once_all_is_read), "while it indexes": (Memory, "compact", interrupt)}
+    monkeypatch.setattr(*where.get(at, (sources, "find", interrupt)))
+    code, out, err = run("sync --json", files)
+    report = json.loads(out)
+    assert (code, report["stopped"], "stopped; what was done until now is kept" in err) == (130, True, True)
+    kept = {} if at == "before it begins" else {"handbook/hours.md": "added", "handbook/sub/cards.txt": "added"}
+    assert {one["uri"]: one["status"] for one in report["documents"] if one["status"] == "added"} == kept
+    assert [one.uri for one in memory.documents()] == list(kept)
+    monkeypatch.undo()
+
+
+def test_ctrl_c_names_what_was_kept_and_ends_with_the_counts(run, files, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Memory, "compact", interrupt)
+    (files / "bad.pdf").write_bytes(b"%PDF-1.4 broken")
+    code, out, err = run("add", files)
+    assert code == 130 and "bad.pdf" in err
+    assert out.splitlines() == [
+        "added     handbook/hours.md",
+        "added     handbook/sub/cards.txt",
+        "2 added, 1 failed",
+        "passages: 3 new (3 embedded), 0 retired",
+    ]
+
+
+def test_a_command_that_is_stopped_prints_a_document_too(run, files, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    run("add", files)
+    monkeypatch.setattr(Memory, "check", interrupt)
+    code, out, _ = run("check --json")
+    assert (code, json.loads(out)) == (130, {"stopped": True})
 
 
 def test_ragbot_from_ask_to_correct(run, files):

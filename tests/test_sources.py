@@ -43,6 +43,14 @@ def test_a_file_with_brackets_in_its_name_that_is_gone_is_retired(memory, tmp_pa
     pipeline.sync(memory, tmp_path / "docs" / "gym [2].md")
     (tmp_path / "docs" / "gym [2].md").unlink()
     assert statuses(pipeline.sync(memory, tmp_path / "docs" / "gym [2].md")) == {"docs/gym [2].md": "retired"}
+    told = {o.uri: o for o in pipeline.sync(memory, tmp_path / "docs" / "gym [2].md")}
+    assert told["docs/gym [2].md"].status == "skipped" and "is retired already" in told["docs/gym [2].md"].reason
+    assert told["docs/gym 2.md"].status == "added", "nothing is called so any more: it is a pattern"
+    (tmp_path / "docs" / "gym 2.md").rename(tmp_path / "docs" / "other.md")
+    pipeline.sync(memory, tmp_path / "docs")
+    (alone,) = pipeline.sync(memory, tmp_path / "docs" / "gym [2].md")
+    assert alone.status == "skipped"
+    (tmp_path / "docs" / "other.md").rename(tmp_path / "docs" / "gym 2.md")
     (again,) = pipeline.add(memory, [tmp_path / "docs" / "gym [2].md"])
     assert again.uri == "docs/gym 2.md", "nothing is called so any more: it is a pattern"
 
@@ -138,12 +146,20 @@ def test_a_link_that_is_named_is_read(memory, tmp_path, outside):
     assert statuses(pipeline.sync(memory, tmp_path / "way")) == {"way/other.md": "added", "way/secret.md": "added"}
 
 
-def test_what_was_read_through_a_link_before_is_not_retired_and_is_named(memory, tmp_path, outside):
+@pytest.mark.parametrize("pattern", ["docs", "docs/**/*.md"])
+def test_what_was_read_through_a_link_before_is_passed_over_and_still_answers(memory, tmp_path, outside, pattern):
     docs = put(tmp_path / "docs", a="About a.")
     (docs / "l.md").symlink_to(outside / "secret.md")
+    (docs / "way").symlink_to(put(tmp_path / "more", far="It is far."))
     pipeline.sync(memory, docs, follow_links=True)
-    found = {o.uri: o for o in pipeline.sync(memory, docs)}
-    assert found["docs/l.md"].status == "failed" and "still answers" in found["docs/l.md"].reason
+    found = {o.uri: o for o in pipeline.sync(memory, tmp_path / pattern)}
+    for uri in ("docs/l.md", "docs/way/far.md"):
+        assert found[uri].status == "skipped"
+        for said in ("leads out", "still answers", "--follow-links", f"`ingest forget {uri}`"):
+            assert said in found[uri].reason
+    assert not [o for o in found.values() if o.status == "failed"]
+    assert {"docs/l.md", "docs/way/far.md"} < {one.uri for one in memory.documents()}
+    assert set(statuses(pipeline.sync(memory, docs, follow_links=True)).values()) == {"unchanged"}
 
 
 def test_a_file_that_becomes_a_link_before_it_is_opened_is_refused(memory, tmp_path, outside, monkeypatch):

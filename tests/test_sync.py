@@ -273,6 +273,24 @@ def test_a_source_that_is_gone_is_given_up_if_told_so(memory, tmp_path):
         pipeline.sync(memory, tmp_path / "never", allow_empty=True)
 
 
+@pytest.mark.parametrize("source", ["docs", "docs/*.md", "gone"])
+def test_that_the_documents_of_what_is_empty_still_answer_is_said(memory, tmp_path, source):
+    put(tmp_path / "docs", a="About a.", b="About b.")
+    pipeline.sync(memory, tmp_path / "docs")
+    for file in (tmp_path / "docs").iterdir():
+        file.unlink()
+    if source == "gone":
+        (tmp_path / "docs").rmdir()
+        with pytest.raises(ReadError, match=r"is not there.*its documents \(2\) still answer \(--allow-empty retires them\)"):
+            pipeline.sync(memory, tmp_path / "docs")
+        return
+    (outcome,) = pipeline.sync(memory, tmp_path / source)
+    assert outcome.status == "failed" and "its documents (2) still answer (--allow-empty retires them)" in outcome.reason
+    put(tmp_path / "other")
+    (outcome,) = pipeline.sync(memory, tmp_path / "other")
+    assert "still answer" not in outcome.reason
+
+
 @pytest.mark.parametrize("allow_empty", [False, True])
 def test_what_nobody_may_look_at_is_not_retired(memory, tmp_path, monkeypatch, allow_empty):
     """A folder that may be listed and not entered, or a dead mount."""
@@ -447,6 +465,20 @@ def test_only_folders_are_watched(memory, tmp_path):
         watch.watch(memory, [tmp_path / "nope"], print)
 
 
+def test_ctrl_c_in_the_first_sync_tells_what_it_took_over(memory, tmp_path, monkeypatch):
+    put(tmp_path / "docs", a="About a.")
+    told, each = [], ParsePool.each
+
+    def interrupted(self, items, wanted):
+        yield from each(self, items, wanted)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ParsePool, "each", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        watch.watch(memory, [tmp_path / "docs"], told.append)
+    assert statuses(told) == {"docs/a.md": "added"}
+
+
 @pytest.mark.model
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_watch_is_a_command_that_ctrl_c_ends(tmp_path, number, code):
@@ -461,6 +493,8 @@ def test_watch_is_a_command_that_ctrl_c_ends(tmp_path, number, code):
             lines = [process.stdout.readline() for _ in range(2)]
             process.send_signal(number)
             assert process.wait(30) == code
+            assert process.stderr.read() == "it watches no more; what was done until now is kept\n"
+            assert process.stdout.read() == ""
         finally:
             process.kill()
     assert [part for line in lines for part in ("docs/a.md", "docs/b.md", '"added"') if part in line] == [

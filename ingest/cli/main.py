@@ -17,7 +17,8 @@ import typer
 from ingest.cli import jobs
 from ragbot.cli.terminal import Home, Json, Scope, app, note, one_line, progress, reporting, say, say_error, say_json, waiting
 from ragbot.errors import BusyError, InputError, NotFoundError, ReadError
-from ragbot.types import EVERYONE
+from ragbot.text import storable
+from ragbot.types import EVERYONE, LOCAL
 
 if TYPE_CHECKING:
     from ingest.pipeline import Outcome
@@ -46,17 +47,16 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Add files, folders, web pages and feeds. What has not changed costs nothing; what has costs what changed."""
-    with reporting(as_json):
+    with reporting(as_json), _reported(as_json) as outcomes:
         from ingest import pipeline
         from ragbot.memory import Memory
 
         named = [_source(one) for one in given]
         with Memory.open(home) as memory, _files() as told:
-            outcomes = pipeline.add(
+            outcomes += pipeline.add(
                 memory, named, scope=scope, password=password, private=private, follow_links=follow_links, progress=told
             )
             _settle(memory)
-        _report(outcomes, as_json)
 
 
 @cli.command()
@@ -73,12 +73,11 @@ def sync(
     as_json: Json = False,
 ) -> None:
     """Bring the memory in step with sources: new is added, changed updated, gone retired."""
-    with reporting(as_json):
+    with reporting(as_json), _reported(as_json) as outcomes:
         from ingest import pipeline
         from ragbot.memory import Memory
 
         named = [_source(one) for one in given]
-        outcomes: list[Outcome] = []
         with Memory.open(home) as memory, _files() as told:
             for source in named:
                 try:
@@ -95,7 +94,6 @@ def sync(
                 except (ReadError, InputError, OSError) as cause:  # the other sources are worth having
                     outcomes.append(pipeline.Outcome(str(source), "failed", str(cause)))
             _settle(memory)
-        _report(outcomes, as_json)
 
 
 @cli.command()
@@ -116,11 +114,10 @@ def watch(
             if as_json:
                 say_json(asdict(outcome), indent=None)
             else:
-                reason = f" ({outcome.reason})" if outcome.reason else ""
-                say(f"{datetime.now():%H:%M:%S}  {outcome.status:<9} {one_line(outcome.uri + reason)}")
+                say(f"{datetime.now():%H:%M:%S}  {outcome.status:<9} {one_line(_line(outcome))}")
 
         folders = [_path(one) for one in given]
-        with _ended_by_sigterm(), Memory.open(home) as memory:
+        with _ended_by_signal(), Memory.open(home) as memory:
             note("reading what is there…")
             watch.watch(
                 memory,
@@ -135,22 +132,26 @@ def watch(
 
 @cli.command()
 def forget(
-    uri: Annotated[str, typer.Argument(help="The document's address, as `ingest status` lists it, or its path.")],
+    given: Annotated[
+        str,
+        typer.Argument(
+            metavar="URI", help="The document's address, as `ingest status` lists it, its path, or the name in citations."
+        ),
+    ],
     home: Home = None,
     scope: Scope = EVERYONE,
     as_json: Json = False,
 ) -> None:
     """Erase a document, every version of it, and everything derived from it. This cannot be undone."""
     with reporting(as_json):
-        from ingest.sources import uri_of
         from ragbot.memory import Memory
 
         with Memory.open(home, create=False) as memory:
-            try:
-                done = memory.forget(uri, scope=scope)
-            except NotFoundError:
-                uri = uri_of(Path(uri), memory.home)
-                done = memory.forget(uri, scope=scope)
+            uri = _address(memory, given, scope)
+            if uri is None and scope != LOCAL and _address(memory, given, LOCAL):
+                raise NotFoundError(f"{given}: no such document in scope {scope!r}, but in {LOCAL!r}; add --scope {LOCAL}")
+            uri = uri or given
+            done = memory.forget(uri, scope=scope)
         if as_json:
             say_json({"uri": uri, "scope": scope, "erased": done.chunks, "cleared": done.cleared})
             return
@@ -292,6 +293,23 @@ def status(
             note(f"  … and {len(listed) - SHOWN} more (--all)")
 
 
+def _address(memory: Memory, given: str, scope: str) -> str | None:
+    """The uri of the document that its address, its path or the name in citations stands for; None if there is none.
+
+    Raises InputError if several are called so.
+    """
+    from ingest.sources import uri_of
+
+    with memory.store.reading() as snapshot:
+        for uri in map(storable, (given, uri_of(Path(given), memory.home))):
+            if snapshot.document(storable(scope), uri):
+                return uri
+        called = [one.uri for one in snapshot.documents([storable(scope)]) if one.metadata.get("name") == storable(given)]
+    if len(called) > 1:
+        raise InputError(f"{given}: {len(called)} documents are called so; give the address of one: {', '.join(called[:SHOWN])}")
+    return called[0] if called else None
+
+
 def _settle(memory: Memory) -> None:
     """Leave an index behind that the next process opens quickly."""
     with waiting("Indexing…"):
@@ -302,8 +320,8 @@ def _settle(memory: Memory) -> None:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """End like Ctrl-C, but as a success, at the signal by which systemd and Kubernetes end a service."""
+def _ended_by_signal() -> Iterator[None]:
+    """End at Ctrl-C, and as a success at the signal by which systemd and Kubernetes end a service."""
     asked = False
 
     def end(*_: object) -> None:
@@ -314,9 +332,10 @@ def _ended_by_sigterm() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, end)
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as cause:
+        note("it watches no more; what was done until now is kept")
         if not asked:
-            raise
+            raise typer.Exit(130) from cause
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -333,20 +352,37 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
-def _report(outcomes: list[Outcome], as_json: bool) -> None:
+@contextmanager
+def _reported(as_json: bool) -> Iterator[list[Outcome]]:
+    """Report the outcomes that the list is given, at the end or at Ctrl-C."""
+    outcomes: list[Outcome] = []
+    try:
+        yield outcomes
+    except KeyboardInterrupt as cause:
+        from ingest.pipeline import Stopped
+
+        outcomes += cause.outcomes if isinstance(cause, Stopped) else ()
+        _report(outcomes, as_json, stopped=True)
+        say_error("stopped; what was done until now is kept")
+        raise typer.Exit(130) from cause
+    _report(outcomes, as_json)
+
+
+def _report(outcomes: list[Outcome], as_json: bool, *, stopped: bool = False) -> None:
     counts: Counter[str] = Counter(outcome.status for outcome in outcomes)
     if as_json:
-        say_json({"counts": {status: counts[status] for status in ORDER}, "documents": [asdict(o) for o in outcomes]})
+        document = {"counts": {status: counts[status] for status in ORDER}, "documents": [asdict(o) for o in outcomes]}
+        say_json({**document, "stopped": True} if stopped else document)
     else:
         for outcome in outcomes:
+            _, reason = outcome.for_people()
             if outcome.status == "failed":
-                say_error(outcome.reason)
+                say_error(reason)
             elif outcome.status == "skipped":
-                note(f"skipped: {outcome.reason}")
+                note(f"skipped: {reason}")
         changed = [outcome for outcome in outcomes if outcome.status in ("added", "updated", "retired")]
         for outcome in changed[:SHOWN]:
-            reason = f"  ({outcome.reason})" if outcome.reason else ""
-            say(f"{outcome.status:<9} {one_line(outcome.uri + reason)}")
+            say(f"{outcome.status:<9} {one_line(_line(outcome))}")
         if len(changed) > SHOWN:
             note(f"… and {len(changed) - SHOWN} more (--json lists all)")
         added = sum(outcome.chunks.added for outcome in outcomes)
@@ -354,8 +390,13 @@ def _report(outcomes: list[Outcome], as_json: bool) -> None:
         retired = sum(outcome.chunks.retired for outcome in outcomes)
         say(", ".join(f"{counts[status]} {status}" for status in ORDER if counts[status] or status in ("added", "failed")))
         say(f"passages: {added} new ({embedded} embedded), {retired} retired")
-    if counts["failed"]:
+    if counts["failed"] and not stopped:
         raise typer.Exit(1)
+
+
+def _line(outcome: Outcome) -> str:
+    name, reason = outcome.for_people()
+    return f"{name}  ({reason})" if reason else name
 
 
 @contextmanager

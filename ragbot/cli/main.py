@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,10 +15,12 @@ import typer
 from ragbot.cli import evaluate
 from ragbot.cli.terminal import Home, Json, app, note, one_line, reporting, say, say_json, waiting
 from ragbot.errors import InputError, NotFoundError
+from ragbot.text import storable
 from ragbot.types import EVERYONE, LOCAL, Chunk, Done, Hit, Turn
 
 if TYPE_CHECKING:
     from ragbot.chat import Chat
+    from ragbot.memory import Memory
 
 cli = app("Ask a memory that keeps learning. Fill it with `ingest add PATH`.")
 cli.add_typer(evaluate.cli, name="eval")
@@ -70,7 +74,8 @@ def recall(
         str | None, typer.Option("--as-of", metavar="TIME", help="What was current then (ISO 8601, UTC).", show_default=False)
     ] = None,
     uri: Annotated[
-        list[str] | None, typer.Option("--uri", help="Only of these documents; * stands for anything.", show_default=False)
+        list[str] | None,
+        typer.Option("--uri", help="Only of these documents, by address or name; * stands for anything.", show_default=False),
     ] = None,
     kind: Annotated[
         list[str] | None, typer.Option("--kind", help="Only of this kind: file, turn or correction.", show_default=False)
@@ -97,7 +102,7 @@ def recall(
                 scopes=(EVERYONE, scope),
                 as_of=_time(as_of),
                 kinds=kind or (),
-                uris=uri or (),
+                uris=_with_named(memory, uri or [], (EVERYONE, scope)),
                 since=_time(since),
                 until=_time(until),
             )
@@ -241,6 +246,14 @@ def _next_line() -> str:
     except (EOFError, KeyboardInterrupt):
         note("")
         return ""
+
+
+def _with_named(memory: Memory, patterns: list[str], scopes: Collection[str]) -> list[str]:
+    """The patterns of addresses, and the addresses of the documents whose names in citations match one of them."""
+    if not patterns:
+        return []
+    wanted = re.compile("|".join(".*".join(map(re.escape, re.split(r"\*+", storable(one)))) for one in patterns), re.DOTALL)
+    return patterns + [one.uri for one in memory.documents(scopes) if wanted.fullmatch(one.metadata.get("name", ""))]
 
 
 def _hit(hit: Hit) -> dict[str, Any]:

@@ -60,6 +60,8 @@ def reporting(as_json: bool) -> Iterator[None]:
         say_json({"error": str(cause)}) if as_json else say_error(str(cause))
         raise typer.Exit(2 if isinstance(cause, InputError | ConfigError) else 1) from cause
     except KeyboardInterrupt as cause:
+        if as_json:
+            say_json({"stopped": True})
         say_error("stopped; what was done until now is kept")
         raise typer.Exit(130) from cause
     except BrokenPipeError as cause:  # the reader of a pipe has gone: nothing more to say to it
