@@ -110,14 +110,18 @@ def recall(
             say_json([_hit(hit) for hit in hits])
             return
         for hit in hits:
-            say(f"{hit.score:.2f}  {one_line(place(hit.chunk))}")
-            say(f"      {' '.join(hit.chunk.text.split())[:300]}")
-            for reason in hit.why.split("\n") if explain else ():
-                say(f"      · {one_line(reason)}")
-            if hit.also:
-                say(f"      the same in {one_line(', '.join(dict.fromkeys(map(place, hit.also))))}")
+            _say_hit(hit, explain)
         if not hits:
             note("nothing found")
+
+
+def _say_hit(hit: Hit, explain: bool) -> None:
+    say(f"{hit.score:.2f}  {one_line(place(hit.chunk))}")
+    say(f"      {' '.join(hit.chunk.text.split())[:300]}")
+    for reason in hit.why.split("\n") if explain else ():
+        say(f"      · {one_line(reason)}")
+    if hit.also:
+        say(f"      the same in {one_line(', '.join(dict.fromkeys(map(place, hit.also))))}")
 
 
 @cli.command()
