@@ -229,6 +229,11 @@ def test_markdown_without_what_its_reader_is_not_shown_keeps_its_lines(tmp_path:
             "See Vats\n\nRed | 10⁴\nOld",
         ),
         ("<table><tr><th>Vat</th><td>Red</td></tr>\n<tr><th>Use</th><td>wine</td></tr></table>", "Vat | Red\nUse | wine"),
+        ("<table><tr><td>\n\n    a\n\n</td><td>b</td></tr></table>", "<table><tr><td>\n\n    a\n\n</td> | b</td></tr></table>"),
+        (
+            "<table><tr><td><table></table>a</td> <td>b</td></tr></table>",
+            "<table><tr><td><table></table>a</td>  | b</td></tr></table>",
+        ),
         ("<table hidden><tr><td>no</td><td>no</td></tr></table>", ""),
         ("```html\n<table><tr><td>a</td><td>b</td></tr></table>\n```", None),
     ],

@@ -77,7 +77,7 @@ def shown(text: str) -> Shown:
     spans += [match.span() for match in _STRUCK.finditer(masked)]
     spans += _active_targets(masked)
     spans += _comment_definitions(masked, found, starts)
-    return Shown(written(text, spans, tags, pairs), hidden)
+    return Shown(written(text, masked, spans, tags, pairs), hidden)
 
 
 def _masked(text: str, spans: Iterable[Span]) -> str:

@@ -9,6 +9,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 from bs4 import BeautifulSoup
@@ -74,11 +75,14 @@ def pairs_of(marks: list[Mark]) -> dict[int, int]:
     return pairs
 
 
-def written(text: str, hidden: Iterable[Span], marks: Sequence[Mark], pairs: dict[int, int]) -> str:
-    """The text without what is hidden, with its raised and lowered characters and its tables in characters."""
+def written(text: str, masked: str, hidden: Iterable[Span], marks: Sequence[Mark], pairs: dict[int, int]) -> str:
+    """The text without what is hidden, with its raised and lowered characters and its tables in characters.
+
+    `masked` is the text with its code masked: a table that holds code is not written anew.
+    """
     edits = sorted([*((*span, "") for span in hidden), *_scripts(text, marks, pairs)], key=_outer_first)
-    tables = list(_tables(text, edits, marks, pairs))
-    return _edited(text, (0, len(text)), sorted([*edits, *tables], key=_outer_first))
+    tables = [one for one in _tables(text, edits, marks, pairs) if masked[one[0] : one[1]] == text[one[0] : one[1]]]
+    return _edited(text, (0, len(text)), sorted([*edits, *tables, *_bars(text, marks)], key=_outer_first))
 
 
 def _outer_first(edit: Edit) -> tuple[int, int, str]:
@@ -128,6 +132,15 @@ def _tables(text: str, edits: Sequence[Edit], marks: Sequence[Mark], pairs: dict
             around = (" " if text[place : place + 1].strip() else "" for place in (start - 1, last) if place >= 0)
             before, after = next(around) if start else "", next(around)
             yield start, last, before + "\n".join(lines) + after
+
+
+def _bars(text: str, marks: Sequence[Mark]) -> Iterator[Edit]:
+    """A bar before each cell or row that follows another one on its line, for the tables that stay as they are."""
+    for before, mark in pairwise(marks):
+        between = text[before.end : mark.start]
+        alike = any(before.name in names and mark.name in names for names in ({"td", "th"}, {"tr"}))
+        if alike and before.closes and not mark.closes and not between.strip() and "\n" not in between:
+            yield mark.start, mark.end, " | "
 
 
 def _table(markup: str) -> list[str]:
