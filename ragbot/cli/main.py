@@ -74,8 +74,7 @@ def recall(
         str | None, typer.Option("--as-of", metavar="TIME", help="What was current then (ISO 8601, UTC).", show_default=False)
     ] = None,
     uri: Annotated[
-        list[str] | None,
-        typer.Option("--uri", help="Only of these documents, by address or name; * stands for anything.", show_default=False),
+        list[str] | None, typer.Option("--uri", help="Only of these addresses or names; * is anything.", show_default=False)
     ] = None,
     kind: Annotated[
         list[str] | None, typer.Option("--kind", help="Only of this kind: file, turn or correction.", show_default=False)
