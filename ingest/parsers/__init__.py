@@ -21,7 +21,7 @@ from ragbot.types import EVERYONE, Document
 SUFFIXES: frozenset[str] = frozenset(suffix for format in FORMATS for suffix in format.suffixes)
 """The suffixes, lower case, of the files that a walk through a folder picks up."""
 
-PARSER_VERSION = "5"
+PARSER_VERSION = "6"
 """Increased whenever a parser gives another text for the same file, so that a sync parses its files again."""
 
 _VERBATIM_MODULES = ("plain", "markdown", "code")

@@ -6,6 +6,7 @@ Orders to a model are masked, and markup that would load or run something is tak
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 from ragbot.safety.injection import is_instruction
 from ragbot.safety.markup import strip_active
@@ -14,6 +15,7 @@ from ragbot.text.characters import without_unseen
 MASK = "[…]"
 _CLAUSE = re.compile(r"(?<=[.!?;:。！？；：|\n])\s*(?=\S)|\s[–—-]+\s|—+|(?=[(（])")
 """Where a title or a heading goes on with something else."""
+_HANDLER = re.compile(r"\bon[a-z]{3,20}\s*=", re.IGNORECASE)
 _SLUG = re.compile(r"[-_+%~]+")
 
 
@@ -33,6 +35,9 @@ def harmless(text: str) -> str:
 def harmless_name(name: str) -> str:
     """A path or an address as it may be said: parts of it that read as an order are masked."""
     name = " ".join(strip_active(without_unseen(name).text).split())
+    plain = unquote(name)
+    if strip_active(plain) != plain or _HANDLER.search(plain):
+        return MASK
     if not is_instruction(_SLUG.sub(" ", name.replace("/", " "))):
         return name
     parts = [MASK if is_instruction(_SLUG.sub(" ", part)) else part for part in name.split("/")]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from ragbot.text.characters import undisguised
+from ragbot.text.tokens import has_cjk
 
 _PROMPT_NOUN = (
     "(?:instructions?|prompts?|rules?|messages?|context|passages?|documents?|facts?|guidelines?|directions?|text|sources?|orders)"
@@ -63,13 +64,14 @@ _ENGLISH = (
     r"^\W{0,20}(?:please )?pretend (?:that|you are|you're|to be (?:an? )?(?:ai|human|unrestricted|the (?:user|admin"
     r"|developer)))\b",
     r"\bact as (?:if you were|an? (?:ai|unrestricted|hacker))\b",
-    r"\b(?:hidden|secret) (?:system )?(?:instructions?|prompt|directive)\b|\bnew (?:system )?(?:instructions?|prompt)\s*[:–—-]",
+    r"\b(?:hidden|secret) (?:system )?(?:instructions?|prompts?|directive)\s*[:–—]|\bnew (?:system )?(?:instructions?"
+    r"|prompt)\s*[:–—-]",
     rf"\bnew (?:rules?|orders?) for (?:the |all |any )?{_ASSISTANT}\b",
     r"\bsystem(?: prompt)? (?:override|update)\s*[:!–—-]|\bsystem override\b|\bdeveloper mode (?:enabled|activated|on)\b",
     r"\byou (?:are|have been) jailbroken\b|\bjailbreak (?:mode|enabled|activated)\b",
     r"\b(?:reveal|print|show|output|leak|disclose|repeat|paste|recite|reproduce)\b[^.!?]{0,30}\b(?:your|hidden|system|initial)"
     r" (?:\w+ ){0,2}(?:prompt|instructions|system message|guidelines)\b",
-    rf"^\W{{0,20}}(?:assistant|ai|chatgpt|llm|chatbot)\s*[:>]{_LABELLED_SENTENCE}",
+    rf"^\W{{0,20}}(?:assistant|ai|chatgpt|llm|chatbot)[\"']?\s*[:>]{_LABELLED_SENTENCE}",
     rf"(?:^|[.!?] |[\n|(])\W{{0,20}}(?:{_MODEL}|assistants?)\s*[:,–—-]+\s*(?:please |kindly |now )?(?:{_MODEL_VERB}|do"
     rf" not|don't|never|always|you|the"
     r" (?:correct|right) answer)\b",
@@ -97,14 +99,17 @@ _ENGLISH = (
     rf"\b{_ASSISTANT}\b[^.!?]{{0,30}}\b(?:must|should|shall|ha(?:s|ve) to|needs? to) (?:\w+ )?(?:{_REPLY_VERB}|state"
     rf"|mention|reveal|claim)\b",
     rf"\b(?:as|for) (?:an?|the) {_ASSISTANT},? you (?:must|shall|should|will)\b",
-    rf"\bif you(?:'re| are) (?:an?|the) {_ASSISTANT}\b|\byou are to (?:\w+ )?{_REPLY_VERB}\b",
+    rf"\bif you(?:'re| are) (?:an?|the) {_ASSISTANT}\b(?=\s*[,;:–—-]|\s+(?:reading|and|then|please|you|must|say)\b|$)"
+    rf"|\byou are to (?:\w+ )?{_REPLY_VERB}\b",
     rf"\byou (?:must|should|shall|have to|need to) (?:always|never|only) {_REPLY_VERB}(?: (?:that|only|with|no|yes)\b|:)",
     rf"\byou (?:must|shall|will|should) now (?:tell the {_READER}|hand out|reveal|deny|claim|recommend|promote|answer"
     rf"|drop|act as)\b",
     rf"\b(?:tell|urge|convince|persuade|ask) (?:the |every |each )?{_READER}\b[^.!?]{{0,30}}\b(?:wire|transfer|pay|send"
     rf"|click|visit|download"
     r"|install)\b[^.!?]{0,60}(?:https?:|@|\w\.\w|\b(?:dollars|euros|pounds|money|bitcoins?)\b)",
-    rf"\b(?:dear|hey|note (?:to|for)|message (?:to|for)|attention) (?:the |all |any )?(?:{_ASSISTANT}|machine)\b",
+    rf"\b(?:dear|hey|note (?:to|for)|message (?:to|for)|attention) (?:the |all |any )?(?:{_MODEL}|assistant|bot|machine)\b",
+    rf"\bdear assistants\b[^.!?]{{0,20}}\b(?:please|kindly|{_MODEL_VERB[3:]}\b",
+    rf"\b(?:{_MODEL}|assistants?),? (?:please|kindly) {_MODEL_VERB}\b",
     r"\b(?:do not|don't|never) (?:cite|quote|mention) (?:this|the) (?:file|source|document|passage|page)\b",
     r"\b(?:do not|don't|never) tell the user\b",
     r"(?<!never )(?<!not )(?<!n't )\b(?:send|forward|post|upload|append|attach|leak|submit|paste|copy)\b[^.!?]{0,40}"
@@ -154,13 +159,19 @@ _CASED = re.compile(
     rf"|Human):[^\n]*\?.{{0,20}}Assistant:",
 )
 """Labels of a chat that are other words when they are written otherwise: "System: closed loop, filled with 140 litres"."""
-_MOUTH = re.compile(r"\W{0,20}(?:assistant|ai|chatbot|bot|chatgpt|助手|机器人|人工智能)\s*[:>]", re.IGNORECASE)
+_QUOTED = re.compile(r"[\"“][^\"“”]{8,}[\"”]")
+MIN_WORDS_AROUND = 5
+"""With so many words, or Chinese characters, around a quotation a sentence speaks of it."""
+_MOUTH = re.compile(r"\W{0,20}(?:assistant|ai|chatbot|bot|chatgpt|助手|机器人|人工智能)[\"']?\s*[:>]", re.IGNORECASE)
 _INSTRUCTIONS = re.compile("|".join((*_ENGLISH, *_OTHER_LANGUAGES, *_CHINESE)), re.IGNORECASE)
 
 
 def is_instruction(sentence: str) -> bool:
     """Whether `sentence` instructs a language model, or imitates the markers of its prompt."""
     plain = undisguised(sentence)
+    outside = _QUOTED.sub(" ", plain)
+    if len(outside.split()) >= MIN_WORDS_AROUND or len(outside) >= MIN_WORDS_AROUND < sum(map(has_cjk, outside)):
+        plain = outside  # what is mentioned in quotation marks is not ordered
     if _INSTRUCTIONS.search(plain) or _CASED.search(plain):
         return True
     return "_" in plain and _INSTRUCTIONS.search(plain.replace("_", " ")) is not None

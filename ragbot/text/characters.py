@@ -14,6 +14,7 @@ from typing import NamedTuple
 _STEERING = re.compile(
     "\x1b\\][^\x07\x1b]{0,4096}(?:\x07|\x1b\\\\)"  # an operating system command of a terminal, such as a link
     "|(?:\x1b\\[|\x9b)[0-?]{0,64}[ -/]{0,16}[@-~]"  # a control sequence, such as a colour
+    "|(?<=[A-Za-z0-9\u4e00-\u9fff])[\u200c-\u200f]+(?=[A-Za-z0-9\u4e00-\u9fff])"  # joiners where nothing is joined
     "|[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]"  # \x85 is a line end
     "|[\u00ad\u200b\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"  # no width, direction, tags
 )

@@ -17,7 +17,7 @@ from ragbot.text.tokens import CJK, STOP_WORDS
 _TOKEN = re.compile(
     r"(?<![A-Za-z0-9])[A-Za-z0-9]*\d[A-Za-z0-9]*(?:(?: ?[-/] ?|[_.#])(?=[A-Za-z0-9]*\d"
     r"|[A-Za-z]{1,2}(?![A-Za-z]))[A-Za-z0-9]+|:\d+)*"
-    r"|(?<![A-Za-z0-9'’])[A-HJ-Z](?![A-Za-z0-9'’./-])"
+    r"|(?<![A-Za-z0-9'’])[A-HJ-Z](?![A-Za-z0-9'’./-]| \d)"
 )
 """A capital letter by itself (gate B), or digits with the letters that touch them, and what follows
 after a hyphen, a slash or a point, if it is short or has digits too."""
@@ -200,9 +200,10 @@ def _names(code: Code, question: str, labels: set[str], cells: set[tuple[str, ..
     if not code.mixed:
         if code.parts[0].isdigit() and len(code.parts[0]) >= 5:
             return True
-        known = (
-            code.label in _ORDINALS or code.parts in cells or any(code.label == one or _short(code.label, one) for one in labels)
-        )
+        alike = sum(len(parts) == 1 and parts[0].isdigit() and len(parts[0]) == len(code.parts[0]) for parts in cells)
+        listed = len(code.parts[0]) >= 3 and alike >= 2  # numbers of this length stand in a column
+        known = listed or code.label in _ORDINALS or code.parts in cells
+        known = known or any(code.label == one or _short(code.label, one) for one in labels)
         return known and code.label not in _NO_LABELS and code.label != "" and not _COUNTED.match(question, code.end)
     if any(map(str.isalpha, code.parts)) or re.search(r"\d[-/]\d", code.written) or code.written.count(".") > 1:
         return True
