@@ -39,7 +39,8 @@ def pytest_make_parametrize_id(config, val, argname):
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch, tmp_path):
-    """No setting of the person who runs the tests reaches them."""
+    """No setting of the person who runs the tests reaches them, nor what an earlier test did to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith("RAGBOT_") and name != "RAGBOT_CACHE"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("RAGBOT_HOME", str(tmp_path / "home-by-default"))

@@ -192,3 +192,11 @@ def test_a_row_is_found_by_the_names_of_its_columns(chat_of):
     chat.memory.remember(Document("care.md", table))
     turn = chat.ask("Who is responsible for the oil change of the press?")
     assert "Ilse" in turn.answer and "Marek" not in turn.answer
+
+
+def test_a_row_of_another_day_or_city_does_not_answer(chat_of):
+    chat = chat_of()
+    table = "Day | Line | First bus\nMonday | Red line | 6:50\nMonday | Green line | 7:10\nSunday | Green line | 9:30"
+    chat.memory.remember(Document("bus.md", table))
+    assert "9:30" in chat.ask("When does the first Green line bus go on Sunday?").answer
+    assert not chat.ask("When does the first Red line bus go on Sunday?").claims

@@ -62,7 +62,7 @@ def pages(*texts: str) -> bytes:
         ("a pre-\nWar house", "a pre-War\nhouse"),
         ("an A-\nbomb and an x-\nray", "an A-bomb\nand an x-ray"),
         ("two-\nand three-fold", "two- and\nthree-fold"),
-        ("see pages 10-\n12 of it", "see pages 10-\n12 of it"),
+        ("see pages 10-\n12 of it", "see pages 10-12\nof it"),
         ("to get her together and to-\ngether", "to get her together and together"),
         ("A mis is a match, no mis-\nmatch", "A mis is a match, no mismatch"),
         ("THE INFOR-\nMATION DESK", "THE INFORMATION\nDESK"),

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from ragbot.answer.context import TurnVectors, Vectors
-from ragbot.answer.units import MARKUP, Unit, is_disputed, units_of
+from ragbot.answer.units import MARKUP, Unit, is_disputed, rows_of_another, units_of
 from ragbot.models.answerability import AnswerSpan
 from ragbot.safety.gate import harmless_name
 from ragbot.text.codes import asked_codes
@@ -106,6 +106,8 @@ def select_sentences(question: str, hits: Sequence[Hit], vectors: TurnVectors, n
     corrections = {hit.chunk.uri for hit in hits if hit.chunk.kind == "correction"}
     units = [unit for hit in hits for unit in units_of(hit) if not is_disputed(unit, corrections) and unit.is_about(named)]
     units = [unit for unit in units if unit.affirms(now or question)]
+    wrong = rows_of_another(question, units)
+    units = [unit for place, unit in enumerate(units) if place not in wrong]
     if not units:
         return []
     cjk, numbers = has_cjk(question), vectors.calibration

@@ -56,8 +56,12 @@ class Unit(NamedTuple):
         """How many of a row's cells, as they are, the question names: "Elm Island" and "child", no numbers."""
         if not self.is_row:
             return 0
-        asked = f" {' '.join(_WORDS.findall(question.lower()))} "
-        return sum(_is_named(part, asked) for cell in _cells(self.text) for part in cell.split(" – "))
+        return sum(_is_named(part, _asked(question)) for cell in self.cells for part in cell.split(" – "))
+
+    @property
+    def cells(self) -> list[str]:
+        """The cells of a row, in order."""
+        return _cells(self.text) if self.is_row else []
 
     def is_about(self, asked: Sequence[Asked]) -> bool:
         """Whether it speaks of every code that is asked for: of that one, and not of one that is written almost like it."""
@@ -129,6 +133,32 @@ def units_of(hit: Hit) -> list[Unit]:
         if not _is_stub(said) and not _HEADS.match(text, span.end):
             units.append(Unit(hit, span, context, said, _columns_above(text, span, context)))
     return units
+
+
+def rows_of_another(question: str, units: Sequence[Unit]) -> set[int]:
+    """Places of rows that have another cell where the question names one of their table: Monday's where it asks for Sunday.
+
+    Only columns of words count, since a price or "yes" may be in a question by chance.
+    """
+    tables: dict[tuple[str, int], list[int]] = {}
+    for place, unit in enumerate(units):
+        if len(unit.cells) > 1:
+            tables.setdefault((unit.hit.chunk.uri, len(unit.cells)), []).append(place)
+    asked, wrong = _asked(question), set[int]()
+    for places in tables.values():
+        if below := [place for place in places if units[place].columns]:
+            wrong |= set(places) - set(below)  # the names of columns say nothing by themselves
+            places = below
+        for column in zip(*(units[place].cells for place in places), strict=True):
+            named = [any(_is_named(part, asked) for part in cell.split(" – ")) for cell in column]
+            words = {cell for cell in column if cell}
+            if any(named) and len(words) > 1 and not any(char.isdigit() for cell in words for char in cell):
+                wrong |= {place for place, is_named, cell in zip(places, named, column, strict=True) if cell and not is_named}
+    return wrong
+
+
+def _asked(question: str) -> str:
+    return f" {' '.join(_WORDS.findall(question.lower()))} "
 
 
 def _cells(row: str) -> list[str]:
