@@ -170,8 +170,8 @@ def _cells(row: str) -> list[str]:
 
 def _is_named(cell: str, asked: str) -> bool:
     words = _WORDS.findall(cell.lower())
-    if not words or any(char.isdigit() for char in cell):
-        return False
+    if not words or any(char.isdigit() for char in cell) or cell.endswith(("?", "？")):
+        return False  # a question in a cell is no name
     together = " ".join(words)
     return together.replace(" ", "") in asked.replace(" ", "") if has_cjk(cell) else f" {together} " in asked
 
