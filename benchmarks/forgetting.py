@@ -26,24 +26,11 @@ import ragbot.text.documents
 from ragbot import Chat, Document, Memory
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from fakes import FakeEmbedder, FakeGenerator
+from fakes import FakeEmbedder, FakeGenerator, letter
 
-SYLLABLES = ("bar", "kel", "mon", "tis", "vor", "an", "el", "ing", "ud", "ra", "lo", "mi")
 BACKUP_EVERY, REFRESH_EVERY = 50, 97
-
-
-def letter(chance, number):
-    """A document of up to ten kilobytes."""
-    lines = []
-    for at in range(chance.randrange(2, chance.choice([4, 20, 60, 160]))):
-        words = ["".join(chance.choices(SYLLABLES, k=3)) for _ in range(chance.randrange(6, 14))]
-        lines.append(f"{number}-{at} {' '.join(words)}.")
-    paragraphs = []
-    while lines:
-        many = chance.randrange(1, 5)
-        paragraphs.append(" ".join(lines[:many]))
-        del lines[:many]
-    return Document(f"letters/{number}.md", "\n\n".join(paragraphs))
+SIZES = (2, (4, 20, 60, 160))
+"""The least sentences of a document, and what the most is drawn from."""
 
 
 def left_of(texts, folder):
@@ -64,10 +51,10 @@ def rounds(home, count, seed):
     with Memory.open(home) as memory:
         chat = Chat(memory, "talk", "ana", FakeGenerator())
         for number in range(count):
-            kept[number] = [letter(chance, number)]
+            kept[number] = [letter(chance, number, *SIZES)]
             memory.remember(kept[number][0])
             if chance.random() < 0.3:
-                again = Document(kept[number][0].uri, letter(chance, f"{number}b").text)
+                again = Document(kept[number][0].uri, letter(chance, f"{number}b", *SIZES).text)
                 memory.remember(again)
                 kept[number].append(again)
             if chance.random() < 0.3:

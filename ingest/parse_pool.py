@@ -33,7 +33,7 @@ AHEAD = 32
 OVERDUE_S = 10.0
 """How long what was read waits for an item before it that takes longer."""
 IDLE_S = 1.0
-"""After so long without an item, whoever takes them is told so."""
+"""After so long without an item, the caller is told so."""
 LETTERS_AHEAD = MAX_TEXT_CHARACTERS
 """How much text may wait to be taken: with more, no further file is begun."""
 RENEWED = 500

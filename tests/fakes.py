@@ -9,6 +9,7 @@ from ragbot.answer.context import TurnVectors
 from ragbot.models import bundled
 from ragbot.search.calibration import Calibration
 from ragbot.text.tokens import content, tokens
+from ragbot.types import Document
 
 
 class FakeEmbedder:
@@ -67,3 +68,20 @@ class FakeGenerator:
 def vectors_of(embedder):
     """The vectors of a turn, made by an embedder."""
     return TurnVectors(embedder.encode_query, embedder.encode, Calibration.of(embedder.calibration))
+
+
+SYLLABLES = ("bar", "kel", "mon", "tis", "vor", "an", "el", "ing", "ud", "ra", "lo", "mi")
+
+
+def letter(chance, number, least=8, most=(20, 60, 100, 200)):
+    """A document of up to ten kilobytes, or as many sentences as asked for, which occur nowhere else."""
+    lines = []
+    for at in range(chance.randrange(least, chance.choice(most))):
+        words = ["".join(chance.choices(SYLLABLES, k=3)) for _ in range(chance.randrange(6, 14))]
+        lines.append(f"{number}-{at} {' '.join(words)}.")
+    paragraphs = []
+    while lines:
+        many = chance.randrange(1, 5)
+        paragraphs.append(" ".join(lines[:many]))
+        del lines[:many]
+    return Document(f"letters/{number}.md", "\n\n".join(paragraphs))

@@ -7,25 +7,10 @@ from pathlib import Path
 
 import pytest
 from conftest import bytes_of
+from fakes import letter
 
 from ragbot import Document
 from ragbot.store.dialects import sqlite_residue
-
-SYLLABLES = ("bar", "kel", "mon", "tis", "vor", "an", "el", "ing", "ud", "ra", "lo", "mi")
-
-
-def letter(chance, number):
-    """A document of up to ten kilobytes whose sentences occur nowhere else."""
-    lines = []
-    for at in range(chance.randrange(8, chance.choice([20, 60, 100, 200]))):
-        words = ["".join(chance.choices(SYLLABLES, k=3)) for _ in range(chance.randrange(6, 14))]
-        lines.append(f"{number}-{at} {' '.join(words)}.")
-    paragraphs = []
-    while lines:
-        many = chance.randrange(1, 5)
-        paragraphs.append(" ".join(lines[:many]))
-        del lines[:many]
-    return Document(f"letters/{number}.md", "\n\n".join(paragraphs))
 
 
 def sentences_of(document):

@@ -207,7 +207,7 @@ NUMBERING = """<w:abstractNum {names} w:abstractNumId="90">
 
 
 def number(made: WordFile, numbered: str, *, top: str = "decimal", legal: str = "") -> None:
-    """Adds a numbering and paragraphs, each a line with its level in front: "1 text"; "+" starts at 5 anew."""
+    """Adds a numbering and paragraphs, each a line with its level in front: "1 text"; "+" restarts at 5."""
     root = made.part.numbering_part.element
     root.insert(0, parse_xml(NUMBERING.format(names=nsdecls("w"), top=top, legal=legal)))
     override = '<w:lvlOverride w:ilvl="0"><w:startOverride w:val="5"/></w:lvlOverride>'
@@ -548,13 +548,13 @@ def test_lists_and_headings_of_open_documents_are_numbered(tmp_path: Path) -> No
         + listed(line("Doors") + under(line("Shut them."), line("Lock them.") + under(line("Twice"))))
         + line("Between.")
         + listed(line("Windows"), said='text:continue-numbering="true"')
-        + listed(line("Anew"))
+        + listed(line("Again"))
         + '<text:h text:outline-level="1">Fees</text:h>'
     )
     found = get(tmp_path, "a.odt", samples.odf("text", body, styles))
     assert found.text == (
         "# I. Rooms\n\n## All\n\n- 1. Doors\n  - 1.1 Shut them.\n  - 1.2 Lock them.\n    - a) Twice\n\nBetween.\n\n"
-        "- 2. Windows\n- 1. Anew\n\n# II. Fees"
+        "- 2. Windows\n- 1. Again\n\n# II. Fees"
     )
 
 

@@ -78,7 +78,7 @@ def pairs_of(marks: list[Mark]) -> dict[int, int]:
 def written(text: str, masked: str, hidden: Iterable[Span], marks: Sequence[Mark], pairs: dict[int, int]) -> str:
     """The text without what is hidden, with its raised and lowered characters and its tables in characters.
 
-    `masked` is the text with its code masked: a table that holds code is not written anew.
+    `masked` is the text with its code masked: a table that holds code is not rewritten.
     """
     edits = sorted([*((*span, "") for span in hidden), *_scripts(text, marks, pairs)], key=_outer_first)
     tables = [one for one in _tables(text, edits, marks, pairs) if masked[one[0] : one[1]] == text[one[0] : one[1]]]

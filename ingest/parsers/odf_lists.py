@@ -46,7 +46,7 @@ class Counter:
     counts: list[int | None] = field(default_factory=lambda: [None] * _MAX_LEVELS)
 
     def label(self, level: int, start: int | None = None) -> str:
-        """Count one more item of a level, from 0, or let it `start` anew; return what stands before it."""
+        """Count one more item of a level, from 0, or restart it at `start`; return what stands before it."""
         if level >= _MAX_LEVELS:
             return ""
         before, numbering = self.counts[level], self.levels[level]

@@ -132,7 +132,7 @@ class SQLite:
             _residue(target)
 
     def scrub(self, samples: Sequence[str] = (), beside: Sequence[Path] = ()) -> bool:
-        """Zero the unused parts of pages, clear the write-ahead log, then look; where a sample is left, write the file anew."""
+        """Zero the unused parts of pages, clear the write-ahead log, then look; where a sample is left, rewrite the whole file."""
         if (left := self._left(samples, beside)) and self._vacuumed():
             left = self._left(samples, beside)
         return left == []
@@ -156,7 +156,7 @@ class SQLite:
             with self.engine.connect() as connection:
                 connection.exec_driver_sql("VACUUM")
         except OperationalError as cause:  # a full disk, or who writes
-            log.warning("%s: could not be written anew (%s)", self.file, cause.orig)
+            log.warning("%s: could not be rewritten (%s)", self.file, cause.orig)
             return False
         return True
 

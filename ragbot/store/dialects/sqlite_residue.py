@@ -46,7 +46,7 @@ def erase_residue(database: Path) -> bool:
             return False
         with open(database, "r+b", buffering=0) as file:  # closed after the transaction: see above
             if _zeroed(file):
-                # Others keep pages in memory and would write their copies back. A commit makes them read anew.
+                # Others keep pages in memory and would write their copies back. A commit makes them read again.
                 (version,) = connection.execute("PRAGMA user_version").fetchone()
                 connection.execute(f"PRAGMA user_version = {(version + 1) % (1 << 31)}")
             connection.execute("COMMIT")

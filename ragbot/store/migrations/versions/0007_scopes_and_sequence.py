@@ -16,7 +16,7 @@ CREATE UNIQUE INDEX turns_seq ON turns (seq)
 
 
 def upgrade() -> None:
-    """Put the scope in front of the digests, and number the turns anew: 0006 went by their times, and clocks are set back.
+    """Put the scope in front of the digests, and renumber the turns: 0006 went by their times, and clocks are set back.
 
     With the passages of other scopes in between, the time it takes to look for one would tell of them.
     """
