@@ -1,4 +1,4 @@
-"""Bounds the depth of a page's tree and the attributes of its elements: the time of many tree operations grows with their square."""
+"""Bounds the depth of a page's tree and the attributes of its elements: many operations on a tree take time with their square."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ class SQLite:
             _residue(target)
 
     def scrub(self, samples: Sequence[str] = (), beside: Sequence[Path] = ()) -> bool:
-        """Zero the unused parts of pages, clear the write-ahead log, then look; where a sample is left, rewrite the whole file."""
+        """Zero the unused parts of pages, clear the write-ahead log, then look; where a sample is left, rewrite the file."""
         if (left := self._left(samples, beside)) and self._vacuumed():
             left = self._left(samples, beside)
         return left == []
