@@ -200,3 +200,12 @@ def test_a_row_of_another_day_or_city_does_not_answer(chat_of):
     chat.memory.remember(Document("bus.md", table))
     assert "9:30" in chat.ask("When does the first Green line bus go on Sunday?").answer
     assert not chat.ask("When does the first Red line bus go on Sunday?").claims
+
+
+def test_tables_of_one_page_with_as_many_columns_are_told_apart(chat_of):
+    chat = chat_of()
+    days = "Day | First bus | Last bus\nMonday | early | late\nSunday | noon | dusk"
+    halls = "Hall | Opens | Closes\nNorth hall | Monday | Friday\nSouth hall | Tuesday | Sunday"
+    chat.memory.remember(Document("page.md", f"{days}\n\n{halls}"))
+    assert "Tuesday" in chat.ask("When does the South hall open?").answer
+    assert "noon" in chat.ask("When is the first bus on Sunday?").answer

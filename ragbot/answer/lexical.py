@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from ragbot.text.codes import codes_in
+from ragbot.text.polarity import words_after
 from ragbot.text.tokens import CJK, content
 
 _NUMBER = re.compile(r"-?\d+(?:[.,:/]\d+)*(?:\s*[ap]\.?m\b)?|[%£$€¥]", re.IGNORECASE)
@@ -29,8 +30,6 @@ _NEGATION = re.compile(
     r"\b(?:no|not|never|none|nothing|nobody|cannot|without|neither|nor|closed|forbidden|prohibited)\b|n['’]t\b|[不没無无未勿禁]",
     re.IGNORECASE,
 )
-_NEGATED = re.compile(rf".{{0,40}}[^\W{CJK}]*", re.DOTALL)
-"""So far from a negation stands the word that it negates, if there is one."""
 _CONDITION = re.compile(r"\b(?:if|unless|except|until|provided|only)\b([^,;.]*)", re.IGNORECASE)
 _GUARDS = frozenset(
     """before after over under above below from to until only all every each some any most few many more less may might must
@@ -80,7 +79,7 @@ def lexically_entailed(claim: str, evidence: str, context: str = "") -> bool:
         and _conditions(evidence) <= set(content(claim))
         and _whole_lists(claim, evidence)
         and _in_one_piece(claim, evidence)
-        and codes(claim) <= codes(said)
+        and _codes(claim) <= _codes(said)
         and not Counter(_latin_words(claim)) - Counter(_latin_words(said))  # nothing twice that is said once
         and _in_order([word for name in _NAME.findall(claim) for word in content(name)], content(said))
         and all(before & elsewhere or not elsewhere for before, elsewhere in _placed(claim, said))
@@ -111,8 +110,7 @@ def _counted(text: str) -> set[tuple[str, str]]:
 
 def _negated(text: str) -> set[str]:
     """The word that each negation is followed by."""
-    after = (_NEGATED.match(text, negation.end()) for negation in _NEGATION.finditer(text))
-    return {next(iter(content(words[0] if words else "")), "") for words in after}
+    return words_after(_NEGATION, text)
 
 
 def _placed(claim: str, said: str) -> Iterator[tuple[set[str], set[str]]]:
@@ -192,7 +190,7 @@ def _pieces(text: str) -> list[tuple[str, int, int]]:
     return found
 
 
-def codes(text: str) -> set[tuple[str, ...]]:
+def _codes(text: str) -> set[tuple[str, ...]]:
     """The codes of a text, as long as they are written: "Part no. 88" is not said by "Part no. 88-12"."""
     return {code.parts for code in codes_in(text)}
 

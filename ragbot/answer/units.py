@@ -136,25 +136,31 @@ def units_of(hit: Hit) -> list[Unit]:
 
 
 def rows_of_another(question: str, units: Sequence[Unit]) -> set[int]:
-    """Places of rows that have another cell where the question names one of their table: Monday's where it asks for Sunday.
+    """Places of rows that have another cell where the question names one of their column: Monday's where it asks for Sunday.
 
-    Only columns of words count, since a price or "yes" may be in a question by chance.
+    Only columns of words count. The row with the names of the columns says nothing by itself.
     """
-    tables: dict[tuple[str, int], list[int]] = {}
+    names = {unit.columns for unit in units if unit.columns}
+    tables: dict[tuple[str, tuple[str, ...]], list[int]] = {}
+    wrong = {place for place, unit in enumerate(units) if unit.is_row and tuple(unit.cells) in names}
     for place, unit in enumerate(units):
-        if len(unit.cells) > 1:
-            tables.setdefault((unit.hit.chunk.uri, len(unit.cells)), []).append(place)
-    asked, wrong = _asked(question), set[int]()
+        if unit.is_row and place not in wrong:
+            tables.setdefault((unit.hit.chunk.uri, unit.columns or _own_names(unit.text)), []).append(place)
+    asked = _asked(question)
     for places in tables.values():
-        if below := [place for place in places if units[place].columns]:
-            wrong |= set(places) - set(below)  # the names of columns say nothing by themselves
-            places = below
-        for column in zip(*(units[place].cells for place in places), strict=True):
+        for column in zip(*(units[place].cells for place in places), strict=False):
             named = [any(_is_named(part, asked) for part in cell.split(" – ")) for cell in column]
             words = {cell for cell in column if cell}
             if any(named) and len(words) > 1 and not any(char.isdigit() for cell in words for char in cell):
                 wrong |= {place for place, is_named, cell in zip(places, named, column, strict=True) if cell and not is_named}
     return wrong
+
+
+def _own_names(row: str) -> tuple[str, ...]:
+    """What the cells of a row are called where it says so itself ("Day: Monday; Line: 4"), else only how many there are."""
+    if " | " in row:
+        return ("",) * len(_cells(row))
+    return tuple(part.partition(": ")[0] for part in row.split("; "))
 
 
 def _asked(question: str) -> str:

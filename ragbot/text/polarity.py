@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ragbot.text.tokens import content
+from ragbot.text.tokens import CJK, content
 
 NEGATION = re.compile(
     r"\b(?:not|no(?!\.? ?\d)|never|none|nobody|nothing|neither|cannot|without|nowhere|forbidden|prohibit(?:ed|s)?|ban(?:ned|s)?"
@@ -29,7 +29,8 @@ _ASIDE = re.compile(
     re.IGNORECASE,
 )
 """Clauses of a question that say under which circumstances it is asked."""
-MAX_AFTER = 60
+_NEGATED = re.compile(rf".{{0,40}}[^\W{CJK}]*", re.DOTALL)
+"""So far from a negation stands the word that it negates, if there is one."""
 _WHICH = re.compile(r"\b(?:what|which|who|whom|where|whose|how(?= (?:must|may|should|shall)\b))\b|什么|哪|谁", re.IGNORECASE)
 _OTHER = re.compile(r"\b(?:why|when|how (?:long|many|much|often|far|old))\b|为什么|为何|何时|什么时候|多少|多久", re.IGNORECASE)
 _DEONTIC = re.compile(
@@ -51,9 +52,15 @@ def is_negated(text: str) -> bool | None:
     return len(NEGATION.findall(_NEITHER.sub(r"neither\1or", text))) % 2 == 1
 
 
+def words_after(negation: re.Pattern[str], text: str) -> set[str]:
+    """The content word that follows each negation, "" where none does."""
+    after = (_NEGATED.match(text, found.end()) for found in negation.finditer(text))
+    return {next(iter(content(words[0] if words else "")), "") for words in after}
+
+
 def negated_words(text: str) -> set[str]:
-    """The content word that follows each negation."""
-    return {next(iter(content(text[found.end() :][:MAX_AFTER])), "") for found in NEGATION.finditer(text)}
+    """The content words that a sentence negates."""
+    return words_after(NEGATION, text) - {""}
 
 
 def asks_which(question: str) -> bool:
