@@ -142,6 +142,15 @@ def test_negation_turns_no_question_round(chat_of):
     assert chat.ask("What is not allowed in the fridge?").answer == "Paint is not allowed in the fridge."
 
 
+def test_where_only_the_opposite_is_written_nothing_else_answers(chat_of):
+    chat = chat_of()
+    chat.memory.remember(
+        Document("safety.md", "PVC must not be cut in the laser cutter. The hall was painted with a cutter once.")
+    )
+    turn = chat.ask("What may I cut in the laser cutter?")
+    assert not turn.claims and "safety.md" in turn.answer
+
+
 # Repetition
 
 
@@ -209,3 +218,10 @@ def test_tables_of_one_page_with_as_many_columns_are_told_apart(chat_of):
     chat.memory.remember(Document("page.md", f"{days}\n\n{halls}"))
     assert "Tuesday" in chat.ask("When does the South hall open?").answer
     assert "noon" in chat.ask("When is the first bus on Sunday?").answer
+
+
+def test_a_rule_that_is_not_there_is_not_answered_by_a_number(chat_of):
+    chat = chat_of()
+    chat.memory.remember(Document("club.md", "- 3. Dogs stay outside.\n\nA workshop with fewer than 4 bookings is called off."))
+    assert not chat.ask("What does rule 4 say?").claims
+    assert chat.ask("What does rule 3 say?").answer == "Dogs stay outside."

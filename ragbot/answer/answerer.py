@@ -176,7 +176,7 @@ class Answerer:
                 sure = min(sure, self._persona.refuse_below / 2)  # it answers what was asked before
             if sure >= self._persona.refuse_below:
                 return wanted, found, sure
-            best = max(best, (wanted, found, sure), key=lambda one: one[2])
+            best = max(best, (wanted, found, sure), key=lambda one: (one[2], bool(one[1])))
         return best
 
     def _written(self, messages: Sequence[Message]) -> Iterator[str]:

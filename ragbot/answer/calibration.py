@@ -21,6 +21,8 @@ def answerability(question: str, one: Evidence, numbers: Calibration) -> float:
     A logistic curve over aligned cosine and match of words (`training/calibrate.py`). What the answerability model finds in the
     passage can only lower it.
     """
+    if one.opposes:
+        return 0.0
     if has_cjk(question):
         bias, cosine, coverage = numbers.bias_cjk, numbers.cosine_cjk, numbers.coverage_cjk
     else:

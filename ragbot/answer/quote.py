@@ -25,6 +25,8 @@ ALSO = 0.2
 """How much fewer words of the question the sentence with the answer's words may hold, to be said too."""
 NAMED_CELL = 0.1
 """What a cell of a row that the question names as it is adds to the row's score."""
+OPPOSED = 0.1
+"""How far below a sentence that says the opposite the best other one may be, and still answer."""
 CELLS_OF_A_PLACE = 2
 """A row is the one that is asked for if the question names so many of its cells."""
 LEAD = 0.1
@@ -67,6 +69,8 @@ class Evidence:
     is_row: bool = False
     named_row: str = ""
     """A row with the names of its columns, where it does not name them itself."""
+    opposes: bool = False
+    """It says what is not so where the question asks what is, or the other way round: it answers nothing."""
     span_found: AnswerSpan | None = None
     """What the answerability model finds in its passage."""
     holds: bool = False
@@ -105,7 +109,6 @@ def select_sentences(question: str, hits: Sequence[Hit], vectors: TurnVectors, n
     named = asked_codes(now or question, [f"{hit.chunk.title}\n{hit.chunk.heading}\n{hit.chunk.text}" for hit in hits])
     corrections = {hit.chunk.uri for hit in hits if hit.chunk.kind == "correction"}
     units = [unit for hit in hits for unit in units_of(hit) if not is_disputed(unit, corrections) and unit.is_about(named)]
-    units = [unit for unit in units if unit.affirms(now or question)]
     wrong = rows_of_another(question, units)
     units = [unit for place, unit in enumerate(units) if place not in wrong]
     if not units:
@@ -118,15 +121,19 @@ def select_sentences(question: str, hits: Sequence[Hit], vectors: TurnVectors, n
     words = numbers.sentence_words_cjk if cjk else numbers.sentence_words
     found = []
     for unit, cosine in zip(units, cosines, strict=True):
-        coverage = _unit_coverage(weights, unit)
-        cells = unit.named_cells(question)
-        score = float(cosine) * meaning + coverage * words + NAMED_CELL * cells
-        one = _evidence(unit, score, float(cosine), coverage)
-        named_row = unit.meaning if unit.columns and unit.meaning != unit.text else ""
-        found.append(replace(one, names_code=bool(named) or cells >= CELLS_OF_A_PLACE, is_row=unit.is_row, named_row=named_row))
+        coverage, cells = _unit_coverage(weights, unit), unit.named_cells(question)
+        one = _evidence(unit, float(cosine) * meaning + coverage * words + NAMED_CELL * cells, float(cosine), coverage)
+        names_it = bool(named) or cells >= CELLS_OF_A_PLACE
+        found.append(replace(one, names_code=names_it, opposes=not unit.affirms(now or question)))
     same_matter = numbers.same_matter_cjk if cjk else numbers.same_matter
     found = [one for at, one in enumerate(found) if not _superseded(at, found, sentence_vectors, same_matter)]
-    return sorted(found, key=lambda one: -one.score)
+    return _of_one_sign(sorted(found, key=lambda one: -one.score))
+
+
+def _of_one_sign(found: list[Evidence]) -> list[Evidence]:
+    """The evidence without what says the opposite of what is asked for; all of it where nothing else comes near: none answers."""
+    fitting = [one for one in found if not one.opposes]
+    return fitting if fitting and fitting[0].score >= found[0].score - OPPOSED else found
 
 
 def _unit_coverage(weights: dict[str, float], unit: Unit) -> float:
@@ -146,7 +153,10 @@ def cite_own(chunks: Sequence[Chunk]) -> Citation | None:
 
 
 def _evidence(unit: Unit, score: float, cosine: float, coverage: float) -> Evidence:
-    return Evidence(unit.hit, unit.span, unit.text, unit.context, score, cosine, coverage)
+    named_row = unit.meaning if unit.columns and unit.meaning != unit.text else ""
+    return Evidence(
+        unit.hit, unit.span, unit.text, unit.context, score, cosine, coverage, is_row=unit.is_row, named_row=named_row
+    )
 
 
 def shares_query_term(question: str, best: Evidence) -> bool:

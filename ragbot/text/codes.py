@@ -135,8 +135,10 @@ class Asked(NamedTuple):
 
     def is_named(self, other: Code) -> bool:
         """Whether a code in a text is the one that is asked for."""
-        if self.code.label in _ORDINALS and self.code.is_number and not other.label:
-            return False  # a number somewhere; that of an item is looked at where it begins
+        if self.code.label in _ORDINALS and self.code.is_number:
+            # Any other number is none; that of an item is looked at where it begins.
+            same_label = other.label == self.code.label or _short(other.label, self.code.label)
+            return same_label and other.parts == self.code.parts
         if self.exact:
             return other.written.lower() == self.code.written.lower()
         return same(self.code, other)
