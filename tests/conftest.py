@@ -153,3 +153,16 @@ def bytes_of(home):
     """
     files = [file for file in sorted(home.rglob("*")) if file.is_file()]
     return subprocess.run(["cat", *files], stdout=subprocess.PIPE, check=True).stdout if files else b""
+
+
+def statuses(outcomes):
+    """What became of each document, by its uri."""
+    return {outcome.uri: outcome.status for outcome in outcomes}
+
+
+def put(folder, **texts):
+    """Write Markdown files into a folder, by their names without the suffix."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (folder / f"{name}.md").write_text(text)
+    return folder

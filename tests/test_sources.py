@@ -8,24 +8,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from conftest import put, statuses
 from waiting import until
 
 from ingest import parse_pool, pipeline, sources, watch
 from ingest.jobs import definitions, running
 from ingest.parse_pool import ParsePool
 from ingest.parsers import opening
-
-
-def statuses(outcomes):
-    return {outcome.uri: outcome.status for outcome in outcomes}
-
-
-def put(folder, **texts):
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        (folder / f"{name}.md").write_text(text)
-    return folder
-
 
 # Names that look like patterns
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import put, statuses
 from waiting import until
 
 from ingest import pipeline, sources, watch
@@ -21,17 +22,6 @@ from ragbot import Document
 from ragbot.errors import BusyError, ReadError
 from ragbot.search.fold import folded
 from ragbot.types import SourceNote
-
-
-def statuses(outcomes):
-    return {outcome.uri: outcome.status for outcome in outcomes}
-
-
-def put(folder, **texts):
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        (folder / f"{name}.md").write_text(text)
-    return folder
 
 
 def age(*paths):

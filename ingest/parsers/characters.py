@@ -10,6 +10,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from ragbot.text.characters import ESCAPES, TURNED
+
 _MARKS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -41,21 +43,6 @@ _TWO_ALPHABETS = re.compile("(?<=[A-Za-z])[\u0370-\u06ff\u0e00-\u0e7f]|[\u0370-\
 
 _LINE_ENDS = re.compile("\r\n?")
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f]+")
-_ESCAPES = re.compile(
-    r"\x1b(?:\[[0-?]{0,64}[ -/]{0,8}[@-~]"  # CSI: colours, places of the cursor
-    r"|[\]PX^_][^\x07\x1b\x9c\n]{0,4096}(?:\x07|\x1b\\|\x9c)"  # OSC and its like: titles, targets of links
-    r"|[ -/]{1,4}[0-~]|[0-~])?"
-    r"|\x9b[0-?]{1,64}[ -/]{0,8}[@-~]"
-)
-"""The control sequences of terminals (ECMA-48, 5.4 to 5.6)."""
-_UNSEEN = re.compile(
-    "(\U0001f3f4[\U000e0020-\U000e007e]{1,16}\U000e007f)"  # the flag of a region, such as Scotland's
-    "|[\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]+"
-)
-"""What turns the order of letters around, and the tags that spell words nobody sees (UAX 9; Unicode 23.9).
-
-The marks of one letter's direction and the joiners are kept: Arabic, Persian and Indic texts and emoji need them.
-"""
 _ODD_CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x19\x1c-\x1f]")  # form feed, escape and end-of-file do occur in text
 _HIGH_CONTROLS = re.compile(b"[\x80-\x9f]")
 _SAMPLE_BYTES = 1 << 16
@@ -68,8 +55,8 @@ def clean(text: str) -> str:
     """
     text = _LINE_ENDS.sub("\n", text)
     if "\x1b" in text or "\x9b" in text:
-        text = _ESCAPES.sub("", text)
-    text = _UNSEEN.sub(r"\1", _CONTROLS.sub(_replacement, text))
+        text = ESCAPES.sub("", text)
+    text = TURNED.sub(r"\1", _CONTROLS.sub(_replacement, text))
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:  # surrogates: the round trip joins pairs and drops the rest

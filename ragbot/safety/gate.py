@@ -15,7 +15,7 @@ from ragbot.text.characters import without_unseen
 MASK = "[…]"
 _CLAUSE = re.compile(r"(?<=[.!?;:。！？；：|\n])\s*(?=\S)|\s[–—-]+\s|—+|(?=[(（])")
 """Where a title or a heading goes on with something else."""
-_HANDLER = re.compile(r"\bon[a-z]{3,20}\s*=", re.IGNORECASE)
+_HANDLER = re.compile(r"\bon[a-z]{3,20}\s*=\s*[\"']", re.IGNORECASE)
 _SLUG = re.compile(r"[-_+%~]+")
 
 

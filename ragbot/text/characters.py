@@ -11,14 +11,25 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
-_STEERING = re.compile(
-    "\x1b\\][^\x07\x1b]{0,4096}(?:\x07|\x1b\\\\)"  # an operating system command of a terminal, such as a link
-    "|(?:\x1b\\[|\x9b)[0-?]{0,64}[ -/]{0,16}[@-~]"  # a control sequence, such as a colour
-    "|(?<=[A-Za-z0-9\u4e00-\u9fff])[\u200c-\u200f]+(?=[A-Za-z0-9\u4e00-\u9fff])"  # joiners where nothing is joined
-    "|[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]"  # \x85 is a line end
-    "|[\u00ad\u200b\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"  # no width, direction, tags
+_ESCAPE = (
+    r"\x1b(?:\[[0-?]{0,64}[ -/]{0,8}[@-~]"  # CSI: colours, places of the cursor
+    r"|[\]PX^_][^\x07\x1b\x9c\n]{0,4096}(?:\x07|\x1b\\|\x9c)"  # OSC and its like: titles, targets of links
+    r"|[ -/]{1,4}[0-~]|[0-~])?"
+    r"|\x9b[0-?]{1,64}[ -/]{0,8}[@-~]"
 )
-"""Zero-width joiners and direction marks stay: Persian, Hindi and emoji need them."""
+"""The control sequences of terminals (ECMA-48, 5.4 to 5.6)."""
+_FLAG = "\U0001f3f4[\U000e0020-\U000e007e]{1,16}\U000e007f"
+"""The flag of a region, such as Scotland's, is spelt with tags."""
+_TURNED = "[\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
+"""What turns the order of letters around, and the tags that spell words nobody sees (UAX 9; Unicode 23.9)."""
+ESCAPES, TURNED = re.compile(_ESCAPE), re.compile(f"({_FLAG})|{_TURNED}+")
+_STEERING = re.compile(
+    f"(?P<flag>{_FLAG})|{_ESCAPE}|{_TURNED}"
+    "|[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]"  # \x85 is a line end
+    "|[\u00ad\u200b\u2060-\u2065\ufeff]"  # without width
+    "|(?<=[A-Za-z0-9\u4e00-\u9fff])[\u200c-\u200f]+(?=[A-Za-z0-9\u4e00-\u9fff])"  # joiners where nothing is joined
+)
+"""Other zero-width joiners and direction marks stay: Persian, Hindi and emoji need them."""
 _JOINERS = re.compile("[\u200c-\u200f\ufe00-\ufe0f]")
 _LOOKALIKES = str.maketrans(
     "аеіјорсухѕԁԛԝһӏкмтвнгАВЕЗІЈКМНОРСТУХЅαβγεηικνορστυχωΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
@@ -38,7 +49,7 @@ class Cleaned(NamedTuple):
 
 def without_unseen(text: str, places: Sequence[int] = ()) -> Cleaned:
     """Remove characters that nobody sees or that steer a screen; `places` are offsets of the text, in order."""
-    removed = [found.span() for found in _STEERING.finditer(text)]
+    removed = [found.span() for found in _STEERING.finditer(text) if not found["flag"]]
     if not removed:
         return Cleaned(text, tuple(places))
     pieces, last, gone = list[str](), 0, list[tuple[int, int]]()
