@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ragbot.models import bundled
 from ragbot.models.embedder import BundledEmbedder
 from ragbot.text.sentences import sentences
 
@@ -131,7 +132,7 @@ def main():
     random.Random(0).shuffle(questions)
     questions = questions[:1000]
     print(f"{len(texts)} passages, {len(questions)} questions", flush=True)
-    embedder = BundledEmbedder()
+    embedder = BundledEmbedder(bundled.MINILM)
     for name, file, some in (("queries", "queries", questions), ("texts", "vectors", texts)):
         (options.out / f"{name}.jsonl").write_text("".join(json.dumps(text) + "\n" for text in some), encoding="utf-8")
         embed(embedder, some, options.out / f"{file}.npy")

@@ -21,6 +21,7 @@ from corpus import machine
 
 import ragbot.runtime
 from ragbot import Document, Memory
+from ragbot.models import bundled
 from ragbot.models.embedder import BundledEmbedder
 
 
@@ -40,7 +41,7 @@ def ingest(texts):
 
 
 def embed(texts):
-    embedder = BundledEmbedder()
+    embedder = BundledEmbedder(os.environ.get("RAGBOT_EMBEDDER") or bundled.EMBEDDER)
     embedder.encode(texts[:16])
     began = time.monotonic()
     embedder.encode(texts)

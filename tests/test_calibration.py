@@ -113,7 +113,7 @@ def test_a_space_of_before_is_calibrated_once(home, monkeypatch):
 
 
 def test_the_shipped_numbers_are_those_of_the_reference(embedders, memory):
-    numbers = json.loads(bundled.CALIBRATION.read_text(encoding="utf-8"))
+    numbers = json.loads(bundled.calibration_file(bundled.MINILM).read_text(encoding="utf-8"))
     assert Calibration.of(numbers) == reference()
     assert all(numbers[name] == numbers[f"reference_{name}"] for name in ("unrelated", "related"))
     cosines = np.array([0.1, 0.9], np.float32)
@@ -125,11 +125,21 @@ def test_cosines_of_another_space_are_moved_onto_the_reference():
     assert moved.aligned(np.array([0.7, 0.8, 0.9], np.float32), cjk=False) == pytest.approx([0.1, 0.4, 0.7])
 
 
+def test_cosines_of_passages_in_the_other_language_have_anchors_of_their_own():
+    cjk = {"unrelated_across_cjk": 0.5, "related_across_cjk": 0.9}
+    numbers = Calibration(unrelated=0.7, related=0.9, unrelated_across=0.6, related_across=0.8, reference_related=0.7, **cjk)
+    cosines, across = np.array([0.9, 0.8, 0.6], np.float32), np.array([False, True, True])
+    assert numbers.aligned(cosines, False, across) == pytest.approx([0.7, 0.7, 0.0])
+    alike = Calibration(unrelated=0.7, related=0.9, reference_related=0.7)
+    assert alike.aligned(cosines, False, across) == pytest.approx([0.7, 0.35, -0.35])
+
+
 @pytest.mark.model
-def test_the_shipped_anchors_are_those_that_the_bundled_embedder_gives():
+@pytest.mark.parametrize("model", bundled.EMBEDDERS)
+def test_the_shipped_anchors_are_those_that_the_bundled_embedder_gives(model):
     from ragbot.models.embedder import BundledEmbedder
     from ragbot.search.calibration import anchors, measure
 
-    embedder = BundledEmbedder()
+    embedder = BundledEmbedder(model)
     found = anchors(measure(embedder, "en"), measure(embedder, "zh"))
-    assert {name: getattr(reference(), name) for name in found} == pytest.approx(found, abs=0.01)
+    assert {name: embedder.calibration[name] for name in found} == pytest.approx(found, abs=0.01)

@@ -58,6 +58,7 @@ OWNERS = {
     "huggingface_hub": ("ragbot.models",),
     "sentence_transformers": ("ragbot.models", "training"),
     "tokenizers": ("ragbot.models",),
+    "sentencepiece": ("ragbot.models",),
     "openvino": ("ragbot.models",),
     "safetensors": ("ragbot.models", "training"),
     "peft": ("training",),

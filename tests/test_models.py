@@ -107,8 +107,11 @@ def sentence_folder(tmp_path):
 # The bundled embedder
 
 
-def test_the_bundled_vectors_are_those_of_sentence_transformers(embedder):
-    reference = SentenceTransformersEmbedder(str(bundled.embedder_folder())).encode(TEXTS)
+def test_the_vectors_of_minilm_are_those_of_sentence_transformers():
+    from ragbot.models.embedder import BundledEmbedder
+
+    embedder = BundledEmbedder(bundled.MINILM)
+    reference = SentenceTransformersEmbedder(str(bundled.minilm_folder())).encode(TEXTS)
     vectors = embedder.encode(TEXTS)
     assert vectors.shape == (5, 384)
     assert ((vectors * reference).sum(axis=1) > 0.999).all()
@@ -142,7 +145,7 @@ for _ in range(6):
 def test_the_published_weights_are_meant():
     from hashlib import sha256
 
-    weights = (bundled.embedder_folder() / "model.safetensors").read_bytes()
+    weights = (bundled.minilm_folder() / "model.safetensors").read_bytes()
     assert sha256(weights).hexdigest().startswith("53aa5117")
 
 
@@ -386,7 +389,7 @@ def process_state():
 
 
 def test_models_loaded_side_by_side_leave_the_process_as_it_was(llama, cross_encoder):
-    folders = [(open_generator, llama), (open_reranker, cross_encoder(1)), (open_embedder, str(bundled.embedder_folder()))]
+    folders = [(open_generator, llama), (open_reranker, cross_encoder(1)), (open_embedder, str(bundled.minilm_folder()))]
     for open_, folder in folders:  # the libraries are imported, which may change what it likes
         open_(folder)
     before = process_state()

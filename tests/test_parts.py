@@ -196,7 +196,15 @@ def fused(dense, lexical, beside=None):
     ids = np.array(sorted({*cosines, *bm25}), np.int64)
     rows = np.array([(beside or {}).get(id, [-1] * 4) for id in ids.tolist()], np.int64)
     cosines, bm25 = (np.array([of.get(id, 0.0) for id in ids.tolist()], np.float32) for of in (cosines, bm25))
-    return fuse.fuse(dense, lexical, ids, rows, fuse.Measured(ids, cosines, cosines, bm25), fuse.RankWeights(), 0.5)
+    return fuse.fuse(
+        dense,
+        lexical,
+        ids,
+        rows,
+        fuse.Measured(ids, cosines, cosines, bm25, np.zeros(len(ids), np.bool_)),
+        fuse.RankWeights(),
+        0.5,
+    )
 
 
 def ranks(found):

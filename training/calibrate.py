@@ -1,9 +1,11 @@
-"""Fits the numbers of the bundled embedder: where its cosines lie, and how likely a sentence answers a question.
+"""Fits the numbers of a bundled embedder: where its cosines lie, and how likely a sentence answers a question.
 
-    python -m training.calibrate [--curves DATA]        # the folder with squad_style/
+    python -m training.calibrate [--model NAME] [--curves DATA]        # the folder with squad_style/
 
-Writes `ragbot/models/bundled/all-MiniLM-L6-v2.calibration.json` (`--out`). The anchors and the thresholds on statements come
-from the reference texts of ragbot. With `--curves` the two curves are fitted too, from SQuAD 2.0 (without the titles that
+Writes `ragbot/models/bundled/MODEL.calibration.json` (`--out`). The anchors and the thresholds on statements come from the
+reference texts of ragbot. All else of another model than all-MiniLM-L6-v2 is that one's, onto whose scale its cosines are
+moved, but for what stands in `OWN`.
+With `--curves` the two curves are fitted too, from SQuAD 2.0 (without the titles that
 report figures) and CMRC 2018; else those of the shipped file stay (docs/LOG.md says why). Each answerable question is asked
 twice: with its passage in the memory, and with every passage of its title left out ("silent"); SQuAD's adversarial questions
 are asked once. A logistic regression tells the questions whose best sentence holds the answer. The kinds count as if nine in
@@ -30,7 +32,7 @@ from ragbot.answer.context import TurnVectors
 from ragbot.answer.quote import select_sentences
 from ragbot.models import bundled
 from ragbot.models.embedder import BundledEmbedder
-from ragbot.search.calibration import Calibration, anchors, measure, reference
+from ragbot.search.calibration import Calibration, anchors, measure, measured, reference
 from training.answerability import data
 
 OTHERS = 0.06
@@ -40,6 +42,21 @@ CUT = 0.55
 HELD = data.CALIBRATED | data.REPORTED
 """Titles of SQuAD that report figures."""
 PARTS = ("bias", "cosine", "coverage")
+OWN = {
+    bundled.E5: {
+        "feedback": 0.0,
+        "feedback_cjk": 0.0,
+        "sentence_words": 0.6,
+        "sentence_meaning_cjk": 0.3,
+        "sentence_words_cjk": 1.0,
+        **{
+            f"{name}{suffix}": value
+            for name, value in (("bias", -4.2), ("cosine", 5.0), ("coverage", 3.5))
+            for suffix in ("", "_cjk")
+        },
+    }
+}
+"""What other models than the reference have of their own, chosen by hand among a few (docs/LOG.md, 2026-11-30)."""
 PASSAGES, LOOKED_AT = 5, 40
 """How many passages a sentence is chosen from, and among how many recalled ones those of the article are left out."""
 
@@ -72,11 +89,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--curves", type=Path, metavar="DATA", help="fit the curves too, from this folder")
     parser.add_argument("--limit", type=int, default=600, help="questions of each set (default: 600)")
-    parser.add_argument("--out", type=Path, default=bundled.CALIBRATION)
+    parser.add_argument("--model", choices=bundled.EMBEDDERS, default=bundled.MINILM)
+    parser.add_argument("--out", type=Path, help="the file that is written (default: the one in the package)")
     given = parser.parse_args()
-    embedder = BundledEmbedder()
-    numbers = reference().as_mapping() | anchors(measure(embedder, "en"), measure(embedder, "zh"))
-    numbers |= {f"reference_{name}": numbers[name] for name in ("unrelated", "related", "unrelated_cjk", "related_cjk")}
+    embedder = BundledEmbedder(given.model)
+    numbers = measured(embedder).as_mapping()
+    numbers |= OWN.get(given.model, {})
+    if given.model == bundled.MINILM:
+        numbers = reference().as_mapping() | anchors(measure(embedder, "en"), measure(embedder, "zh"))
+        numbers |= {f"reference_{name}": numbers[name] for name in ("unrelated", "related", "unrelated_cjk", "related_cjk")}
     start = Calibration.of(numbers)
     for name, read, suffix in (("English", squad, ""), ("Chinese", cmrc, "_cjk")) if given.curves else ():
         rows = asked(read(given.curves), given.limit, start)
@@ -84,8 +105,9 @@ def main() -> None:
         numbers |= {f"{part}{suffix}": round(value, 2) for part, value in zip(PARTS, curve, strict=True)}
         report(f"{name}, fitted {np.round(curve, 2).tolist()}", rows, curve)
         report(f"{name}, shipped {shipped}", rows, shipped)
-    given.out.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
-    print(f"{given.out.name}: {len(fields(Calibration))} numbers")
+    out = given.out or bundled.calibration_file(given.model)
+    out.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+    print(f"{out.name}: {len(fields(Calibration))} numbers")
 
 
 def squad(folder: Path) -> list[Question]:

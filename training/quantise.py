@@ -1,6 +1,6 @@
-"""Makes the 8-bit layers of the bundled embedder: `ragbot/models/bundled/all-MiniLM-L6-v2-int8.npz`.
+"""Makes the 8-bit layers of a bundled embedder: `ragbot/models/bundled/MODEL-int8*.npz`, six layers in each.
 
-    python -m training.quantise DATA [--out FILE]                  # about 90 s
+    python -m training.quantise DATA [--model NAME] [--out FILE]   # about 90 s; twice that for the 12 layers of e5
     python -m training.quantise DATA --measure [--limit 200]       # how near the vectors are to sentence-transformers' own
 
 The ranges of the channels and what the rounding makes up for come from 280 texts of sets that may train a model: doc2dial_val,
@@ -25,12 +25,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ragbot.models import bundled
-from ragbot.models.bundled import minilm
-from ragbot.models.bundled.minilm import DIM, HEAD, HEADS, LAYERS
-from ragbot.models.embedder import BundledEmbedder
+from ragbot.models.bundled.encoder import EPSILON, Weights
+from ragbot.models.embedder import CHECK, BundledEmbedder
 
-SPLIT_X, SPLIT_DOWN = 16, (320, 320, 320, 32, 32, 32)
-"""How many further columns the channels of widest range get, by layer."""
+LAYERS_OF_A_FILE = 6
+SPLIT_X = 16
+SPLIT_DOWN = {
+    bundled.MINILM: (320, 320, 320, 32, 32, 32),
+    bundled.E5: (320,) * 6 + (32,) * 6,
+}
+"""How many further columns the channels of widest range get: before attention, and by layer in the feed-forward part."""
 WIDEN_X, WIDEN_O, WIDEN_DOWN, DAMP = 1.15, 1.25, 1.5, 0.01
 GELU_MIN = -0.1701
 
@@ -135,8 +139,8 @@ def columns(low: Tensor, high: Tensor, extra: int) -> tuple[Tensor, Tensor, Tens
 class Quantiser:
     """Goes through the network with real texts, as it is and in 8 bits, and quantises each layer for what reaches it."""
 
-    def __init__(self, weights: minilm.Weights, ids: Sequence[list[int]]) -> None:
-        self.ids, self.lengths = ids, [len(one) for one in ids]
+    def __init__(self, weights: Weights, split: Sequence[int], words: Sequence[Any]) -> None:
+        self.words, self.lengths, self.split = words, [len(one) for one in words], split
         self.made: dict[tuple[int, str], dict[str, Any]] = {}
         self.linear = {key: tuple(map(torch.from_numpy, map(np.array, pair))) for key, pair in weights.linear.items()}
         self.weights = weights
@@ -147,23 +151,23 @@ class Quantiser:
 
     def norm(self, x: Tensor, by: tuple[Any, Any]) -> Tensor:
         """The layer norm after a block."""
-        return F.layer_norm(x, (DIM,), torch.from_numpy(by[0]), torch.from_numpy(by[1]), minilm.EPSILON)
+        return F.layer_norm(x, (x.shape[-1],), torch.from_numpy(by[0]), torch.from_numpy(by[1]), EPSILON)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attention within each text: they lie one after the other."""
 
         def heads(m: Tensor) -> Tensor:
-            return m.view(1, len(m), HEADS, HEAD).transpose(1, 2)
+            return m.view(1, len(m), self.weights.shape.heads, -1).transpose(1, 2)
 
         parts = zip(*(torch.split(m, self.lengths) for m in (q, k, v)), strict=True)
         made = [F.scaled_dot_product_attention(heads(a), heads(b), heads(c), scale=1.0) for a, b, c in parts]
-        return torch.cat([m.transpose(1, 2).reshape(-1, DIM) for m in made])
+        return torch.cat([m.transpose(1, 2).flatten(2)[0] for m in made])
 
     def ranges(self, i: int, name: str, x: Tensor) -> tuple[Tensor, Tensor, int]:
         """From where to where each channel of a layer's input goes, with room, and how many further columns there are."""
         low, high = x.min(0)[0], x.max(0)[0]
         if name == "down":
-            return torch.full_like(low, GELU_MIN), high.clamp(min=0.05) * WIDEN_DOWN + 0.05, SPLIT_DOWN[i]
+            return torch.full_like(low, GELU_MIN), high.clamp(min=0.05) * WIDEN_DOWN + 0.05, self.split[i]
         middle, half = (low + high) / 2, (high - low) / 2 * (WIDEN_O if name == "o" else WIDEN_X)
         return middle - half.clamp(min=1e-4), middle + half.clamp(min=1e-4), 0 if name == "o" else SPLIT_X
 
@@ -185,10 +189,10 @@ class Quantiser:
         return outputs
 
     @torch.no_grad()
-    def run(self, layers: int = LAYERS) -> dict[tuple[int, str], dict[str, Any]]:
-        """Quantise the first `layers`: by layer and name, what the network in 8 bits is made of."""
+    def run(self, layers: int | None = None) -> dict[tuple[int, str], dict[str, Any]]:
+        """Quantise all layers, or the first ones: by layer and name, what the network in 8 bits is made of."""
         w = self.weights
-        x = torch.cat([torch.from_numpy(w.words[one] + w.places[: len(one)]) for one in self.ids])
+        x = torch.cat([torch.from_numpy(one + w.places[: len(one)]) for one in self.words])
         x = exact = self.norm(x, w.norm)
         for i, (first, second) in enumerate(w.norms[:layers]):
             a = self.attend(*self.group(i, ("q", "k", "v"), x, exact))
@@ -199,28 +203,38 @@ class Quantiser:
             b = F.gelu(self.plain(i, "up", exact), approximate="tanh")
             x = self.norm(x + self.group(i, ("down",), a, b)[0], second)
             exact = self.norm(exact + self.plain(i, "down", b), second)
-            print(f"layer {i + 1} of {layers}", flush=True)
+            print(f"layer {i + 1} of {layers or w.shape.layers}", flush=True)
         return self.made
 
 
-def make(data: Path, out: Path) -> None:
+def make(data: Path, model: str, out: Path) -> None:
     """Write the file of the network in 8 bits."""
     torch.manual_seed(0)
-    exact = BundledEmbedder(in_8_bits=False)
-    folder = bundled.embedder_folder()
-    ids = [exact.token_ids(text) for text in calibration(data)]
-    made = Quantiser(minilm.weights(folder), ids).run()
-    arrays = {f"{i}.{name}.{part}": value for (i, name), layer in made.items() for part, value in layer.items()}
-    np.savez_compressed(out, check=exact.encode(minilm.CHECK), **arrays)
-    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
+    exact = BundledEmbedder(model, in_8_bits=False)
+    made = Quantiser(*made_of(exact, calibration(data))).run()
+    for first in range(0, exact.weights.shape.layers, LAYERS_OF_A_FILE):
+        some = {key: layer for key, layer in made.items() if first <= key[0] < first + LAYERS_OF_A_FILE}
+        arrays = {f"{i}.{name}.{part}": value for (i, name), layer in some.items() for part, value in layer.items()}
+        file = out.with_stem(f"{out.stem}-{first}") if first else out
+        np.savez_compressed(file, check=exact.encode(CHECK), **arrays)
+        print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
 
 
-def measure(data: Path, limit: int) -> None:
-    """Cosine to sentence-transformers' vectors, and the speed of all three, in turns."""
-    from sentence_transformers import SentenceTransformer
+def made_of(exact: BundledEmbedder, texts: Sequence[str]) -> tuple[Weights, Sequence[int], list[Any]]:
+    """The weights of an embedder, the further columns of its layers, and the vectors of the tokens of some texts."""
+    return exact.weights, SPLIT_DOWN[exact.model], [exact.token_vectors(ids) for ids in exact.token_ids(texts)]
 
-    theirs = SentenceTransformer(str(bundled.embedder_folder()))
-    ours, exact = BundledEmbedder(in_8_bits=True), BundledEmbedder(in_8_bits=False)
+
+def measure(data: Path, model: str, limit: int) -> None:
+    """Cosine to sentence-transformers' vectors (MiniLM) or to float32, and the speed of all, in turns."""
+    ours, exact = BundledEmbedder(model, in_8_bits=True), BundledEmbedder(model, in_8_bits=False)
+    ways: dict[str, Callable[[list[str]], Any]] = {"float32": exact.encode, "8 bits": ours.encode}
+    truth = ways["float32"]
+    if model == bundled.MINILM:
+        from sentence_transformers import SentenceTransformer
+
+        theirs = SentenceTransformer(str(bundled.minilm_folder()))
+        truth = ways["sentence-transformers"] = lambda texts: theirs.encode(texts, normalize_embeddings=True)
     sets = {
         "clapnq": sample(data / "mtrag/corpus_clapnq.jsonl.gz", limit),
         "fiqa": sample(data / "mtrag/corpus_fiqa.jsonl.gz", limit),
@@ -230,15 +244,10 @@ def measure(data: Path, limit: int) -> None:
     zh = [text for row in lines(data / "rgb/zh_refine.jsonl.gz") for text in row.get("positive", []) if isinstance(text, str)]
     sets["rgb zh"] = random.Random(0).sample(sorted(set(zh)), min(limit, len(set(zh))))
     for name, texts in sets.items():
-        vectors = theirs.encode(texts, normalize_embeddings=True)
+        vectors = truth(texts)
         for kind, embedder in (("8 bits", ours), ("float32", exact)):
             c = (embedder.encode(texts) * vectors).sum(axis=1)
             print(f"{name:10} {kind:8} n={len(texts)} mean {c.mean():.5f} p1 {np.percentile(c, 1):.5f} min {c.min():.5f}")
-    ways: dict[str, Callable[[list[str]], object]] = {
-        "sentence-transformers": lambda t: theirs.encode(t),
-        "float32": exact.encode,
-        "8 bits": ours.encode,
-    }
     speeds: dict[str, list[float]] = {name: [] for name in ways}
     texts = sets["clapnq"]
     for _ in range(5):
@@ -246,7 +255,7 @@ def measure(data: Path, limit: int) -> None:
             began = time.perf_counter()
             way(texts)
             speeds[name].append(len(texts) / (time.perf_counter() - began))
-    base = statistics.median(speeds["sentence-transformers"])
+    base = statistics.median(speeds.get("sentence-transformers", speeds["float32"]))
     for name, some in speeds.items():
         print(f"{name:22} {statistics.median(some):6.1f} passages/s (median of 5), x {statistics.median(some) / base:.2f}")
 
@@ -255,14 +264,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Make the file, or measure it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--out", type=Path, default=minilm.QUANTISED)
+    parser.add_argument("--model", choices=bundled.EMBEDDERS, default=bundled.EMBEDDER)
+    parser.add_argument("--out", type=Path, help="the file that is written (default: the one in the package)")
     parser.add_argument("--measure", action="store_true")
     parser.add_argument("--limit", type=int, default=200)
     options = parser.parse_args(argv)
     if options.measure:
-        measure(options.data, options.limit)
+        measure(options.data, options.model, options.limit)
     else:
-        make(options.data, options.out)
+        make(options.data, options.model, options.out or bundled.FOLDER / f"{options.model}-int8.npz")
 
 
 if __name__ == "__main__":

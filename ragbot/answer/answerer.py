@@ -41,6 +41,8 @@ MAX_PLACES = 2
 """How many places are named where nothing answers."""
 NEARBY = 0.25
 """The least part of the question's words that a place holds which is named."""
+NEARBY_ACROSS = 0.37
+"""The least cosine of one in another language: midway between what is related and what is not, on the reference scale."""
 CONFLICT = {"en": "Another source says: {other}", "zh": "另一处资料说：{other}"}
 
 
@@ -194,12 +196,21 @@ class Answerer:
 
 def _refusal(ask: Ask, found: Sequence[Evidence], words: Words, sure: float) -> Refusal:
     """That it does not know, what it has nearby, and how it could come to know."""
-    near = {describe_place(one): one for one in reversed(found) if one.hit.chunk.kind == "file" and one.coverage >= NEARBY}
+    near = {_place(one): one for one in reversed(found) if one.hit.chunk.kind == "file" and _is_nearby(one)}
     places = list(reversed(near))[:MAX_PLACES]
     joined = "、".join(places) if ask.language == "zh" else " and ".join(places)
     parts = (words.unknown, words.nearby.format(places=joined) if places else "", words.missing, words.handover)
     text = ("" if ask.language == "zh" else " ").join(part for part in parts if part)
     return Refusal(text, sure, tuple(near[place].citation for place in places))
+
+
+def _is_nearby(one: Evidence) -> bool:
+    return one.cosine >= NEARBY_ACROSS if one.across else one.coverage >= NEARBY
+
+
+def _place(one: Evidence) -> str:
+    """Where it stands; with its words where it is in another language, so that the person may judge."""
+    return f"{describe_place(one)}: “{render_quote(one)}”" if one.across else describe_place(one)
 
 
 def _answers_itself(asking: str, own: Hit) -> bool:

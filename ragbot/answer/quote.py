@@ -10,13 +10,16 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ragbot.answer.context import TurnVectors, Vectors
 from ragbot.answer.units import MARKUP, Unit, is_disputed, rows_of_another, units_of
 from ragbot.models.answerability import AnswerSpan
 from ragbot.safety.gate import harmless_name
+from ragbot.search.fuse import ACROSS_WORDS
 from ragbot.text.codes import asked_codes
 from ragbot.text.sentences import Span
-from ragbot.text.tokens import content, has_cjk
+from ragbot.text.tokens import content, has_cjk, is_cjk
 from ragbot.types import Chunk, Citation, Hit
 
 NEAR_BEST = 0.08
@@ -69,6 +72,8 @@ class Evidence:
     is_row: bool = False
     named_row: str = ""
     """A row with the names of its columns, where it does not name them itself."""
+    across: bool = False
+    """Its passage is in another language than the question."""
     opposes: bool = False
     """It says what is not so where the question asks what is, or the other way round: it answers nothing."""
     span_found: AnswerSpan | None = None
@@ -115,16 +120,19 @@ def select_sentences(question: str, hits: Sequence[Hit], vectors: TurnVectors, n
         return []
     cjk, numbers = has_cjk(question), vectors.calibration
     sentence_vectors = vectors.passages([with_context(unit.meaning, unit.context) for unit in units])
-    cosines = numbers.aligned(sentence_vectors @ vectors.query(question), cjk)
+    across = np.array([numbers.reads_across and is_cjk(unit.hit.chunk.text) != cjk for unit in units], np.bool_)
+    cosines = numbers.aligned(sentence_vectors @ vectors.query(question), cjk, across)
     weights = _rarity(question, now or question, hits)
     meaning = numbers.sentence_meaning_cjk if cjk else numbers.sentence_meaning
     words = numbers.sentence_words_cjk if cjk else numbers.sentence_words
     found = []
-    for unit, cosine in zip(units, cosines, strict=True):
+    for unit, cosine, other in zip(units, cosines, across.tolist(), strict=True):
         coverage, cells = _unit_coverage(weights, unit), unit.named_cells(question)
+        if other:  # it cannot hold the question's words: its meaning stands in for them
+            coverage = max(coverage, ACROSS_WORDS * min(1.0, max(0.0, float(cosine))))
         one = _evidence(unit, float(cosine) * meaning + coverage * words + NAMED_CELL * cells, float(cosine), coverage)
         names_it = bool(named) or cells >= CELLS_OF_A_PLACE
-        found.append(replace(one, names_code=names_it, opposes=not unit.affirms(now or question)))
+        found.append(replace(one, names_code=names_it, across=other, opposes=not unit.affirms(now or question)))
     same_matter = numbers.same_matter_cjk if cjk else numbers.same_matter
     found = [one for at, one in enumerate(found) if not _superseded(at, found, sentence_vectors, same_matter)]
     return _of_one_sign(sorted(found, key=lambda one: -one.score))
@@ -160,9 +168,12 @@ def _evidence(unit: Unit, score: float, cosine: float, coverage: float) -> Evide
 
 
 def shares_query_term(question: str, best: Evidence) -> bool:
-    """Whether the evidence holds a content word of what was asked now, and not only of what that leans on."""
+    """Whether the evidence holds a content word of what was asked now, and not only of what that leans on.
+
+    Evidence in another language counts as if it did.
+    """
     words = set(content(question))
-    return not words or bool(words & set(content(f"{best.context} {best.text}")))
+    return not words or best.across or bool(words & set(content(f"{best.context} {best.text}")))
 
 
 def answer_span_sentence(found: Sequence[Evidence], given: Collection[Citation]) -> Evidence | None:

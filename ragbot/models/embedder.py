@@ -1,12 +1,11 @@
 """Text to unit vectors. One class a runtime, one function to choose.
 
-The bundled model runs through OpenVINO, built from its own weights: no torch at start-up.
+The bundled models run through OpenVINO, built from their own weights: no torch at start-up.
 Every other model runs through sentence-transformers.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import threading
@@ -20,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragbot.models import bundled, hub
-from ragbot.models.bundled import minilm
+from ragbot.models.bundled import e5, minilm
+from ragbot.models.bundled.encoder import EncoderBuilder, Weights, quantised
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -33,8 +33,14 @@ BATCH_TOKENS, MOST_TEXTS = 2048, 64
 NEAR = 0.999
 FEW, DISTINCT = 12, 0.25
 """Texts of fewer tokens, or with a smaller share of distinct ones, are unlike what the 8 bits were made for."""
-MAX_TOKENS = 256
-"""What the bundled model was trained to read; longer texts are cut (its model card)."""
+CHECK = (
+    "The capital of France is Paris.",
+    "How do I reset the password of a router?",
+    "Interest rates rose by a quarter point in June, and the bank expects a further rise before the end of the year.",
+    "战国无双是由光荣开发的系列。",
+    "def main(): return 0",
+)
+"""Texts whose vectors tell whether a processor computes the 8-bit network as it should."""
 
 
 class Embedder(Protocol):
@@ -60,59 +66,71 @@ class Embedder(Protocol):
 
 
 def open_embedder(name: str) -> Embedder:
-    """The embedder that `name` means: the bundled one, a folder, or a Hugging Face id.
+    """The embedder that `name` means: a bundled one, a folder, or a Hugging Face id.
 
     Raises ModelError if it is not there or does not load.
     """
-    if name == bundled.EMBEDDER:
-        return BundledEmbedder()
+    if name in bundled.EMBEDDERS:
+        return BundledEmbedder(name)
     # A folder is known by its whole path: the memory is opened from other working folders too.
     return SentenceTransformersEmbedder(str(Path(name).resolve()) if Path(name).is_dir() else name)
 
 
+class BundledModel(Protocol):
+    """What a bundled embedding model brings: its tokens and its weights."""
+
+    prefixes: tuple[str, str]
+    revision: str
+
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """The tokens of each text, cut to what the model reads."""
+        ...
+
+    def words(self, ids: NDArray[np.int64]) -> NDArray[Any]:
+        """What the network is given for some tokens (texts, tokens)."""
+        ...
+
+    def weights(self) -> Weights:
+        """What the network is made of."""
+        ...
+
+
 class BundledEmbedder:
-    """all-MiniLM-L6-v2 on OpenVINO: passages in 8 bits where the processor is quick at that, all else in float32.
+    """A bundled model on OpenVINO: passages in 8 bits where the processor is quick at that, all else in float32.
 
     In 8 bits the vectors of passages have a cosine of about .9995 to those in float32: it is the same space. Queries,
     and texts unlike any passage (a few tokens, or the same ones again and again), are less exact in 8 bits and are spared it.
     """
 
-    model = bundled.EMBEDDER
-    prefixes = ("", "")
-    dim = minilm.DIM
+    def __init__(self, model: str = bundled.EMBEDDER, *, in_8_bits: bool | None = None) -> None:
+        self.model = model
+        with hub.loading(model):
+            self._model: BundledModel = minilm.MiniLM() if model == bundled.MINILM else e5.E5()
+            weights = self.weights
+            self._exact = compiled(EncoderBuilder(weights).network(model))
+        self.prefixes, self.revision, self.dim = self._model.prefixes, self._model.revision, weights.shape.dim
+        self._in_8_bits = _quick_in_8_bits() if in_8_bits is None else in_8_bits
+        self._lock = threading.Lock()
 
     @cached_property
     def calibration(self) -> Mapping[str, float]:
         """The numbers that ship with it."""
-        numbers: dict[str, float] = json.loads(bundled.CALIBRATION.read_text(encoding="utf-8"))
+        numbers: dict[str, float] = json.loads(bundled.calibration_file(self.model).read_text(encoding="utf-8"))
         return numbers
-
-    def __init__(self, *, in_8_bits: bool | None = None) -> None:
-        from tokenizers import Tokenizer
-
-        self._folder = bundled.embedder_folder()
-        with (self._folder / "model.safetensors").open("rb") as weights:
-            self.revision = hashlib.file_digest(weights, "sha256").hexdigest()[:16]
-        with hub.loading(self.model):
-            self._tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
-            self._tokenizer.enable_truncation(MAX_TOKENS)
-            self._tokenizer.no_padding()
-            self._exact = compiled(minilm.network(minilm.weights(self._folder)))
-        self._in_8_bits = _quick_in_8_bits() if in_8_bits is None else in_8_bits
-        self._lock = threading.Lock()
 
     @cached_property
     def _quick(self) -> ov.CompiledModel:
         """The network in 8 bits; the exact one where a processor does not compute it as it should."""
         if not self._in_8_bits:
             return self._exact
-        layers, check = minilm.quantised()
-        network = compiled(minilm.network(minilm.weights(self._folder), layers), streams=os.cpu_count() or 1)
-        made = self._encode(network, [self.token_ids(text) for text in minilm.CHECK])
+        weights = self.weights
+        layers, check = quantised(bundled.quantised_files(self.model), weights.shape)
+        network = compiled(EncoderBuilder(weights, layers).network(self.model), streams=os.cpu_count() or 1)
+        made = self._encode(network, self.token_ids(CHECK))
         return network if (made * check).sum(axis=1).min() >= NEAR else self._exact
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
-        ids = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+        ids = self.token_ids(texts)
         with self._lock:
             quick = self._quick
         vectors = np.zeros((len(ids), self.dim), np.float32)
@@ -123,13 +141,23 @@ class BundledEmbedder:
         return vectors
 
     def encode_query(self, text: str) -> Vectors:
-        vector: Vectors = self._encode(self._exact, [self.token_ids(text)])[0]
+        vector: Vectors = self._encode(self._exact, self._model.tokens([self.prefixes[0] + text]))[0]
         return vector
 
-    def token_ids(self, text: str) -> list[int]:
-        """The tokens of a text, as the network gets them."""
-        ids: list[int] = self._tokenizer.encode(text).ids
-        return ids
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """The tokens of passages, as the network gets them."""
+        return self._model.tokens([self.prefixes[1] + text for text in texts])
+
+    def token_vectors(self, ids: Sequence[int]) -> Vectors:
+        """The vectors of some tokens (n, dim), before the first layer."""
+        words, table = self._model.words(np.array([ids], np.int64))[0], self.weights.words
+        vectors: Vectors = words.astype(np.float32) if table is None else table[words]
+        return vectors
+
+    @property
+    def weights(self) -> Weights:
+        """What its network is made of."""
+        return self._model.weights()
 
     def _encode(self, network: ov.CompiledModel, ids: Sequence[list[int]], progress: Progress | None = None) -> Vectors:
 
@@ -160,7 +188,7 @@ class BundledEmbedder:
             for row, at in enumerate(batch):
                 padded[row, : len(ids[at])], mask[row, : len(ids[at])] = ids[at], 1
             request = next_idle()
-            request.start_async([padded, mask])
+            request.start_async([self._model.words(padded), mask])
             running.append((request, batch))
             start += len(batch)
             if progress:

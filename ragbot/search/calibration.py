@@ -22,6 +22,7 @@ from ragbot.models.embedder import Embedder
 from ragbot.search.fuse import RankWeights
 
 Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
 
 REFERENCE_TEXTS = Path(__file__).parent / "reference_texts.jsonl"
 """Questions with the passage that answers each and a shorter form of it, and statements with later ones that replace them."""
@@ -46,6 +47,11 @@ class Calibration:
     """The mean cosine of a question and its own passage."""
     unrelated_cjk: float = 0.0
     related_cjk: float = 1.0
+    unrelated_across: float = 0.0
+    related_across: float = 0.0
+    unrelated_across_cjk: float = 0.0
+    related_across_cjk: float = 0.0
+    """The same of an English question and a Chinese passage, and the other way round; alike where the space reads not across."""
     reference_unrelated: float = 0.0
     reference_related: float = 1.0
     reference_unrelated_cjk: float = 0.0
@@ -85,16 +91,27 @@ class Calibration:
         """The numbers by name."""
         return asdict(self)
 
-    def aligned(self, cosines: Floats, cjk: bool) -> Floats:
-        """Cosines of a question and passages, moved onto the reference scale."""
+    def aligned(self, cosines: Floats, cjk: bool, across: Bools | None = None) -> Floats:
+        """Cosines (n,) of a question and passages, on the reference scale; `across` (n,): which are in the other language."""
         if cjk:
-            low, high = self.unrelated_cjk, self.related_cjk
             base, top = self.reference_unrelated_cjk, self.reference_related_cjk
+            moved = _moved(cosines, (self.unrelated_cjk, self.related_cjk), (base, top))
         else:
-            low, high, base, top = self.unrelated, self.related, self.reference_unrelated, self.reference_related
-        if (low, high) == (base, top) or high - low < MIN_SPREAD:
-            return cosines
-        return (base + (cosines - low) * ((top - base) / (high - low))).astype(np.float32)
+            base, top = self.reference_unrelated, self.reference_related
+            moved = _moved(cosines, (self.unrelated, self.related), (base, top))
+        if across is None or not self.reads_across:
+            return moved
+        english, chinese = (
+            (self.unrelated_across, self.related_across),
+            (self.unrelated_across_cjk, self.related_across_cjk),
+        )
+        return np.where(across, _moved(cosines, chinese if cjk else english, (base, top)), moved)
+
+    @property
+    def reads_across(self) -> bool:
+        """Whether a question in one language finds what answers it in the other."""
+        ways = (self.related_across - self.unrelated_across, self.related_across_cjk - self.unrelated_across_cjk)
+        return min(ways) >= MIN_SPREAD
 
     def rank_weights(self, policy: Mapping[str, float]) -> RankWeights:
         """The ranking weights of this space, with those that a policy sets."""
@@ -102,10 +119,18 @@ class Calibration:
         return RankWeights.of({**own, **policy})
 
 
+def _moved(cosines: Floats, own: tuple[float, float], reference: tuple[float, float]) -> Floats:
+    """From the scale of two anchors to that of two others; as they are where the anchors tell nothing."""
+    (low, high), (base, top) = own, reference
+    if own == reference or high - low < MIN_SPREAD:
+        return cosines
+    return (base + (cosines - low) * ((top - base) / (high - low))).astype(np.float32)
+
+
 @functools.lru_cache(maxsize=1)
 def reference() -> Calibration:
-    """The calibration of the bundled embedder, made by `training/calibrate.py`."""
-    return Calibration.of(json.loads(bundled.CALIBRATION.read_text(encoding="utf-8")))
+    """The calibration of all-MiniLM-L6-v2, made by `training/calibrate.py`."""
+    return Calibration.of(json.loads(bundled.calibration_file(bundled.MINILM).read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +146,19 @@ class Anchors:
 
 
 def calibration_of(embedder: Embedder) -> Calibration:
-    """The numbers that came with an embedder, else those that the reference texts give. Embeds some 250 short texts."""
-    if embedder.calibration is not None:
-        return Calibration.of(embedder.calibration)
+    """The numbers that came with an embedder, else those that the reference texts give (some 250 short texts are embedded)."""
+    return measured(embedder) if embedder.calibration is None else Calibration.of(embedder.calibration)
+
+
+def measured(embedder: Embedder) -> Calibration:
+    """The numbers that the reference texts give."""
     base, english, chinese = reference(), measure(embedder, "en"), measure(embedder, "zh")
     numbers = base.as_mapping() | anchors(english, chinese)
     if chinese.separation >= READS_CJK:  # it reads both alike: what holds for the one holds for the other
         for name in ("words", "feedback", "sentence_meaning", "sentence_words", "bias", "cosine", "coverage"):
             numbers[f"{name}_cjk"] = numbers[name]
         numbers |= {"reference_unrelated_cjk": base.reference_unrelated, "reference_related_cjk": base.reference_related}
+        numbers |= measure_across(embedder)
     return Calibration.of(numbers)
 
 
@@ -157,6 +186,20 @@ def measure(embedder: Embedder, language: str) -> Anchors:
         similarity=round(SHORTENED * float((short * whole).sum(1).min()), 4),
         separation=round(float((own[:, None] > other[None, :]).mean()), 4),
     )
+
+
+def measure_across(embedder: Embedder) -> dict[str, float]:
+    """How the cosines lie between a question in one language and passages in the other, from the pairs of reference texts."""
+    rows = [json.loads(line) for line in REFERENCE_TEXTS.read_text(encoding="utf-8").splitlines() if line]
+    english = {row["question"]: row for row in rows if row["lang"] == "en" and "question" in row}
+    pairs = [(row, english[row["english"]]) for row in rows if "english" in row]
+    found = {}
+    for suffix, way in (("_cjk", pairs), ("", [(two, one) for one, two in pairs])):
+        questions = np.array([embedder.encode_query(one["question"]) for one, _ in way], np.float32)
+        own, other = _apart(questions @ embedder.encode([told["passage"] for _, told in way]).T)
+        found[f"unrelated_across{suffix}"] = round(float(other.mean()), 4)
+        found[f"related_across{suffix}"] = round(float(own.mean()), 4)
+    return found
 
 
 def _apart(cosines: Floats) -> tuple[Floats, Floats]:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from ragbot.index.columns import Filter
 from ragbot.index.view import View
 from ragbot.search import fold, fuse
-from ragbot.search.calibration import Calibration
+from ragbot.search.calibration import Bools, Calibration
 from ragbot.search.explain import explain
 from ragbot.search.fuse import FEEDBACK_HITS, RankWeights
-from ragbot.text.tokens import has_cjk
+from ragbot.text.tokens import has_cjk, is_cjk
 from ragbot.types import Chunk, Hit, Part
 
 Vector = NDArray[np.float32]
@@ -57,7 +57,7 @@ class Search:
         """The k best, best first; those that say the same in the same words are one."""
         pool, found = max(k, POOL), dict[int, Chunk]()
         while True:
-            ranking = self._ranking(pool)
+            ranking = self._ranking(pool, read)
             kept = fold.folded(_read_in_turn(ranking, 2 * k, read, found), k, _wording)
             if len(kept) == k or len(ranking) < pool or pool >= MAX_HITS:
                 return [self._hit(ranking, at, [found[int(ranking.ids[copy])] for copy in also], found) for at, also in kept]
@@ -68,7 +68,7 @@ class Search:
         score = round(float(ranking.scores[at]), 5)
         return Hit(found[int(ranking.ids[at])], score, ranking.features(at), tuple(also), explain=prose)
 
-    def _ranking(self, pool: int) -> fuse.Ranking:
+    def _ranking(self, pool: int, read: Read) -> fuse.Ranking:
         dense = [] if self._part == "lexical" else self._view.nearest(self._query.vector, pool, self._only)
         if self._part == "dense":
             return fuse.by_meaning(dense)
@@ -83,14 +83,25 @@ class Search:
         around = talk.beside(candidates)
         ids = np.union1d(candidates, around[around >= 0])
         cosines = self._view.cosines(self._query.vector, ids)
-        measured = fuse.Measured(ids, cosines, self._aligned(cosines), self._words.scores(ids))
+        bm25 = self._words.scores(ids)
+        across = self._across(ids, bm25, read)
+        measured = fuse.Measured(ids, cosines, self._aligned(cosines, across), bm25, across)
         weights = self._query.weights
         words, feedback = (weights.words_cjk, weights.feedback_cjk) if self._cjk else (weights.words, weights.feedback)
         ranking = fuse.fuse(dense, lexical, candidates, around, measured, weights, words)
         return self._fed_back(ranking, feedback) if feedback else ranking
 
-    def _aligned(self, cosines: fuse.Floats) -> fuse.Floats:
-        return self._query.calibration.aligned(cosines, self._cjk)
+    def _aligned(self, cosines: fuse.Floats, across: Bools | None = None) -> fuse.Floats:
+        return self._query.calibration.aligned(cosines, self._cjk, across)
+
+    def _across(self, ids: fuse.Ints, bm25: fuse.Floats, read: Read) -> Bools:
+        """Which passages are in another language; read are those that share no word with the question."""
+        across = np.zeros(len(ids), np.bool_)
+        if self._query.calibration.reads_across:
+            places = np.flatnonzero(bm25 == 0)
+            texts = read(ids[places].tolist())
+            across[places] = [id in texts and is_cjk(texts[id].text) != self._cjk for id in ids[places].tolist()]
+        return across
 
     def _fed_back(self, ranking: fuse.Ranking, weight: float) -> fuse.Ranking:
         if not len(ranking) or (ranking.neighbours is not None and ranking.neighbours[:FEEDBACK_HITS].any()):

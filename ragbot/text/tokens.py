@@ -32,6 +32,7 @@ STOP_WORDS = frozenset(
 )
 """Words that carry no topic: they are left out of content and query tokens."""
 
+_LETTERS = re.compile(r"[a-zA-Z\u00c0-\u024f]{2,}")
 _CJK_PHRASES = "|".join(
     """什么时候 为什么 什么 怎么样 怎么 怎样 如何 哪里 哪儿 哪些 哪个 哪 多少 多久
     多长时间 请问 是否 可以 能不能 一下 我们 你们 他们 这个 那个""".split()
@@ -45,6 +46,11 @@ _CJK_STOP = re.compile(f"{_CJK_PHRASES}|[{_CJK_PARTICLES}]")
 def has_cjk(text: str) -> bool:
     """Whether `text` has a Chinese, Japanese or Korean character."""
     return _CJK_CHAR.search(text) is not None
+
+
+def is_cjk(text: str) -> bool:
+    """Whether more of `text` is Chinese, Japanese or Korean characters than words of letters."""
+    return len(_CJK_CHAR.findall(text)) > len(_LETTERS.findall(text))
 
 
 def has_words(text: str) -> bool:

