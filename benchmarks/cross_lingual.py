@@ -4,10 +4,10 @@
 
 Sixty Chinese questions over the demo's English handbook and sixty English ones over a Chinese handbook
 (`benchmarks/cross_lingual/`), written by somebody who had not seen the code. The demo's handbook has a Chinese page, which stands
-in the way; with `--mixed` both handbooks lie in one home, and each answers much of what is asked of the other. Every second
-question was kept aside while the numbers were chosen (`held`). A passage is right if it holds the quoted words. With `--answers`
-each is asked of a chat too: right (the quoted words are in what it cites), wrong (others are), or refused. The embedder is that
-of the settings (RAGBOT_EMBEDDER).
+in the way; with `--mixed` both handbooks lie in one home, and each answers much of what is asked of the other. `--part`
+takes every second question (benchmarks/README.md says what was seen of them). A passage is right if it holds the quoted words.
+With `--answers` each is asked of a chat too: right (the quoted words are in what it cites), wrong (others are), or refused. The
+embedder is that of the settings (RAGBOT_EMBEDDER).
 """
 
 import argparse
