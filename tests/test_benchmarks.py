@@ -386,17 +386,17 @@ def test_a_layer_in_8_bits_gives_nearly_what_it_gave():
 
     from ragbot.models import bundled
     from ragbot.models.bundled import encoder, minilm
-    from training.quantise import SPLIT_DOWN, Quantiser
+    from training.quantise import Quantiser
 
     weights = minilm.weights(bundled.minilm_folder())
     words = np.array(weights.words[1000:1400])
-    quantiser = Quantiser(weights, SPLIT_DOWN[bundled.MINILM], [words])
+    quantiser = Quantiser(weights, bundled.MINILM, [words])
     x = quantiser.norm(torch.from_numpy(words), weights.norm)
     with torch.no_grad():
         (found,) = quantiser.group(0, ("o",), x, x)
         exact = quantiser.plain(0, "o", x)
     assert torch.nn.functional.cosine_similarity(found, exact).min() > 0.99
-    made, shipped = quantiser.made[0, "o"], encoder.quantised(bundled.quantised_files(bundled.MINILM), weights.shape)[0][0, "o"]
+    made, shipped = quantiser.made[0, "o"], encoder.quantised(bundled.quantised_file(bundled.MINILM), weights)[0][0, "o"]
     assert made["codes"].dtype == shipped.codes.dtype
     assert {name: made[name].shape for name in made} == {name: getattr(shipped, name).shape for name in made}
 

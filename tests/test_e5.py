@@ -8,7 +8,7 @@ import pytest
 from ragbot import Chat, Document, Memory
 from ragbot.errors import ModelError
 from ragbot.models import bundled
-from ragbot.models.bundled import e5
+from ragbot.models.bundled import e5, minilm
 from ragbot.models.embedder import BundledEmbedder
 
 pytestmark = pytest.mark.model
@@ -55,24 +55,16 @@ def test_a_long_text_is_cut_and_an_empty_one_has_a_vector(model, embedder):
     assert np.linalg.norm(embedder.encode([""])[0]) == pytest.approx(1, abs=1e-4)
 
 
-def test_the_network_computes_what_transformers_does(embedder):
+def test_the_network_computes_what_transformers_does(model, embedder):
     import torch
     from transformers import BertConfig, BertModel
 
-    weights, heads = embedder.weights, e5.SHAPE.heads
+    weights, heads = model.weights(), e5.SHAPE.heads
     sizes = {"hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": heads, "intermediate_size": 1536}
     bert = BertModel(BertConfig(vocab_size=8, max_position_embeddings=512, **sizes), add_pooling_layer=False).eval()
     state = {
         "embeddings.position_embeddings.weight": weights.places,
         "embeddings.token_type_embeddings.weight": np.zeros((2, 384)),
-    }
-    names = {
-        "q": "attention.self.query",
-        "k": "attention.self.key",
-        "v": "attention.self.value",
-        "o": "attention.output.dense",
-        "up": "intermediate.dense",
-        "down": "output.dense",
     }
 
     def put(name, pair):
@@ -81,7 +73,7 @@ def test_the_network_computes_what_transformers_does(embedder):
     put("embeddings.LayerNorm", weights.norm)
     for (i, name), (weight, bias) in weights.linear.items():
         unscaled = (384 // heads) ** 0.5 if name == "q" else 1
-        put(f"encoder.layer.{i}.{names[name]}", (weight * unscaled, bias * unscaled))
+        put(f"encoder.layer.{i}.{minilm.LINEAR[name]}", (weight * unscaled, bias * unscaled))
     for i, (first, second) in enumerate(weights.norms):
         put(f"encoder.layer.{i}.attention.output.LayerNorm", first)
         put(f"encoder.layer.{i}.output.LayerNorm", second)
@@ -89,7 +81,7 @@ def test_the_network_computes_what_transformers_does(embedder):
     assert missing.missing_keys == ["embeddings.word_embeddings.weight"] and not missing.unexpected_keys
     for text, ids in zip(TEXTS, embedder.token_ids(TEXTS), strict=True):
         with torch.no_grad():
-            states = bert(inputs_embeds=torch.tensor(embedder.token_vectors(ids))[None]).last_hidden_state[0]
+            states = bert(inputs_embeds=torch.tensor(model.words(np.array([ids])))).last_hidden_state[0]
         mean = states.mean(0).numpy()
         assert embedder.encode([text])[0] @ mean / np.linalg.norm(mean) > 0.9999
 
@@ -131,6 +123,7 @@ HANDBOOKS = {
     "yard.md": "# Yard\n\nBicycles may be parked in the yard behind the bakery.\n\nLorries unload there before eight.",
     "pool.md": "# Pool\n\nThe swimming pool is heated to 27 degrees in winter.\n\nChildren under six swim with an adult.",
     "欢迎.md": "# 欢迎\n\n中文服务台每周三下午开放。\n\n中文茶话会每月一次，茶水免费。\n\n中文导览每次最多十五人。",
+    "markup.txt": '|-style="text-align: center; background: #FFE0A0" 4471 || 2010 style="text-align: center" rowspan="2"',
 }
 
 
@@ -147,6 +140,11 @@ def test_passages_in_the_language_of_the_question_do_not_hide_the_others(mixed):
     assert mixed.recall("冬天泳池水温是多少？", 3)[0].chunk.uri == "pool.md"
     assert mixed.recall("When is the Chinese-speaking desk open?", 3)[0].chunk.uri == "欢迎.md"
     assert mixed.recall("中文导览最多几个人？", 3)[0].chunk.uri == "欢迎.md"
+
+
+@pytest.mark.parametrize("question", ["游泳池每天几点关门？", "谁写了这首歌？", "中文茶话会要交钱吗？"])
+def test_what_is_in_no_language_is_near_to_no_question(mixed, question):
+    assert mixed.recall(question, 4)[0].chunk.uri != "markup.txt"
 
 
 def test_what_stands_in_another_language_is_shown_and_not_claimed(mixed):

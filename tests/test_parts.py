@@ -201,7 +201,7 @@ def fused(dense, lexical, beside=None):
         lexical,
         ids,
         rows,
-        fuse.Measured(ids, cosines, cosines, bm25, np.zeros(len(ids), np.bool_)),
+        fuse.Measured(ids, cosines, cosines, bm25, np.zeros(len(ids), np.float32)),
         fuse.RankWeights(),
         0.5,
     )

@@ -1,4 +1,4 @@
-"""Makes the 8-bit layers of a bundled embedder: `ragbot/models/bundled/MODEL-int8*.npz`, six layers in each.
+"""Makes the 8-bit layers of a bundled embedder: `ragbot/models/bundled/MODEL-int8.npz`.
 
     python -m training.quantise DATA [--model NAME] [--out FILE]   # about 90 s; twice that for the 12 layers of e5
     python -m training.quantise DATA --measure [--limit 200]       # how near the vectors are to sentence-transformers' own
@@ -25,10 +25,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ragbot.models import bundled
+from ragbot.models.bundled import encoder
 from ragbot.models.bundled.encoder import EPSILON, Weights
-from ragbot.models.embedder import CHECK, BundledEmbedder
+from ragbot.models.embedder import CHECK, BundledEmbedder, open_model
 
-LAYERS_OF_A_FILE = 6
+GPTQ = {bundled.MINILM}
+"""Models whose weights are rounded so that each column makes up for the error of those before it (Frantar et al. 2022). That
+takes 10 MB of codes; cosine to float32 .9995 instead of .9992. That of e5 is .9998 either way, and its codes would be 19 MB."""
 SPLIT_X = 16
 SPLIT_DOWN = {
     bundled.MINILM: (320, 320, 320, 32, 32, 32),
@@ -139,8 +142,8 @@ def columns(low: Tensor, high: Tensor, extra: int) -> tuple[Tensor, Tensor, Tens
 class Quantiser:
     """Goes through the network with real texts, as it is and in 8 bits, and quantises each layer for what reaches it."""
 
-    def __init__(self, weights: Weights, split: Sequence[int], words: Sequence[Any]) -> None:
-        self.words, self.lengths, self.split = words, [len(one) for one in words], split
+    def __init__(self, weights: Weights, model: str, words: Sequence[Any]) -> None:
+        self.words, self.lengths, self.model = words, [len(one) for one in words], model
         self.made: dict[tuple[int, str], dict[str, Any]] = {}
         self.linear = {key: tuple(map(torch.from_numpy, map(np.array, pair))) for key, pair in weights.linear.items()}
         self.weights = weights
@@ -167,7 +170,7 @@ class Quantiser:
         """From where to where each channel of a layer's input goes, with room, and how many further columns there are."""
         low, high = x.min(0)[0], x.max(0)[0]
         if name == "down":
-            return torch.full_like(low, GELU_MIN), high.clamp(min=0.05) * WIDEN_DOWN + 0.05, self.split[i]
+            return torch.full_like(low, GELU_MIN), high.clamp(min=0.05) * WIDEN_DOWN + 0.05, SPLIT_DOWN[self.model][i]
         middle, half = (low + high) / 2, (high - low) / 2 * (WIDEN_O if name == "o" else WIDEN_X)
         return middle - half.clamp(min=1e-4), middle + half.clamp(min=1e-4), 0 if name == "o" else SPLIT_X
 
@@ -181,11 +184,16 @@ class Quantiser:
         outputs = []
         for name in names:
             weight, bias = self.linear[i, name]
-            rounded, scale = gptq(weight[:, channel] * step, covariance)
-            bias = bias + weight @ exact.mean(0) - (rounded * scale[:, None]) @ mean
-            parts = {"columns": channel, "low": low, "high": high, "codes": rounded.to(torch.int8), "scale": scale, "bias": bias}
+            in_steps = weight[:, channel] * step
+            if self.model in GPTQ:
+                whole, scale = gptq(in_steps, covariance)
+            else:
+                whole, scale = map(torch.from_numpy, encoder.rounded(in_steps.numpy()))
+            values = whole.float() * scale[:, None]
+            bias = bias + weight @ exact.mean(0) - values @ mean
+            parts = {"columns": channel, "low": low, "high": high, "codes": whole.to(torch.int8), "scale": scale, "bias": bias}
             self.made[i, name] = {part: value.numpy() for part, value in parts.items()}
-            outputs.append(F.linear(codes, rounded * scale[:, None], bias))
+            outputs.append(F.linear(codes, values, bias))
         return outputs
 
     @torch.no_grad()
@@ -211,18 +219,19 @@ def make(data: Path, model: str, out: Path) -> None:
     """Write the file of the network in 8 bits."""
     torch.manual_seed(0)
     exact = BundledEmbedder(model, in_8_bits=False)
-    made = Quantiser(*made_of(exact, calibration(data))).run()
-    for first in range(0, exact.weights.shape.layers, LAYERS_OF_A_FILE):
-        some = {key: layer for key, layer in made.items() if first <= key[0] < first + LAYERS_OF_A_FILE}
-        arrays = {f"{i}.{name}.{part}": value for (i, name), layer in some.items() for part, value in layer.items()}
-        file = out.with_stem(f"{out.stem}-{first}") if first else out
-        np.savez_compressed(file, check=exact.encode(CHECK), **arrays)
-        print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
-
-
-def made_of(exact: BundledEmbedder, texts: Sequence[str]) -> tuple[Weights, Sequence[int], list[Any]]:
-    """The weights of an embedder, the further columns of its layers, and the vectors of the tokens of some texts."""
-    return exact.weights, SPLIT_DOWN[exact.model], [exact.token_vectors(ids) for ids in exact.token_ids(texts)]
+    source = open_model(model)
+    weights = source.weights()
+    given = [source.words(np.array(ids, np.int64)) for ids in exact.token_ids(calibration(data))]
+    words = given if weights.words is None else [weights.words[tokens] for tokens in given]
+    made = Quantiser(weights, model, words).run()
+    arrays = {
+        f"{i}.{name}.{part}": value
+        for (i, name), layer in made.items()
+        for part, value in layer.items()
+        if model in GPTQ or part not in ("codes", "scale")
+    }
+    np.savez_compressed(out, check=exact.encode(CHECK), **arrays)
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
 
 
 def measure(data: Path, model: str, limit: int) -> None:
@@ -272,7 +281,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.measure:
         measure(options.data, options.model, options.limit)
     else:
-        make(options.data, options.model, options.out or bundled.FOLDER / f"{options.model}-int8.npz")
+        make(options.data, options.model, options.out or bundled.quantised_file(options.model))
 
 
 if __name__ == "__main__":

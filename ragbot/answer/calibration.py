@@ -14,10 +14,6 @@ CODE_ANSWERS = 0.55
 """How often a sentence about the very code, or a row with the very cells, that a question names answers it where the likeness of
 their words alone would not say so. Set on the open half of `benchmarks/trials/codes.json` (17 such questions)."""
 
-ACROSS_ANSWERS = 0.43
-"""How often the nearest sentence in another language answers: on the 60 Chinese questions over the demo's handbook, whatever its
-cosine (`benchmarks/cross_lingual.py`). So it is shown as the nearest there is, and not said."""
-
 
 def answerability(question: str, one: Evidence, numbers: Calibration) -> float:
     """How likely it is that a piece of evidence answers the question, 0 to 1.
@@ -33,7 +29,7 @@ def answerability(question: str, one: Evidence, numbers: Calibration) -> float:
         bias, cosine, coverage = numbers.bias, numbers.cosine, numbers.coverage
     likely = 1 / (1 + math.exp(-(bias + cosine * one.cosine + coverage * one.coverage)))
     if one.across:
-        likely *= ACROSS_ANSWERS
+        likely *= numbers.answers_across
     if one.names_code:
         likely += (1 - likely) * CODE_ANSWERS
     return min(likely, chance(one.span_found.answers)) if one.span_found else likely

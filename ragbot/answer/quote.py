@@ -16,10 +16,9 @@ from ragbot.answer.context import TurnVectors, Vectors
 from ragbot.answer.units import MARKUP, Unit, is_disputed, rows_of_another, units_of
 from ragbot.models.answerability import AnswerSpan
 from ragbot.safety.gate import harmless_name
-from ragbot.search.fuse import ACROSS_WORDS
 from ragbot.text.codes import asked_codes
 from ragbot.text.sentences import Span
-from ragbot.text.tokens import content, has_cjk, is_cjk
+from ragbot.text.tokens import content, has_cjk, in_other_language
 from ragbot.types import Chunk, Citation, Hit
 
 NEAR_BEST = 0.08
@@ -120,26 +119,25 @@ def select_sentences(question: str, hits: Sequence[Hit], vectors: TurnVectors, n
         return []
     cjk, numbers = has_cjk(question), vectors.calibration
     sentence_vectors = vectors.passages([with_context(unit.meaning, unit.context) for unit in units])
-    across = np.array([numbers.reads_across and is_cjk(unit.hit.chunk.text) != cjk for unit in units], np.bool_)
+    across = np.array([numbers.reads_across and in_other_language(unit.hit.chunk.text, cjk) for unit in units], np.bool_)
     cosines = numbers.aligned(sentence_vectors @ vectors.query(question), cjk, across)
+    instead = numbers.instead_of_words(cosines, across)
     weights = _rarity(question, now or question, hits)
     meaning = numbers.sentence_meaning_cjk if cjk else numbers.sentence_meaning
     words = numbers.sentence_words_cjk if cjk else numbers.sentence_words
     found = []
-    for unit, cosine, other in zip(units, cosines, across.tolist(), strict=True):
-        coverage, cells = _unit_coverage(weights, unit), unit.named_cells(question)
-        if other:  # it cannot hold the question's words: its meaning stands in for them
-            coverage = max(coverage, ACROSS_WORDS * min(1.0, max(0.0, float(cosine))))
+    for unit, cosine, foreign, least in zip(units, cosines, across.tolist(), instead.tolist(), strict=True):
+        coverage, cells = max(_unit_coverage(weights, unit), least), unit.named_cells(question)
         one = _evidence(unit, float(cosine) * meaning + coverage * words + NAMED_CELL * cells, float(cosine), coverage)
         names_it = bool(named) or cells >= CELLS_OF_A_PLACE
-        found.append(replace(one, names_code=names_it, across=other, opposes=not unit.affirms(now or question)))
+        found.append(replace(one, names_code=names_it, across=foreign, opposes=not unit.affirms(now or question)))
     same_matter = numbers.same_matter_cjk if cjk else numbers.same_matter
     found = [one for at, one in enumerate(found) if not _superseded(at, found, sentence_vectors, same_matter)]
     return _of_one_sign(sorted(found, key=lambda one: -one.score))
 
 
 def _of_one_sign(found: list[Evidence]) -> list[Evidence]:
-    """The evidence without what says the opposite of what is asked for; all of it where nothing else comes near: none answers."""
+    """The evidence that does not contradict the question; all of it if nothing else scores nearly as high: none answers."""
     fitting = [one for one in found if not one.opposes]
     return fitting if fitting and fitting[0].score >= found[0].score - OPPOSED else found
 

@@ -95,18 +95,23 @@ class BundledModel(Protocol):
         ...
 
 
+def open_model(name: str) -> BundledModel:
+    """What the bundled embedder of this name is made of. Raises ModelError if its package is missing."""
+    return minilm.MiniLM() if name == bundled.MINILM else e5.E5()
+
+
 class BundledEmbedder:
     """A bundled model on OpenVINO: passages in 8 bits where the processor is quick at that, all else in float32.
 
-    In 8 bits the vectors of passages have a cosine of about .9995 to those in float32: it is the same space. Queries,
-    and texts unlike any passage (a few tokens, or the same ones again and again), are less exact in 8 bits and are spared it.
+    In 8 bits the vectors of passages have a mean cosine of .9995 or more to those in float32: it is the same space. Queries, and
+    texts unlike any passage (a few tokens, or the same ones again and again), are less exact in 8 bits and are spared it.
     """
 
     def __init__(self, model: str = bundled.EMBEDDER, *, in_8_bits: bool | None = None) -> None:
         self.model = model
         with hub.loading(model):
-            self._model: BundledModel = minilm.MiniLM() if model == bundled.MINILM else e5.E5()
-            weights = self.weights
+            self._model = open_model(model)
+            weights = self._model.weights()
             self._exact = compiled(EncoderBuilder(weights).network(model))
         self.prefixes, self.revision, self.dim = self._model.prefixes, self._model.revision, weights.shape.dim
         self._in_8_bits = _quick_in_8_bits() if in_8_bits is None else in_8_bits
@@ -123,8 +128,8 @@ class BundledEmbedder:
         """The network in 8 bits; the exact one where a processor does not compute it as it should."""
         if not self._in_8_bits:
             return self._exact
-        weights = self.weights
-        layers, check = quantised(bundled.quantised_files(self.model), weights.shape)
+        weights = self._model.weights()
+        layers, check = quantised(bundled.quantised_file(self.model), weights)
         network = compiled(EncoderBuilder(weights, layers).network(self.model), streams=os.cpu_count() or 1)
         made = self._encode(network, self.token_ids(CHECK))
         return network if (made * check).sum(axis=1).min() >= NEAR else self._exact
@@ -147,17 +152,6 @@ class BundledEmbedder:
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """The tokens of passages, as the network gets them."""
         return self._model.tokens([self.prefixes[1] + text for text in texts])
-
-    def token_vectors(self, ids: Sequence[int]) -> Vectors:
-        """The vectors of some tokens (n, dim), before the first layer."""
-        words, table = self._model.words(np.array([ids], np.int64))[0], self.weights.words
-        vectors: Vectors = words.astype(np.float32) if table is None else table[words]
-        return vectors
-
-    @property
-    def weights(self) -> Weights:
-        """What its network is made of."""
-        return self._model.weights()
 
     def _encode(self, network: ov.CompiledModel, ids: Sequence[list[int]], progress: Progress | None = None) -> Vectors:
 

@@ -18,7 +18,7 @@ from ragbot.search import fold, fuse
 from ragbot.search.calibration import Bools, Calibration
 from ragbot.search.explain import explain
 from ragbot.search.fuse import FEEDBACK_HITS, RankWeights
-from ragbot.text.tokens import has_cjk, is_cjk
+from ragbot.text.tokens import has_cjk, in_other_language
 from ragbot.types import Chunk, Hit, Part
 
 Vector = NDArray[np.float32]
@@ -57,7 +57,7 @@ class Search:
         """The k best, best first; those that say the same in the same words are one."""
         pool, found = max(k, POOL), dict[int, Chunk]()
         while True:
-            ranking = self._ranking(pool, read)
+            ranking = self._ranking(pool, read, found)
             kept = fold.folded(_read_in_turn(ranking, 2 * k, read, found), k, _wording)
             if len(kept) == k or len(ranking) < pool or pool >= MAX_HITS:
                 return [self._hit(ranking, at, [found[int(ranking.ids[copy])] for copy in also], found) for at, also in kept]
@@ -68,7 +68,7 @@ class Search:
         score = round(float(ranking.scores[at]), 5)
         return Hit(found[int(ranking.ids[at])], score, ranking.features(at), tuple(also), explain=prose)
 
-    def _ranking(self, pool: int, read: Read) -> fuse.Ranking:
+    def _ranking(self, pool: int, read: Read, found: dict[int, Chunk]) -> fuse.Ranking:
         dense = [] if self._part == "lexical" else self._view.nearest(self._query.vector, pool, self._only)
         if self._part == "dense":
             return fuse.by_meaning(dense)
@@ -84,8 +84,10 @@ class Search:
         ids = np.union1d(candidates, around[around >= 0])
         cosines = self._view.cosines(self._query.vector, ids)
         bm25 = self._words.scores(ids)
-        across = self._across(ids, bm25, read)
-        measured = fuse.Measured(ids, cosines, self._aligned(cosines, across), bm25, across)
+        across = self._across(ids, bm25, read, found)
+        aligned = self._aligned(cosines, across)
+        instead = self._query.calibration.instead_of_words(aligned, across)
+        measured = fuse.Measured(ids, cosines, aligned, bm25, instead)
         weights = self._query.weights
         words, feedback = (weights.words_cjk, weights.feedback_cjk) if self._cjk else (weights.words, weights.feedback)
         ranking = fuse.fuse(dense, lexical, candidates, around, measured, weights, words)
@@ -94,13 +96,14 @@ class Search:
     def _aligned(self, cosines: fuse.Floats, across: Bools | None = None) -> fuse.Floats:
         return self._query.calibration.aligned(cosines, self._cjk, across)
 
-    def _across(self, ids: fuse.Ints, bm25: fuse.Floats, read: Read) -> Bools:
-        """Which passages are in another language; read are those that share no word with the question."""
+    def _across(self, ids: fuse.Ints, bm25: fuse.Floats, read: Read, found: dict[int, Chunk]) -> Bools:
+        """Which passages are in another language; those are read that share no word with the question, and added to `found`."""
         across = np.zeros(len(ids), np.bool_)
         if self._query.calibration.reads_across:
             places = np.flatnonzero(bm25 == 0)
-            texts = read(ids[places].tolist())
-            across[places] = [id in texts and is_cjk(texts[id].text) != self._cjk for id in ids[places].tolist()]
+            apart = ids[places].tolist()
+            found |= read([id for id in apart if id not in found])
+            across[places] = [id in found and in_other_language(found[id].text, self._cjk) for id in apart]
         return across
 
     def _fed_back(self, ranking: fuse.Ranking, weight: float) -> fuse.Ranking:

@@ -64,9 +64,6 @@ class RankWeights:
         return np.array((self.previous_2_words, self.previous_1_words, self.next_1_words, self.next_2_words), np.float32)
 
 
-ACROSS_WORDS = 0.3
-"""How much of its aligned cosine stands in for the words of a passage in another language, which it cannot share. Of 30 Chinese
-questions over the demo's handbook .80 find the English passage among five (.83 with more), and Chinese ones keep their place."""
 FEEDBACK_HITS = 3
 """So many of the best are taken for relevant."""
 
@@ -134,8 +131,8 @@ class Measured:
     aligned: Floats
     """The cosines on the scale of the reference space (`ragbot.search.calibration`)."""
     bm25: Floats
-    across: NDArray[np.bool_]
-    """Which are in another language than the question, whose words they cannot hold."""
+    instead: Floats
+    """What stands in for the match of words, 0 to 1, of those in another language than the question; 0 for the others."""
 
     def at(self, ids: Ints) -> Ints:
         """Where these ids are."""
@@ -153,7 +150,7 @@ def fuse(
 ) -> Ranking:
     """Order the candidates by aligned cosine plus `words` times BM25, best first; ties go to the newer chunk.
 
-    BM25 counts relative to its best here; where a passage is in another language, its cosine stands in for it.
+    BM25 counts relative to its best here; `measured.instead` stands in for it.
     A convex sum keeps the distances that reciprocal ranks throw away (Bruch, Gai and Ingber
     2023). A turn takes part of its score from those `beside` it: (n, 4) ids, -1 for none.
     """
@@ -166,7 +163,7 @@ def fuse(
     matches = bm25 + (measured.bm25[around] * there * weights.neighbour_words).sum(1)
     # In a tiny memory BM25 is near nothing, and the best of nothing is no evidence.
     top = max(float(matches.max(initial=0.0)), 1.0)
-    instead = ACROSS_WORDS * measured.across[own] * np.clip(cosines, 0, 1)
+    instead = measured.instead[own]
     scores = np.round(meaning + words * np.maximum(matches / top, instead), 5)
     added = np.where(there.any(1), scores - (cosines + words * np.maximum(bm25 / top, instead)), 0.0)
     order = np.lexsort((-candidates, -scores))

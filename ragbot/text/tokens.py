@@ -32,6 +32,8 @@ STOP_WORDS = frozenset(
 )
 """Words that carry no topic: they are left out of content and query tokens."""
 
+ENGLISH = 0.1
+"""The least share of stop words in an English text; markup, names and codes have fewer."""
 _LETTERS = re.compile(r"[a-zA-Z\u00c0-\u024f]{2,}")
 _CJK_PHRASES = "|".join(
     """什么时候 为什么 什么 怎么样 怎么 怎样 如何 哪里 哪儿 哪些 哪个 哪 多少 多久
@@ -48,9 +50,15 @@ def has_cjk(text: str) -> bool:
     return _CJK_CHAR.search(text) is not None
 
 
-def is_cjk(text: str) -> bool:
-    """Whether more of `text` is Chinese, Japanese or Korean characters than words of letters."""
-    return len(_CJK_CHAR.findall(text)) > len(_LETTERS.findall(text))
+def in_other_language(text: str, cjk: bool) -> bool:
+    """Whether `text` is English where the question is Chinese (`cjk`), or Chinese where the question is English.
+
+    Figures, names and markup are neither.
+    """
+    characters, words = len(_CJK_CHAR.findall(text)), _LETTERS.findall(text.lower())
+    if not cjk:
+        return characters > len(words)
+    return characters < len(words) and sum(word in STOP_WORDS for word in words) >= len(words) * ENGLISH
 
 
 def has_words(text: str) -> bool:

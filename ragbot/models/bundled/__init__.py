@@ -26,9 +26,9 @@ def calibration_file(model: str) -> Path:
     return FOLDER / f"{model}.calibration.json"
 
 
-def quantised_files(model: str) -> list[Path]:
-    """The layers of a bundled embedder in 8 bits (`training/quantise.py`), six in a file."""
-    return sorted(FOLDER.glob(f"{model}-int8*.npz"))
+def quantised_file(model: str) -> Path:
+    """What the layers of a bundled embedder in 8 bits are made from (`training/quantise.py`)."""
+    return FOLDER / f"{model}-int8.npz"
 
 
 def minilm_folder() -> Path:

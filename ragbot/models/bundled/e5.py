@@ -37,7 +37,6 @@ _SPACE = "▁"
 class _Tensor(NamedTuple):
     start: int
     size: int
-    in_blocks: bool
 
 
 class E5File:
@@ -111,8 +110,8 @@ class E5File:
         for _ in range(count):
             (length,) = self._unpack("H")
             name = bytes(self._unpack(f"{length}s")[0]).decode()
-            kind, _, start, size = self._unpack("BIQQ")
-            found.append((name, _Tensor(start, size, bool(kind))))
+            *_, start, size = self._unpack("BIQQ")
+            found.append((name, _Tensor(start, size)))
         return found
 
     def _unpack(self, layout: str) -> tuple[Any, ...]:

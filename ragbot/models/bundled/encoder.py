@@ -1,8 +1,8 @@
 """A BERT-like encoder (Devlin et al. 2019) as an OpenVINO network, built from its weights.
 
 In float32, or with its linear layers in 8 bits, as `training/quantise.py` made them: inputs in steps of their own for each
-channel, weights rounded so that each column makes up for the error of those before it (GPTQ, Frantar et al. 2022). Channels of
-wide range stand in several columns, one for each piece of the range.
+channel, and weights in 8 bits with one scale a row. Channels of wide range stand in several columns, one for each piece of the
+range.
 """
 
 from __future__ import annotations
@@ -71,18 +71,29 @@ def scaled(query: Pair, shape: Shape) -> Pair:
     return query[0] * scale, query[1] * scale
 
 
-def quantised(files: Sequence[Path], shape: Shape) -> tuple[dict[tuple[int, str], Quantised], Floats]:
-    """The linear layers in 8 bits, and the float32 vectors of the texts to compare with."""
-    stored: dict[str, Any] = {}
-    for file in files:
-        with np.load(file) as some:
-            stored |= some
-    layers = {}
-    for i in range(shape.layers):
-        for name in LINEAR:
-            parts = {part: stored[f"{i}.{name}.{part}"] for part in ("columns", "low", "high", "codes", "scale", "bias")}
-            layers[i, name] = Quantised(**parts)
-    return layers, stored["check"]
+def quantised(file: Path, made_of: Weights) -> tuple[dict[tuple[int, str], Quantised], Floats]:
+    """The linear layers in 8 bits, and the float32 vectors of the texts to compare with.
+
+    The file holds the codes of the weights where they make up for one another's errors; else they are rounded here.
+    """
+    with np.load(file) as stored:
+        layers = {}
+        for i in range(made_of.shape.layers):
+            for name in LINEAR:
+                key = f"{i}.{name}"
+                columns, low, high, bias = (stored[f"{key}.{part}"] for part in ("columns", "low", "high", "bias"))
+                if f"{key}.codes" in stored:
+                    codes, scale = stored[f"{key}.codes"], stored[f"{key}.scale"]
+                else:
+                    codes, scale = rounded(made_of.linear[i, name][0][:, columns] * ((high - low) / 255))
+                layers[i, name] = Quantised(columns, low, high, codes, scale, bias)
+        return layers, stored["check"]
+
+
+def rounded(weight: Floats) -> tuple[NDArray[np.int8], Floats]:
+    """(codes, scale): a weight (n, k) in 8 bits, with one scale a row."""
+    scale = np.maximum(np.abs(weight).max(1) / 127, np.float32(1e-12))
+    return np.round(weight / scale[:, None]).clip(-127, 127).astype(np.int8), scale
 
 
 class EncoderBuilder:

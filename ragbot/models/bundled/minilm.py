@@ -15,7 +15,7 @@ from ragbot.models.bundled.encoder import Pair, Shape, Weights, scaled
 MAX_TOKENS = 256
 """What it was trained to read; longer texts are cut (its model card)."""
 SHAPE = Shape(layers=6, heads=12, dim=384)
-_LINEAR = {
+LINEAR = {
     "q": "attention.self.query",
     "k": "attention.self.key",
     "v": "attention.self.value",
@@ -62,7 +62,7 @@ def weights(folder: Path) -> Weights:
     def pair(name: str) -> Pair:
         return found[f"{name}.weight"], found[f"{name}.bias"]
 
-    linear = {(i, short): pair(f"encoder.layer.{i}.{name}") for i in range(SHAPE.layers) for short, name in _LINEAR.items()}
+    linear = {(i, short): pair(f"encoder.layer.{i}.{name}") for i in range(SHAPE.layers) for short, name in LINEAR.items()}
     layers = [f"encoder.layer.{i}" for i in range(SHAPE.layers)]
     return Weights(
         shape=SHAPE,
