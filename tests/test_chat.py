@@ -48,6 +48,25 @@ def test_what_the_passages_do_not_say_is_not_said(chat_of, question, written, qu
     assert turn.citations[0].quote == quoted
 
 
+@pytest.mark.parametrize(
+    ("text", "question", "quote"),
+    [
+        ("# 诊所\n\n周日诊所关门。\n\n疫苗接种需要提前两天预约。", "疫苗接種需要提前幾天預約？", "疫苗接种需要提前两天预约。"),
+        ("# 診所\n\n週日診所關門。\n\n疫苗接種需要提前兩天預約。", "疫苗接种需要提前几天预约？", "疫苗接種需要提前兩天預約。"),
+    ],
+)
+def test_a_question_in_traditional_characters_is_answered_from_simplified_ones_and_the_other_way_round(
+    chat_of, text, question, quote
+):
+    chat = chat_of()
+    chat.memory.remember([Document("clinic.md", text), Document("lab.md", "图书馆在三楼。實驗室在二樓。")])
+    turn = chat.ask(question)
+    assert turn.grounded and turn.answer == quote
+    (cited,) = turn.citations
+    assert cited.uri == "clinic.md" and text[cited.start : cited.end] == quote
+    assert "words" in chat.memory.recall(question, 1)[0].why
+
+
 def test_the_answer_ends_where_its_support_ends(chat_of):
     chat = chat_of("The lab opens at 9:00 on Monday. Bring your own lunch and a friend.")
     chat.memory.remember(LAB)

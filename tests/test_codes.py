@@ -113,6 +113,7 @@ def test_a_claim_says_nothing_twice_that_is_said_once():
         ("Smoking is prohibited except behind the shed.", None),
         ("冰箱内不得存放油漆。", True),
         ("水槽是不锈钢的。", False),
+        ("油漆嚴禁存放在冰箱裡。", True),
     ],
 )
 def test_whether_a_sentence_negates(sentence, negated):
@@ -128,6 +129,7 @@ def test_whether_a_sentence_negates(sentence, negated):
         ("Why is the lamp not on?", None),
         ("What should I press if the door won't open?", False),
         ("What is the wifi password?", None),
+        ("泳池裡什麼可以帶？", False),
     ],
 )
 def test_what_a_question_asks_for(question, negated):

@@ -68,6 +68,7 @@ OWNERS = {
     "langchain": ("ragbot.models",),
     "langchain_text_splitters": ("ragbot.text",),
     "snowballstemmer": ("ragbot.text",),
+    "opencc": ("ragbot.text",),
     "pypdf": ("ingest.parsers",),
     "pypdfium2": ("ingest.parsers",),
     "rapidocr": ("ingest.parsers",),

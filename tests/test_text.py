@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ragbot.text import chunks, storable
 from ragbot.text.chunks import passages
 from ragbot.text.sentences import sentences
-from ragbot.text.tokens import content, tokens
+from ragbot.text.tokens import content, query_tokens, simplified, tokens
 
 PROSE = st.text(st.sampled_from("ab. \n#|-。字!?\t1"), max_size=400)
 
@@ -238,6 +238,25 @@ def test_tokens():
     assert content("图书馆什么时候开门？") == ["图书", "书馆", "开门"]
     assert tokens("ﬁle Ａ１") == ["file", "a1"]
     assert tokens("") == []
+
+
+@pytest.mark.parametrize(
+    ("traditional", "simple"),
+    [
+        ("診所星期幾關門？", "诊所星期几关门？"),
+        ("會員可以帶幾個客人進體育館", "会员可以带几个客人进体育馆"),
+        ("ＷｉＦｉ密碼寫在櫃檯後面的牆上", "WiFi密码写在柜台后面的墙上"),
+    ],
+)
+def test_traditional_characters_are_read_as_simplified_ones(traditional, simple):
+    assert tokens(traditional) == tokens(simple)
+    assert content(traditional) == content(simple)
+    assert query_tokens(traditional) == query_tokens(simple)
+
+
+@given(st.text(st.sampled_from("診所㑮乾a ８門，")))
+def test_a_text_in_simplified_characters_is_as_long(text):
+    assert len(simplified(text)) == len(text)
 
 
 def test_storable():

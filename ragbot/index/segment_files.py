@@ -20,8 +20,8 @@ from ragbot.index.segment import Segment
 
 _Block = TypeVar("_Block")
 
-FORMAT = 3
-"""2: the words of Chinese, Japanese and Korean are single characters too."""
+FORMAT = 4
+"""2: the words of Chinese, Japanese and Korean are single characters too. 4: in simplified characters."""
 GRAPH = "graph.faiss"
 MOST_BLANK = 0.1
 """With a larger share of blank rows a graph is rebuilt."""

@@ -1,4 +1,7 @@
-"""What a person's message is: a question, something told, or a greeting. Rules, no model."""
+"""What a person's message is: a question, something told, or a greeting. Rules, no model.
+
+The rules know simplified Chinese; what is written in traditional characters is read as that.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass
 
 from ragbot.text.codes import codes_in
 from ragbot.text.sentences import sentences
-from ragbot.text.tokens import content, has_cjk, tokens
+from ragbot.text.tokens import content, has_cjk, simplified, tokens
 
 _ASKS = re.compile(
     r"""^(?:(?:so|and|but|ok|okay|then|now|well|please|hi|hello|hey)[\s,]+)*
@@ -101,21 +104,22 @@ _LEANS_CJK = re.compile(r"^(?:那|还有|然后)|(?<![其吉])[它他她]|这个
 
 def is_greeting(text: str) -> bool:
     """Whether the message says hello, thanks or goodbye and nothing else."""
-    return _GREETING.match(text.strip()) is not None
+    return _GREETING.match(simplified(text.strip())) is not None
 
 
 def is_parting(text: str) -> bool:
     """Whether it says thanks or goodbye, or agrees, and does not say hello."""
-    return _PARTING.match(text.strip()) is not None
+    return _PARTING.match(simplified(text.strip())) is not None
 
 
 def wants_person(text: str) -> bool:
     """Whether the message asks to speak to a person, and not to the bot."""
-    return _PERSON.search(text) is not None
+    return _PERSON.search(simplified(text)) is not None
 
 
 def may_reply(text: str) -> bool:
     """Whether it may be a reply to what was asked before: it asks nothing, greets nobody, and is not about who says it."""
+    text = simplified(text)
     parts = [text[span.start : span.end] for span in sentences(text)]
     if is_greeting(text) or _GOES_ON.search(text) or _OF_ONESELF.search(text) or not tokens(text):
         return False
@@ -149,6 +153,7 @@ def parse(text: str) -> Parsed:
 
 
 def _tells(sentence: str) -> bool:
+    sentence = simplified(sentence)
     if is_greeting(sentence) or not tokens(sentence) or sentence.rstrip("\"'”’」 ").endswith(("?", "？")):
         return False
     if has_cjk(sentence):
@@ -175,7 +180,7 @@ def contextualize(question: str, history: Sequence[tuple[str, str]]) -> str:
 def is_context_dependent(question: str) -> bool:
     """Whether it does not say what it is about, and so is about what was said before."""
     if has_cjk(question):
-        return bool(_LEANS_CJK.search(question.strip())) or len(content(question)) < 2 and not codes_in(question)
+        return bool(_LEANS_CJK.search(simplified(question.strip()))) or len(content(question)) < 2 and not codes_in(question)
     words = len(content(question)) + sum(code.mixed for code in codes_in(question))  # a code says what it is about
     continues = _CONTINUES.search(question.strip()) is not None
     return continues or words < 2 or (words < ENOUGH_WORDS and _POINTS_BACK.search(question) is not None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ragbot.text.tokens import CJK, content
+from ragbot.text.tokens import CJK, content, simplified
 
 NEGATION = re.compile(
     r"\b(?:not|no(?!\.? ?\d)|never|none|nobody|nothing|neither|cannot|without|nowhere|forbidden|prohibit(?:ed|s)?|ban(?:ned|s)?"
@@ -47,6 +47,7 @@ _DEONTIC = re.compile(
 
 def is_negated(text: str) -> bool | None:
     """Whether a sentence negates, as a whole; None where it may do both."""
+    text = simplified(text)
     if _LIMITED.search(text):
         return None
     return len(NEGATION.findall(_NEITHER.sub(r"neither\1or", text))) % 2 == 1
@@ -54,6 +55,7 @@ def is_negated(text: str) -> bool | None:
 
 def words_after(negation: re.Pattern[str], text: str) -> set[str]:
     """The content word that follows each negation, "" where none does."""
+    text = simplified(text)
     after = (_NEGATED.match(text, found.end()) for found in negation.finditer(text))
     return {next(iter(content(words[0] if words else "")), "") for words in after}
 
@@ -65,13 +67,13 @@ def negated_words(text: str) -> set[str]:
 
 def asks_which(question: str) -> bool:
     """Whether a question asks what, which, who or where, and negates nothing."""
-    asked = _ASIDE.sub("", question)
+    asked = _ASIDE.sub("", simplified(question))
     return bool(_WHICH.search(asked)) and not _OTHER.search(asked) and not NEGATION.search(asked)
 
 
 def asks_negated(question: str) -> bool | None:
     """Whether a question asks for what is not so; None where either answers it."""
-    asked = _ASIDE.sub("", question)
+    asked = _ASIDE.sub("", simplified(question))
     if not _WHICH.search(asked) or _OTHER.search(asked) or _LIMITED.search(asked):
         return None
     negations = len(NEGATION.findall(asked))

@@ -2,7 +2,7 @@
 
 The stemmer is Porter2 (snowballstem.org). Scripts without spaces are split into overlapping
 bigrams, the usual unit without a dictionary (Nie, Gao, Zhang and Zhou 2000), and into
-single characters as well, since some words have only one.
+single characters as well, since some words have only one. Traditional characters are read as simplified ones.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from importlib import resources
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -107,8 +108,25 @@ def _content_tokens(text: str, tokens_of_run: Callable[[str], list[str]]) -> lis
 
 
 def _normalized(text: str) -> str:
-    """Normalize by NFKC: ligatures, full-width letters and the like become the characters that people type."""
-    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+    """Normalize by NFKC: ligatures, full-width letters and the like become the characters that people type; `simplified`."""
+    return text if text.isascii() else simplified(unicodedata.normalize("NFKC", text))
+
+
+def simplified(text: str) -> str:
+    """`text` with simplified Chinese characters in place of traditional ones, each in its place.
+
+    Japanese shares many of them. Its words become other characters in passages and questions alike, so they are found as before;
+    会議 finds 会议 then, which means the same.
+    """
+    return text.translate(_to_simplified()) if has_cjk(text) else text
+
+
+@lru_cache(maxsize=1)
+def _to_simplified() -> dict[int, str]:
+    """The first choice of OpenCC for each character; what becomes a character beyond `CJK` stays, or it would be of no word."""
+    table = resources.files("opencc").joinpath("dictionary/TSCharacters.txt").read_text(encoding="utf-8")
+    pairs = (line.split()[:2] for line in table.splitlines())
+    return {ord(old): new for old, new in pairs if old != new and len(old) == 1 and _CJK_CHAR.fullmatch(new)}
 
 
 def _tokens(word: str) -> Iterable[str]:
