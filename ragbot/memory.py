@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -254,6 +254,10 @@ class Memory:
         filter.need_query(query, k, part)
         selection = filter.select(scopes, kinds=kinds, uris=uris, as_of=as_of, since=since, until=until)
         return self.retriever.retrieve(storable(query), k, selection, filter.history(history), part)
+
+    def corrected(self, question: str, *, scopes: Collection[str] = (EVERYONE,)) -> Mapping[str, str]:
+        """What `recall` reads each misspelt word of a question as, by the passages of `scopes`. Empty: none is."""
+        return self.retriever.corrected(storable(question), filter.select(scopes))
 
     def around(self, chunk: Chunk, reach: int = 1, *, scopes: Collection[str] = (EVERYONE,)) -> list[Chunk]:
         """What stands up to `reach` places before and after a passage, in order, without itself.

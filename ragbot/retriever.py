@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +20,7 @@ from ragbot.maintenance.spaces import Spaces
 from ragbot.models.reranker import Reranker
 from ragbot.runtime import Runtime
 from ragbot.search import query as query_text
+from ragbot.search import spelling
 from ragbot.search.calibration import Calibration
 from ragbot.search.candidates import Query, Search
 from ragbot.search.filter import Selection
@@ -56,36 +58,48 @@ class Retriever:
         self, query: str, k: int, selection: Selection, history: Sequence[tuple[str, str]], part: Part | None
     ) -> list[Hit]:
         """The k passages of a selection that fit a query best, best first. `part` asks one part of recall alone."""
-        messages = query_text.weighted_messages(query, history)
         reranker = self._reranker_for(part)
         most = max(k, MAX_RERANKED) if reranker else k
-        space = self.view.space or self._active_space()  # most likely the one that was seen last still answers
-        for _ in range(TRIES):
-            if space is None:
-                return []
-            # Before the snapshot: a model that loads or computes must hold up no one else.
-            asked = self._query(space, query, messages, part)
 
-            def look(snapshot: Snapshot, view: View, asked: Query = asked) -> list[Hit]:
+        def retrieve(space: Space) -> list[Hit]:
+            # Before the snapshot: a model that loads or computes must hold up no one else.
+            asked = self._query(space, query, self._corrected(space, query, selection), history, part)
+
+            def look(snapshot: Snapshot, view: View) -> list[Hit]:
                 search = Search(view, asked, selection.filter(snapshot.documents_like), part)
                 hits = search.hits(most, lambda ids: snapshot.chunks(ids, selection.scopes, selection.as_of))
                 return _with_names(_with_disputes(hits, snapshot, selection), snapshot)
 
-            try:
-                found = self._seen(space, look)
-            except Moved:
-                space = self._active_space()
-                continue
-            return reranked(contextualize(query, history), found, reranker, self.rerank_budget_s, asked.weights.rerank)[:k]
-        raise BusyError(f"{self._home}: its embedding model kept changing; try again")
+            found = self._seen(space, look)
+            return reranked(contextualize(asked.text, history), found, reranker, self.rerank_budget_s, asked.weights.rerank)[:k]
 
-    def _query(self, space: Space, query: str, messages: Sequence[query_text.WeightedMessage], part: Part | None) -> Query:
+        return self._in_its_space(retrieve) or []
+
+    def _query(
+        self, space: Space, query: str, read: Mapping[str, str], history: Sequence[tuple[str, str]], part: Part | None
+    ) -> Query:
+        query = spelling.as_meant(query, read)
+        messages = query_text.weighted_messages(query, history)
         words = query_text.term_weights(messages)
         if part == "lexical":
-            return Query(query, self._spaces.mixed(space, []), words)
+            return Query(query, self._spaces.mixed(space, []), words, read=read)
         calibration = self._spaces.calibration(space)
         vector = self._spaces.mixed(space, messages[:1] if self._settings.recall == "fast" else messages)
-        return Query(query, vector, words, calibration.rank_weights({}), calibration)
+        return Query(query, vector, words, calibration.rank_weights({}), calibration, read)
+
+    def corrected(self, question: str, selection: Selection) -> Mapping[str, str]:
+        """What misspelt words of a question are read as, by the passages of a selection alone."""
+        return self._in_its_space(lambda space: self._corrected(space, question, selection)) or {}
+
+    def _corrected(self, space: Space, question: str, selection: Selection) -> Mapping[str, str]:
+        def held_in(snapshot: Snapshot, view: View) -> spelling.Held:
+            return functools.partial(view.count_holders, wanted=selection.filter(snapshot.documents_like))
+
+        unheld = self._seen(space, lambda snapshot, view: spelling.unheld(question, held_in(snapshot, view)))
+        if not unheld:
+            return {}
+        knows = self._spaces.embedder_of(space).knows_word  # a model may load here, while no snapshot is open
+        return self._seen(space, lambda snapshot, view: spelling.misspelt(question, unheld, held_in(snapshot, view), knows))
 
     def _reranker_for(self, part: Part | None) -> Reranker | None:
         """The configured reranker, if this part of recall has a use for it."""
@@ -98,7 +112,6 @@ class Retriever:
 
     def turns_around(self, chunk: Chunk, reach: int) -> list[Chunk]:
         """The turns up to `reach` places before and after a turn in its conversation, in order, without itself."""
-        space = self.view.space or self._active_space()
 
         def look(snapshot: Snapshot, view: View) -> list[Chunk]:
             beside = view.talk(Filter(frozenset([chunk.scope]))).beside(np.array([chunk.id]))[0]
@@ -106,11 +119,16 @@ class Retriever:
             found = snapshot.chunks(near.tolist(), (chunk.scope,))
             return [found[id] for id in sorted(found)]
 
+        return self._in_its_space(lambda space: self._seen(space, look)) or []
+
+    def _in_its_space(self, ask: Callable[[Space], Found]) -> Found | None:
+        """What `ask` finds in the space that answers; None in a new home."""
+        space = self.view.space or self._active_space()  # most likely the one that was seen last still answers
         for _ in range(TRIES):
             if space is None:
-                return []
+                return None
             try:
-                return self._seen(space, look)
+                return ask(space)
             except Moved:
                 space = self._active_space()
         raise BusyError(f"{self._home}: its embedding model kept changing; try again")

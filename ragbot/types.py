@@ -169,7 +169,7 @@ class Hit:
 
     @property
     def why(self) -> str:
-        """Its reasons, one a line: which part found it, by which words and sentence, what stands beside it, when it was said."""
+        """Its reasons, one a line: what misspelt words were read as, which part found it, by which words, and more."""
         return self.explain(self)
 
 

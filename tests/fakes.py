@@ -21,6 +21,8 @@ class FakeEmbedder:
     def __init__(self, model="fake", dim=256):
         self.model, self.revision, self.dim = model, f"{model}-1", dim
         self.embedded = []
+        self.known = None
+        """The words that it knows; None: whatever anybody types."""
 
     def encode(self, texts, progress=None):
         self.embedded += texts
@@ -30,6 +32,9 @@ class FakeEmbedder:
 
     def encode_query(self, text):
         return self._vector(text)
+
+    def knows_word(self, word):
+        return self.known is None or word in self.known
 
     def _vector(self, text):
         vector = np.full(self.dim, 1e-3, np.float32)

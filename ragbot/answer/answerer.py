@@ -161,12 +161,14 @@ class Answerer:
     def _evidence(self, ask: Ask, own: str, model: AnswerabilityModel | None) -> tuple[str, list[Evidence], float]:
         """The question as it is best understood, the evidence for it, and how likely that answers it.
 
-        It is tried with what it leans on, then with all that the message says, then by itself.
+        It is tried with what it leans on, then with all that the message says, then by itself; slips in spelling are mended.
         """
-        asking = ask.question
+        said_so = (ask.question, ask.standalone, ask.text)
+        meant = {text: self._context.as_meant(text) for text in dict.fromkeys(said_so)}
+        asking, standalone, whole = (meant[text] for text in said_so)
         tries: list[tuple[str, str, History]] = [
-            (ask.standalone, asking, ask.history),
-            (ask.text, ask.text, ()),
+            (standalone, asking, ask.history),
+            (whole, whole, ()),
             (asking, asking, ()),
         ]
         best: tuple[str, list[Evidence], float] = (asking, [], 0.0)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ragbot.answer.intent import History
 from ragbot.memory import Memory
+from ragbot.search import spelling
 from ragbot.search.calibration import Calibration
 from ragbot.types import Hit
 
@@ -65,6 +66,10 @@ class Context:
         wanted = max(0, MIN_DOCUMENTS - len(uris))
         self.hits = [*hits[:most], *sorted(others.values(), key=hits.index)[:wanted]]
         return self.hits
+
+    def as_meant(self, text: str) -> str:
+        """The text without slips in the spelling of words that the person may see in passages."""
+        return spelling.as_meant(text, self._memory.corrected(text, scopes=self._scopes))
 
     def last_told(self) -> Hit | None:
         """The newest passage that the person told, in the own scope."""

@@ -37,22 +37,29 @@ class Postings:
     lengths: NDArray[np.uint32]
     """(n,): how many tokens each passage has."""
 
+    def places(self, terms: NDArray[np.uint64]) -> Rows:
+        """(n,): which term of these postings each is; -1 for one that nobody holds."""
+        at = self.terms.searchsorted(terms)
+        known = at < len(self.terms)
+        known[known] = self.terms[at[known]] == terms[known]
+        return np.where(known, at, -1)
+
     def of(self, terms: Sequence[int]) -> list[tuple[NDArray[np.uint32], NDArray[np.uint8]]]:
         """For each term the rows that hold it, ascending, and how often."""
-        wanted = np.array(terms, np.uint64)
-        places = self.terms.searchsorted(wanted)
         found = []
-        for at, term in zip(places.tolist(), terms, strict=True):
-            known = at < len(self.terms) and int(self.terms[at]) == term
-            span = slice(int(self.starts[at]), int(self.starts[at + 1])) if known else slice(0)
+        for at in self.places(np.array(terms, np.uint64)).tolist():
+            span = slice(int(self.starts[at]), int(self.starts[at + 1])) if at >= 0 else slice(0)
             found.append((self.rows[span], self.counts[span]))
         return found
 
 
-@lru_cache(maxsize=1 << 18)
-def term(token: str) -> int:
+def digest(token: str) -> int:
     """What stands for a token: 64 bits of its digest."""
     return int(xxhash.xxh3_64_intdigest(token.encode("utf-8", "replace")))
+
+
+term = lru_cache(maxsize=1 << 18)(digest)
+"""The same, remembered: for tokens that are there."""
 
 
 def build(passages: Sequence[Sequence[str]]) -> Postings:

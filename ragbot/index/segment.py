@@ -181,6 +181,16 @@ class Segment:
         found: Ints = rows[self.shown(wanted).contains(rows)]
         return found
 
+    def count_holders(self, terms: NDArray[np.uint64], wanted: Filter) -> Ints:
+        """(n,): how many of the passages that `wanted` shows hold each of these terms."""
+        shown, words, found = self.shown(wanted), self.words, np.zeros(len(terms), np.int64)
+        if shown.count:
+            places = words.places(terms)
+            for at in np.flatnonzero(places >= 0).tolist():
+                rows = words.rows[words.starts[places[at]] : words.starts[places[at] + 1]]
+                found[at] = np.count_nonzero(shown.contains(rows))
+        return found
+
     def finds(self, rows: Ints) -> NDArray[np.bool_]:
         """Which rows the graph, where there is one, finds by their own vectors, themselves or ones equal to them."""
         assert self.graph is not None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ragbot.index import bm25
+from ragbot.index import bm25, postings
 from ragbot.index.columns import Filter, Ints
 from ragbot.index.hnsw import Vectors
 from ragbot.index.segment import Segment, best
@@ -60,6 +60,13 @@ class View:
     def words(self, asked: Mapping[str, float], wanted: Filter) -> bm25.TermQuery:
         """A search for tokens, each with how often it counts as asked."""
         return bm25.TermQuery(self._searched(wanted), asked, wanted)
+
+    def count_holders(self, tokens: Sequence[str], wanted: Filter) -> Ints:
+        """(n,): how many of the passages that `wanted` shows hold each token; for many that mostly nobody holds."""
+        terms, found = np.array([postings.digest(token) for token in tokens], np.uint64), np.zeros(len(tokens), np.int64)
+        for segment in self._searched(wanted):
+            found += segment.count_holders(terms, wanted)
+        return found
 
     def talk(self, wanted: Filter) -> TurnNeighbours:
         """The turns among what `wanted` shows."""

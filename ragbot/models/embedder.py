@@ -64,6 +64,10 @@ class Embedder(Protocol):
         """A question to a unit vector (dim,)."""
         ...
 
+    def knows_word(self, word: str) -> bool:
+        """Whether a word in small letters is one piece of its vocabulary, and so not misspelt; True where that is unknown."""
+        ...
+
 
 def open_embedder(name: str) -> Embedder:
     """The embedder that `name` means: a bundled one, a folder, or a Hugging Face id.
@@ -92,6 +96,10 @@ class BundledModel(Protocol):
 
     def weights(self) -> Weights:
         """What the network is made of."""
+        ...
+
+    def knows_word(self, word: str) -> bool:
+        """Whether a word in small letters is one piece of its vocabulary."""
         ...
 
 
@@ -148,6 +156,9 @@ class BundledEmbedder:
     def encode_query(self, text: str) -> Vectors:
         vector: Vectors = self._encode(self._exact, self._model.tokens([self.prefixes[0] + text]))[0]
         return vector
+
+    def knows_word(self, word: str) -> bool:
+        return self._model.knows_word(word)
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """The tokens of passages, as the network gets them."""
@@ -243,6 +254,10 @@ class SentenceTransformersEmbedder:
     def encode_query(self, text: str) -> Vectors:
         vector: Vectors = self._encode([self.prefixes[0] + text])[0]
         return vector
+
+    def knows_word(self, word: str) -> bool:
+        tokenize = getattr(self._model.tokenizer, "tokenize", None)
+        return tokenize is None or len(tokenize(word)) == 1
 
     def _encode(self, texts: list[str]) -> Vectors:
         vectors = self._model.encode(texts, batch_size=BATCH, normalize_embeddings=True, prompt="", show_progress_bar=False)

@@ -43,6 +43,8 @@ class Query:
     words: Mapping[str, float]
     weights: RankWeights = field(default_factory=RankWeights)
     calibration: Calibration = field(default_factory=Calibration)
+    read: Mapping[str, str] = field(default_factory=dict)
+    """What words that somebody misspelt are read as: `text` holds the latter."""
 
 
 class Search:
@@ -64,7 +66,7 @@ class Search:
             pool = min(10 * pool, MAX_HITS)  # the same passage, over and over: there is more behind it
 
     def _hit(self, ranking: fuse.Ranking, at: int, also: Sequence[Chunk], found: Mapping[int, Chunk]) -> Hit:
-        prose = functools.partial(explain, self._words.weights)
+        prose = functools.partial(explain, self._words.weights, self._query.read)
         score = round(float(ranking.scores[at]), 5)
         return Hit(found[int(ranking.ids[at])], score, ranking.features(at), tuple(also), explain=prose)
 

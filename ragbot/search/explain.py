@@ -16,10 +16,14 @@ MAX_QUOTE = 160
 """How much is quoted of a sentence, in characters."""
 
 
-def explain(term_weights: Mapping[str, float], hit: Hit) -> str:
-    """The reasons of a hit, one a line. `term_weights` says what each token counted in the search."""
+def explain(term_weights: Mapping[str, float], read: Mapping[str, str], hit: Hit) -> str:
+    """The reasons of a hit, one a line.
+
+    `term_weights` says what each token counted in the search, `read` what misspelt words were read as.
+    """
     copies = len(hit.also)
-    lines = list(describe(hit.features, hit.chunk, term_weights))
+    lines = [f"read “{written}” as “{meant}”" for written, meant in read.items()]
+    lines += describe(hit.features, hit.chunk, term_weights)
     if copies:
         lines.append(f"says the same as {copies} other{'s' if copies > 1 else ''}")
     if hit.features.rerank is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -104,6 +104,12 @@ def _content_tokens(text: str, tokens_of_run: Callable[[str], list[str]]) -> lis
             found += tokens_of_run(word)
         elif word not in STOP_WORDS and _POSSESSIVE.sub("", word) not in STOP_WORDS:
             found.extend(_token(word))
+    return found
+
+
+def stems(words: Sequence[str]) -> list[str]:
+    """The token of each English word in small letters; unlike `tokens`, it remembers none of them: most may be no words."""
+    found: list[str] = _stemmer().stemWords(list(words))
     return found
 
 

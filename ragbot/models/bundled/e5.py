@@ -150,6 +150,10 @@ class E5Tokenizer:
         found: list[list[int]] = self._pieces.encode(plain)
         return found
 
+    def is_piece(self, word: str) -> bool:
+        """Whether a word is one piece: the misspellings that were tried are none, though the pieces are of 100 languages."""
+        return self._pieces.piece_to_id(f"{_SPACE}{word}") != UNKNOWN
+
 
 class E5:
     """The model as its package holds it."""
@@ -173,6 +177,10 @@ class E5:
     def weights(self) -> Weights:
         """What the network is made of."""
         return self._file.weights()
+
+    def knows_word(self, word: str) -> bool:
+        """Whether a word in small letters is one piece of its vocabulary."""
+        return self._tokenizer.is_piece(word)
 
 
 def _write_model(file: E5File, folder: Path) -> None:

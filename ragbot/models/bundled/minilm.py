@@ -52,6 +52,10 @@ class MiniLM:
         """What the network is made of."""
         return weights(self._folder)
 
+    def knows_word(self, word: str) -> bool:
+        """Whether a word in small letters is one piece of its vocabulary."""
+        return self._tokenizer.token_to_id(word) is not None
+
 
 def weights(folder: Path) -> Weights:
     """The weights of a sentence-transformers folder of this model."""

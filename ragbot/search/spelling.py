@@ -1,0 +1,144 @@
+"""Which words of a question are misspelt, and what they are read as.
+
+Norvig's way (norvig.com/spell-correct.html): every word that one edit makes of it is looked up, here in the passages that a
+reader may see. Pure functions; no list of words is kept.
+
+A word is left alone where a passage holds it, or where somebody knows it (`Knows`): "sauna" is no misspelt "fauna".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragbot.text.sentences import sentences
+from ragbot.text.tokens import STOP_WORDS, stems
+
+Held = Callable[[Sequence[str]], NDArray[np.int64]]
+"""In how many of the passages that a reader may see each of some stems stands."""
+Knows = Callable[[str], bool]
+"""Whether a word, in small letters, is one."""
+
+LEAST = 4
+"""A shorter word is never corrected: too many others are one edit away."""
+TWICE = 7
+"""Words of so many letters are corrected at two places."""
+PART = 3
+"""The least letters of either of two words that are taken for one, or the other way round."""
+_LETTERS, _VOWELS = "abcdefghijklmnopqrstuvwxyz", "aeiouy"
+_WORD = re.compile(r"(?<![\w'’@./\\-])[A-Za-z]+(?![\w@/\\-]|['’](?!s\b)|\.\w)")
+"""A word of letters alone, and no part of a code or an address."""
+
+
+def unheld(question: str, held: Held) -> list[str]:
+    """The words of a question, as they are written, that no passage holds and that are no names: these may be misspelt."""
+    words = [word for word in _words(question) if len(word) >= PART]
+    counts = held(stems([word.lower() for word in words])) if words else ()
+    return [word for word, count in zip(words, counts, strict=True) if not count]
+
+
+def misspelt(question: str, doubtful: Sequence[str], held: Held, knows: Knows) -> dict[str, str]:
+    """What the words of `doubtful`, which `unheld` found, are read as; without those that are right, or near nothing held.
+
+    Two words that should be one are given as they are written, with the white space between them.
+    """
+    found = _joined(question, frozenset(doubtful), held)
+    for word in doubtful:
+        low = word.lower()
+        if len(low) < LEAST or any(word in pair.split() for pair in found) or knows(low) or knows(low.removesuffix("s")):
+            continue
+        if read := _nearest(low, held):
+            found[word] = read.capitalize() if word[0].isupper() else read
+    return found
+
+
+def as_meant(text: str, read: Mapping[str, str]) -> str:
+    """`text` with each word of `read` replaced by what it is read as."""
+    for written, meant in read.items():
+        text = re.sub(rf"(?<!\w){re.escape(written)}(?!\w)", meant, text)
+    return text
+
+
+def _words(question: str) -> Iterator[str]:
+    """The words that may be looked at, each once: no stop words; with a capital only where a sentence begins."""
+    found = dict[str, None]()
+    for span in sentences(question):
+        for at, match in enumerate(_WORD.finditer(question, span.start, span.end)):
+            word = match.group()
+            if (word.islower() or at == 0 and word.istitle()) and word.lower() not in STOP_WORDS:
+                found[word] = None
+    return iter(found)
+
+
+def _joined(question: str, doubtful: frozenset[str], held: Held) -> dict[str, str]:
+    """Words beside each other, one of them doubtful, that are one word in a passage."""
+    pairs = []
+    for first, second in pairwise(_WORD.finditer(question)):
+        both = first.group(), second.group()
+        between = question[first.end() : second.start()]
+        if not between.strip() and doubtful & set(both) and all(len(word) >= PART and word.islower() for word in both):
+            pairs.append((f"{both[0]}{between}{both[1]}", "".join(both)))
+    counts = held(stems([one for _, one in pairs])) if pairs else ()
+    return {two: one for (two, one), count in zip(pairs, counts, strict=True) if count}
+
+
+def _nearest(word: str, held: Held) -> str:
+    """The word that is held and most likely meant; "" if none is near."""
+    once = _edits(word)
+    if best := _best(once, held):
+        return best
+    if best := _divided(word, held):
+        return best
+    return _best(_edited_twice(word, once), held) if len(word) >= TWICE else ""
+
+
+def _best(candidates: Mapping[str, int], held: Held) -> str:
+    """Of the candidates that are held the likeliest, and of these the one that most passages hold."""
+    words = list(candidates)
+    counts = held(stems(words))
+    places = np.flatnonzero(counts).tolist()
+    return words[min(places, key=lambda at: (candidates[words[at]], -counts[at], words[at]))] if places else ""
+
+
+def _divided(word: str, held: Held) -> str:
+    """Two words that were run together; "" if there are none."""
+    halves = [(word[:at], word[at:]) for at in range(PART, len(word) - PART + 1)]
+    halves = [both for both in halves if not STOP_WORDS.intersection(both)]
+    if not halves:
+        return ""
+    counts = held(stems([part for both in halves for part in both])).reshape(-1, 2).min(axis=1)
+    return " ".join(halves[int(counts.argmax())]) if counts.any() else ""
+
+
+def _edits(word: str, consonants: bool = True) -> dict[str, int]:
+    """What one slip could have made this word of, and how unlikely it is: 0 for letters exchanged, doubled or not, and for a
+    vowel in place of another, 1 for all else. The first letter is right, or exchanged with the second. Without `consonants`
+    no letter stands in place of another but a vowel in that of a vowel.
+    """
+    found = dict[str, int]()
+    for at in range(1, len(word) + 1):
+        before, after = word[:at], word[at:]
+        for letter in _LETTERS:
+            found[before + letter + after] = 0 if letter in (before[-1], after[:1]) else 1
+        if after:
+            vowel = after[0] in _VOWELS
+            for letter in _LETTERS if consonants else _VOWELS if vowel else "":
+                found.setdefault(before + letter + after[1:], 0 if vowel and letter in _VOWELS else 1)
+            found[before + after[1:]] = 0 if before[-1] == after[0] else 1
+            found[before[:-1] + after[0] + before[-1] + after[1:]] = 0
+    found.pop(word, None)
+    return found
+
+
+def _edited_twice(word: str, once: Mapping[str, int]) -> dict[str, int]:
+    """What two slips could have made this word of, one of them a likely one, the other no consonant in place of another."""
+    found = dict[str, int]()
+    for between, cost in once.items():
+        if cost == 0:
+            for candidate, more in _edits(between, consonants=False).items():
+                found[candidate] = min(more, found.get(candidate, more))
+    return found

@@ -1,0 +1,162 @@
+"""Misspelt words of a question are read as words that passages hold; names, right words and what others told are left alone."""
+
+import numpy as np
+import pytest
+
+from ragbot import Chat, Document
+from ragbot.index.columns import Filter
+from ragbot.search import spelling
+from ragbot.text.tokens import stems
+
+DESK = Document("desk.md", "# Desk\n\nYou can borrow a kayak for two hours.\n\n# Fees\n\nMembership renewal costs eleven euros.")
+
+
+def mended(question, text, known=()):
+    """What is read of a question over one passage."""
+    there = set(stems(text.lower().split()))
+
+    def held(words):
+        return np.array([word in there for word in words], int)
+
+    return spelling.misspelt(question, spelling.unheld(question, held), held, known.__contains__)
+
+
+@pytest.fixture
+def ignorant(memory):
+    """A memory whose model knows no word."""
+    memory.embedder().known = set()
+    return memory
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("borow", "borrow"),
+        ("kayka", "kayak"),
+        ("kayaak", "kayak"),
+        ("kajak", "kayak"),
+        ("reneual", "renewal"),
+        ("renewel", "renewal"),
+        ("wehlchair", "wheelchair"),
+        ("whelchiar", "wheelchair"),
+        ("accomodatoin", "accommodation"),
+        ("openinghours", "opening hours"),
+        ("Kayka", "Kayak"),
+        ("waht", "what"),
+    ],
+)
+def test_what_a_misspelt_word_is_read_as(written, meant):
+    text = "opening hours of the wheelchair borrow kayak renewal accommodation what"
+    assert mended(f"{written} is there?", text) == {written: meant}
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "known"),
+    [
+        ("where is the sauna", "the fauna of the park", ()),
+        ("where is the bauna", "the fauna of the park", ()),
+        ("is there a tower", "a towel", ("tower",)),
+        ("are there towers", "a towel", ("tower",)),
+        ("who is Marda", "call marta", ()),
+        ("who is MARDA", "call marta", ()),
+        ("the code is bx-doar", "open the door", ()),
+        ("write to doar@example.org or example.doar", "open the door", ()),
+        ("a cas", "a case", ()),
+        ("borrowing books", "borrow a book", ()),
+        ("the weekend", "the end of the week", ("weekend",)),
+        ("doorafter", "door after after", ()),
+        ("门在哪里", "door", ()),
+    ],
+)
+def test_what_is_left_alone(question, text, known):
+    assert mended(question, text, known) == {}
+
+
+def test_of_several_words_the_likelier_slip_and_then_the_more_frequent_one_is_meant():
+    counts = {"form": 1, "farm": 2, "fork": 9, "fort": 5}
+
+    def held(words):
+        return np.array([counts.get(word, 0) for word in words])
+
+    assert spelling.misspelt("the fomr", ["fomr"], held, set().__contains__) == {"fomr": "form"}
+    assert spelling.misspelt("the forx", ["forx"], held, set().__contains__) == {"forx": "fork"}
+
+
+def test_one_word_that_was_written_as_two_is_read_as_one():
+    assert mended("the work shop closes", "a workshop on friday", ("work", "shop")) == {"work shop": "workshop"}
+    assert mended("the work shop is shut", "work in the shop or workshop") == {}
+
+
+def test_a_misspelt_question_finds_what_the_right_one_finds_and_says_how_it_was_read(ignorant):
+    ignorant.remember([DESK, Document("lab.md", "The lab opens at 9:00 on Monday.")])
+    for part in (None, "lexical", "dense"):
+        right, slip = (ignorant.recall(f"can i {word} a kayak", 1, part=part) for word in ("borrow", "borow"))
+        assert slip == right
+        assert slip[0].why == f"read “borow” as “borrow”\n{right[0].why}"
+    assert ignorant.corrected("can i borow a kayka") == {"borow": "borrow", "kayka": "kayak"}
+    assert ignorant.corrected("can i borrow a kayak") == {}
+
+
+def test_a_word_that_the_model_knows_is_right(memory):
+    memory.embedder().known = {"sauna"}
+    memory.remember(Document("park.md", "The sauno and fauna of the park."))
+    assert memory.corrected("where is the sauna") == {}
+    memory.embedder().known = set()
+    assert memory.corrected("where is the sauna") == {"sauna": "sauno"}
+
+
+def test_the_words_of_others_and_of_the_past_correct_nothing(ignorant, open_memory):
+    ignorant.remember([Document("mine.md", "The kayak is mine.", scope="ana"), Document("old.md", "The anchor is red.")])
+    ignorant.retire("old.md")
+    for memory in (ignorant, open_memory()):
+        assert memory.corrected("whose kayka", scopes=("everyone", "ana")) == {"kayka": "kayak"}
+        assert memory.corrected("whose kayka", scopes=("everyone", "ben")) == {}
+        assert memory.recall("whose kayka", scopes=("ben",)) == []
+        assert memory.corrected("whose anchro") == {}
+        memory.refresh()
+    ignorant.forget("mine.md", scope="ana")
+    assert ignorant.corrected("whose kayka", scopes=("everyone", "ana")) == {}
+
+
+def test_an_empty_home_corrects_nothing(memory):
+    assert memory.corrected("whose kayka") == {}
+
+
+def test_a_misspelt_question_is_answered_and_kept_as_it_was_typed(chat_of):
+    chat = chat_of()
+    chat.memory.remember([DESK, Document("lab.md", "The lab opens at 9:00 on Monday.")])
+    chat.memory.embedder().known = set()
+    turn = chat.ask("what does membreship renewel cost?")
+    assert turn.grounded and turn.answer == "Membership renewal costs eleven euros."
+    assert turn.question == "what does membreship renewel cost?"
+    again = chat.ask("and for how long can i borow a kayka?")
+    assert again.answer == "You can borrow a kayak for two hours."
+
+
+def test_counts_of_terms_are_those_of_a_scan(memory, tiny):
+    texts = [f"tarn {'fell' if n % 3 else 'beck'} {'gill' if n == 7 else 'force'}" for n in range(40)]
+    memory.remember(Document(f"{n}.md", text, scope="ana" if n % 2 else "everyone") for n, text in enumerate(texts))
+    for _ in range(2):
+        memory.recall("tarn")
+        for scopes in (("everyone",), ("ana",), ("everyone", "ana"), ("ben",)):
+            seen = [text for n, text in enumerate(texts) if ("ana" if n % 2 else "everyone") in scopes]
+            words = ["tarn", "fell", "beck", "gill", "forc", "dale"]
+            found = memory.retriever.view.count_holders(words, Filter(frozenset(scopes)))
+            assert found.tolist() == [sum(word in text for text in seen) for word in words]
+        memory.refresh()
+
+
+@pytest.mark.model
+def test_the_bundled_model_knows_words_and_no_slips(bundled_models):
+    known = bundled_models.embedder.knows_word
+    assert all(map(known, ["membership", "receive", "tomorrow", "library", "kitchen"]))
+    assert not any(map(known, ["membreship", "recieve", "refnud", "libary", "tommorow"]))
+
+
+@pytest.mark.model
+def test_slips_over_the_bundled_models(home):
+    with Chat.open(home) as chat:
+        chat.memory.remember([DESK, Document("park.md", "The fauna of the park is described on a board.")])
+        assert chat.memory.corrected("where is the sauna") == {}
+        turn = chat.ask("What does a membreship renewel cost?")
+        assert "eleven euros" in turn.answer and turn.grounded
