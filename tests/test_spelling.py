@@ -65,6 +65,7 @@ def test_what_a_misspelt_word_is_read_as(written, meant):
         ("borrowing books", "borrow a book", ()),
         ("the weekend", "the end of the week", ("weekend",)),
         ("doorafter", "door after after", ()),
+        ("why wasnt it open and whos there", "i want it who is whose", ()),
         ("门在哪里", "door", ()),
     ],
 )
@@ -80,6 +81,11 @@ def test_of_several_words_the_likelier_slip_and_then_the_more_frequent_one_is_me
 
     assert spelling.misspelt("the fomr", ["fomr"], held, set().__contains__) == {"fomr": "form"}
     assert spelling.misspelt("the forx", ["forx"], held, set().__contains__) == {"forx": "fork"}
+
+
+def test_of_words_with_the_same_stem_a_known_one_is_meant():
+    assert mended("where are glases", "glasses") == {"glases": "glasse"}
+    assert mended("where are glases", "glasses", ("glasses",)) == {"glases": "glasses"}
 
 
 def test_one_word_that_was_written_as_two_is_read_as_one():

@@ -30,6 +30,7 @@ TWICE = 7
 PART = 3
 """The least letters of either of two words that are taken for one, or the other way round."""
 _LETTERS, _VOWELS = "abcdefghijklmnopqrstuvwxyz", "aeiouy"
+_CONTRACTED = ("", "nt", "t", "s", "re", "ve", "ll", "d")
 _WORD = re.compile(r"(?<![\w'’@./\\-])[A-Za-z]+(?![\w@/\\-]|['’](?!s\b)|\.\w)")
 """A word of letters alone, and no part of a code or an address."""
 
@@ -51,7 +52,7 @@ def misspelt(question: str, doubtful: Sequence[str], held: Held, knows: Knows) -
         low = word.lower()
         if len(low) < LEAST or any(word in pair.split() for pair in found) or knows(low) or knows(low.removesuffix("s")):
             continue
-        if read := _nearest(low, held):
+        if read := _nearest(low, held, knows):
             found[word] = read.capitalize() if word[0].isupper() else read
     return found
 
@@ -69,9 +70,14 @@ def _words(question: str) -> Iterator[str]:
     for span in sentences(question):
         for at, match in enumerate(_WORD.finditer(question, span.start, span.end)):
             word = match.group()
-            if (word.islower() or at == 0 and word.istitle()) and word.lower() not in STOP_WORDS:
+            if (word.islower() or at == 0 and word.istitle()) and not _is_stop_word(word.lower()):
                 found[word] = None
     return iter(found)
+
+
+def _is_stop_word(word: str) -> bool:
+    """Whether it is one, also with "not", "is" or the like after it and the apostrophe left out: "wasnt"."""
+    return any(word.removesuffix(end) in STOP_WORDS for end in _CONTRACTED)
 
 
 def _joined(question: str, doubtful: frozenset[str], held: Held) -> dict[str, str]:
@@ -86,22 +92,25 @@ def _joined(question: str, doubtful: frozenset[str], held: Held) -> dict[str, st
     return {two: one for (two, one), count in zip(pairs, counts, strict=True) if count}
 
 
-def _nearest(word: str, held: Held) -> str:
+def _nearest(word: str, held: Held, knows: Knows) -> str:
     """The word that is held and most likely meant; "" if none is near."""
     once = _edits(word)
-    if best := _best(once, held):
+    if best := _best(once, held, knows):
         return best
     if best := _divided(word, held):
         return best
-    return _best(_edited_twice(word, once), held) if len(word) >= TWICE else ""
+    return _best(_edited_twice(word, once), held, knows) if len(word) >= TWICE else ""
 
 
-def _best(candidates: Mapping[str, int], held: Held) -> str:
-    """Of the candidates that are held the likeliest, and of these the one that most passages hold."""
+def _best(candidates: Mapping[str, int], held: Held, knows: Knows) -> str:
+    """Of the candidates that are held the likeliest, of these the one that most passages hold, of these one that is known: what
+    passages hold are stems, and "glasse" has that of "glasses".
+    """
     words = list(candidates)
     counts = held(stems(words))
     places = np.flatnonzero(counts).tolist()
-    return words[min(places, key=lambda at: (candidates[words[at]], -counts[at], words[at]))] if places else ""
+    found = [(candidates[words[at]], -int(counts[at]), not knows(words[at]), words[at]) for at in places]
+    return min(found)[-1] if found else ""
 
 
 def _divided(word: str, held: Held) -> str:
