@@ -2,10 +2,10 @@
 
     python benchmarks/misspelt.py [--part dev|held|all] [--json] [--show]
 
-English questions over the demo's handbook and Chinese ones over a Chinese handbook (`benchmarks/misspelt.jsonl`), each as it should be
-written and as somebody typed it, written by somebody who had not seen the code. `--part` takes every second one of each language.
-A passage is right if it holds the quoted words. Prints recall@5 of either spelling, and how much of the one the other keeps. The
-embedder is that of the settings (RAGBOT_EMBEDDER).
+English questions over the demo's handbook and Chinese ones over a Chinese handbook (`benchmarks/misspelt.jsonl`), each as it
+should be written and as somebody typed it, made by somebody who had not seen the code. `--part` takes every second one of each
+language. A passage is right if it holds the quoted words. Prints recall@5 of either spelling, and how much of the one the other
+keeps. The embedder is that of the settings (RAGBOT_EMBEDDER).
 """
 
 import argparse

@@ -47,7 +47,7 @@ def ignorant(memory):
 )
 def test_what_a_misspelt_word_is_read_as(written, meant):
     text = "opening hours of the wheelchair borrow kayak renewal accommodation what"
-    assert mended(f"{written} is there?", text) == {written: meant}
+    assert mended(f"{written} is there?", text, ("accommodation",)) == {written: meant}
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,10 @@ def test_what_a_misspelt_word_is_read_as(written, meant):
         ("write to doar@example.org or example.doar", "open the door", ()),
         ("a cas", "a case", ()),
         ("borrowing books", "borrow a book", ()),
+        ("is it sate", "the same", ()),
+        ("who fixes it", "fires", ("fix",)),
+        ("i opine so", "an open door", ("open",)),
+        ("the first fully paid", "first", ("first", "fully")),
         ("the weekend", "the end of the week", ("weekend",)),
         ("doorafter", "door after after", ()),
         ("why wasnt it open and whos there", "i want it who is whose", ()),
@@ -74,13 +78,13 @@ def test_what_is_left_alone(question, text, known):
 
 
 def test_of_several_words_the_likelier_slip_and_then_the_more_frequent_one_is_meant():
-    counts = {"form": 1, "farm": 2, "fork": 9, "fort": 5}
+    counts = {"bridg": 1, "brigad": 2, "bride": 9}
 
     def held(words):
         return np.array([counts.get(word, 0) for word in words])
 
-    assert spelling.misspelt("the fomr", ["fomr"], held, set().__contains__) == {"fomr": "form"}
-    assert spelling.misspelt("the forx", ["forx"], held, set().__contains__) == {"forx": "fork"}
+    assert spelling.misspelt("the brigde", ["brigde"], held, set().__contains__) == {"brigde": "bridge"}
+    assert spelling.misspelt("the bridxe", ["bridxe"], held, set().__contains__) == {"bridxe": "bride"}
 
 
 def test_of_words_with_the_same_stem_a_known_one_is_meant():

@@ -27,9 +27,12 @@ LEAST = 4
 """A shorter word is never corrected: too many others are one edit away."""
 TWICE = 7
 """Words of so many letters are corrected at two places."""
-PART = 3
-"""The least letters of either of two words that are taken for one, or the other way round."""
+PART = 4
+"""The least letters of either of two words that were run together."""
+CONSONANTS = 5
+"""In a shorter word no other letter stands in place of a consonant: "sate" is no "same"."""
 _LETTERS, _VOWELS = "abcdefghijklmnopqrstuvwxyz", "aeiouy"
+_PLAIN = ("s", "es", "ed", "ing", "er", "est")
 _CONTRACTED = ("", "nt", "t", "s", "re", "ve", "ll", "d")
 _WORD = re.compile(r"(?<![\w'’@./\\-])[A-Za-z]+(?![\w@/\\-]|['’](?!s\b)|\.\w)")
 """A word of letters alone, and no part of a code or an address."""
@@ -37,7 +40,7 @@ _WORD = re.compile(r"(?<![\w'’@./\\-])[A-Za-z]+(?![\w@/\\-]|['’](?!s\b)|\.\w
 
 def unheld(question: str, held: Held) -> list[str]:
     """The words of a question, as they are written, that no passage holds and that are no names: these may be misspelt."""
-    words = [word for word in _words(question) if len(word) >= PART]
+    words = [word for word in _words(question) if len(word) > 2]
     counts = held(stems([word.lower() for word in words])) if words else ()
     return [word for word, count in zip(words, counts, strict=True) if not count]
 
@@ -50,7 +53,7 @@ def misspelt(question: str, doubtful: Sequence[str], held: Held, knows: Knows) -
     found = _joined(question, frozenset(doubtful), held)
     for word in doubtful:
         low = word.lower()
-        if len(low) < LEAST or any(word in pair.split() for pair in found) or knows(low) or knows(low.removesuffix("s")):
+        if len(low) < LEAST or any(word in pair.split() for pair in found) or _is_right(low, knows):
             continue
         if read := _nearest(low, held, knows):
             found[word] = read.capitalize() if word[0].isupper() else read
@@ -82,35 +85,52 @@ def _is_stop_word(word: str) -> bool:
 
 def _joined(question: str, doubtful: frozenset[str], held: Held) -> dict[str, str]:
     """Words beside each other, one of them doubtful, that are one word in a passage."""
-    pairs = []
+    pairs = {}
     for first, second in pairwise(_WORD.finditer(question)):
-        both = first.group(), second.group()
+        both = [first.group(), second.group()]
         between = question[first.end() : second.start()]
-        if not between.strip() and doubtful & set(both) and all(len(word) >= PART and word.islower() for word in both):
-            pairs.append((f"{both[0]}{between}{both[1]}", "".join(both)))
-    counts = held(stems([one for _, one in pairs])) if pairs else ()
-    return {two: one for (two, one), count in zip(pairs, counts, strict=True) if count}
+        beside = not between.strip() and "".join(both).islower() and not any(map(_is_stop_word, both))
+        if beside and doubtful.intersection(both):
+            (stem,) = stems(["".join(both)])
+            if stem not in stems(both):  # "partially" is one, "first fully" are two
+                pairs[between.join(both)] = "".join(both), stem
+    counts = held([stem for _, stem in pairs.values()]) if pairs else ()
+    return {two: one for (two, (one, _)), count in zip(pairs.items(), counts, strict=True) if count}
 
 
 def _nearest(word: str, held: Held, knows: Knows) -> str:
     """The word that is held and most likely meant; "" if none is near."""
-    once = _edits(word)
-    if best := _best(once, held, knows):
+    once = _edits(word, consonants=len(word) >= CONSONANTS)
+    if best := _best(once, held, lambda candidate, stem: _is_word(candidate, stem, knows) or not knows(stem), knows):
         return best
     if best := _divided(word, held):
         return best
-    return _best(_edited_twice(word, once), held, knows) if len(word) >= TWICE else ""
+    twice = _edited_twice(word, once) if len(word) >= TWICE else {}
+    return _best(twice, held, lambda candidate, stem: _is_word(candidate, stem, knows), knows)
 
 
-def _best(candidates: Mapping[str, int], held: Held, knows: Knows) -> str:
-    """Of the candidates that are held the likeliest, of these the one that most passages hold, of these one that is known: what
-    passages hold are stems, and "glasse" has that of "glasses".
-    """
+def _best(candidates: Mapping[str, int], held: Held, fits: Callable[[str, str], bool], knows: Knows) -> str:
+    """Of the candidates that are held and `fits`, with their stem, the likeliest; of these the one that most passages hold."""
     words = list(candidates)
-    counts = held(stems(words))
-    places = np.flatnonzero(counts).tolist()
-    found = [(candidates[words[at]], -int(counts[at]), not knows(words[at]), words[at]) for at in places]
+    stemmed = stems(words)
+    counts = held(stemmed)
+    found = [
+        (candidates[words[at]], -int(counts[at]), not knows(words[at]), words[at])
+        for at in np.flatnonzero(counts).tolist()
+        if fits(words[at], stemmed[at])
+    ]
     return min(found)[-1] if found else ""
+
+
+def _is_word(word: str, stem: str, knows: Knows) -> bool:
+    """Whether it is known, or its stem with nothing or an "s" after it: "opene" has the stem of "open", and is no word."""
+    return word in (stem, f"{stem}s") or knows(word)
+
+
+def _is_right(word: str, knows: Knows) -> bool:
+    """Whether it is known, or a plain form of what is."""
+    (stem,) = stems([word])
+    return knows(word) or any(word == stem + end for end in _PLAIN) and knows(stem)
 
 
 def _divided(word: str, held: Held) -> str:
