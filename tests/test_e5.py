@@ -50,6 +50,12 @@ def test_control_characters_and_wide_forms_are_read_as_what_they_mean(model):
     assert model.tokens(["Ａ\u0007ｂ　ｃ"]) == model.tokens(["Ab c"])
 
 
+def test_its_pieces_are_words_and_no_slips(embedder):
+    slips = "membreship recieve refnud libary tommorow seperate definately adress calender enviroment goverment beleive".split()
+    assert [word for word in slips if embedder.knows_word(word)] == []
+    assert all(map(embedder.knows_word, ["membership", "receive", "refund", "tomorrow", "sauna", "fauna"]))
+
+
 def test_a_long_text_is_cut_and_an_empty_one_has_a_vector(model, embedder):
     assert len(model.tokens(["word " * 2000])[0]) == e5.MAX_TOKENS
     assert np.linalg.norm(embedder.encode([""])[0]) == pytest.approx(1, abs=1e-4)

@@ -295,6 +295,7 @@ def test_a_folder_with_a_sentence_transformers_model(sentence_folder, home):
     assert model.dim == 16
     assert model.prefixes == ("the ", "")
     assert model.encode(["你好", "lab"]).shape == (2, 16)
+    assert model.knows_word("lab") and not model.knows_word("labopens")
     with Memory.open(home) as memory:
         memory.remember(Document("a", "The lab opens."))
         memory.refresh(sentence_folder)

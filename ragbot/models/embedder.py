@@ -256,8 +256,11 @@ class SentenceTransformersEmbedder:
         return vector
 
     def knows_word(self, word: str) -> bool:
-        tokenize = getattr(self._model.tokenizer, "tokenize", None)
-        return tokenize is None or len(tokenize(word)) == 1
+        tokenizer: Any = self._model.tokenizer
+        if not hasattr(tokenizer, "tokenize"):
+            return True
+        pieces = tokenizer.tokenize(word)
+        return len(pieces) == 1 and pieces[0] != tokenizer.unk_token
 
     def _encode(self, texts: list[str]) -> Vectors:
         vectors = self._model.encode(texts, batch_size=BATCH, normalize_embeddings=True, prompt="", show_progress_bar=False)

@@ -23,8 +23,10 @@ Held = Callable[[Sequence[str]], NDArray[np.int64]]
 Knows = Callable[[str], bool]
 """Whether a word, in small letters, is one."""
 
-LEAST = 4
-"""A shorter word is never corrected: too many others are one edit away."""
+LEAST, MOST = 4, 24
+"""A shorter word is never corrected, since too many others are one edit away; nor is a longer one, which is none."""
+MOST_WORDS = 8
+"""So many words of a question are corrected, the first ones."""
 TWICE = 7
 """Words of so many letters are corrected at two places."""
 PART = 4
@@ -51,11 +53,12 @@ def misspelt(question: str, doubtful: Sequence[str], held: Held, knows: Knows) -
     Two words that should be one are given as they are written, with the white space between them.
     """
     found = _joined(question, frozenset(doubtful), held)
-    for word in doubtful:
-        low = word.lower()
-        if len(low) < LEAST or any(word in pair.split() for pair in found) or _is_right(low, knows):
-            continue
-        if read := _nearest(low, held, knows):
+    joined = {word for pair in found for word in pair.split()}
+    wrong = [
+        word for word in doubtful if LEAST <= len(word) <= MOST and word not in joined and not _is_right(word.lower(), knows)
+    ]
+    for word in wrong[:MOST_WORDS]:
+        if read := _nearest(word.lower(), held, knows):
             found[word] = read.capitalize() if word[0].isupper() else read
     return found
 
@@ -105,8 +108,14 @@ def _nearest(word: str, held: Held, knows: Knows) -> str:
         return best
     if best := _divided(word, held):
         return best
-    twice = _edited_twice(word, once) if len(word) >= TWICE else {}
+    twice = _words_among(_edited_twice(word, once), held, knows) if len(word) >= TWICE else {}
     return _best(twice, held, lambda candidate, stem: _is_word(candidate, stem, knows), knows)
+
+
+def _words_among(candidates: Mapping[str, int], held: Held, knows: Knows) -> dict[str, int]:
+    """Those that `_is_word` may say so of: to stem all of them takes twice as long as to make them and look them up."""
+    counts = held([word if word.endswith("ss") else word.removesuffix("s") for word in candidates])
+    return {word: cost for (word, cost), count in zip(candidates.items(), counts, strict=True) if count or knows(word)}
 
 
 def _best(candidates: Mapping[str, int], held: Held, fits: Callable[[str, str], bool], knows: Knows) -> str:
