@@ -479,6 +479,18 @@ def test_questions_in_the_other_language_are_counted(benchmark, monkeypatch, cap
     assert sum(found["en_over_zh"][kind] for kind in ("right", "wrong", "refused")) == 2
 
 
+@pytest.mark.model
+def test_questions_with_slips_are_counted(benchmark, monkeypatch, capsys):
+    misspelt = benchmark("misspelt")
+    rows = misspelt.read("dev")
+    monkeypatch.setattr(misspelt, "read", lambda part: {language: of[:2] for language, of in rows.items()})
+    monkeypatch.setattr("sys.argv", ["misspelt", "--json", "--show"])
+    misspelt.main()
+    found = json.loads(capsys.readouterr().out)
+    assert found["en"]["questions"] == found["zh"]["questions"] == 2
+    assert 0 <= found["en"]["misspelt R@5"] <= 1
+
+
 def test_every_benchmark_is_run_here():
     text = Path(__file__).read_text(encoding="utf-8")
     missing = [file.stem for file in BENCHMARKS.glob("*.py") if f'"{file.stem}"' not in text and f"{file.stem}.py" not in text]

@@ -95,7 +95,7 @@ def sentence_folder(tmp_path):
     base.mkdir()
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "lab", "opens", "你", "好"]
     (base / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
-    BertTokenizerFast(vocab_file=str(base / "vocab.txt")).save_pretrained(base)
+    BertTokenizerFast(vocab=str(base / "vocab.txt")).save_pretrained(base)
     config = BertConfig(vocab_size=len(words), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
     BertModel(config).save_pretrained(base)
     words_to_states = Transformer(str(base))
