@@ -92,14 +92,14 @@ class Retriever:
         return self._in_its_space(lambda space: self._corrected(space, question, selection)) or {}
 
     def _corrected(self, space: Space, question: str, selection: Selection) -> Mapping[str, str]:
-        def held_in(snapshot: Snapshot, view: View) -> spelling.Held:
-            return functools.partial(view.count_holders, wanted=selection.filter(snapshot.documents_like))
+        knows = self._spaces.embedder_of(space).knows_word
+        doubtful = spelling.doubtful(question, knows)
 
-        unheld = self._seen(space, lambda snapshot, view: spelling.unheld(question, held_in(snapshot, view)))
-        if not unheld:
-            return {}
-        knows = self._spaces.embedder_of(space).knows_word  # a model may load here, while no snapshot is open
-        return self._seen(space, lambda snapshot, view: spelling.misspelt(question, unheld, held_in(snapshot, view), knows))
+        def look(snapshot: Snapshot, view: View) -> Mapping[str, str]:
+            held = functools.partial(view.count_holders, wanted=selection.filter(snapshot.documents_like))
+            return spelling.misspelt(doubtful, held, knows)
+
+        return self._seen(space, look) if doubtful else {}
 
     def _reranker_for(self, part: Part | None) -> Reranker | None:
         """The configured reranker, if this part of recall has a use for it."""

@@ -40,24 +40,27 @@ _WORD = re.compile(r"(?<![\w'’@./\\-])[A-Za-z]+(?![\w@/\\-]|['’](?!s\b)|\.\w
 """A word of letters alone, and no part of a code or an address."""
 
 
-def unheld(question: str, held: Held) -> list[str]:
-    """The words of a question, as they are written, that no passage holds and that are no names: these may be misspelt."""
-    words = [word for word in _words(question) if len(word) > 2]
-    counts = held(stems([word.lower() for word in words])) if words else ()
-    return [word for word, count in zip(words, counts, strict=True) if not count]
+def doubtful(question: str, knows: Knows) -> list[str]:
+    """What may be misspelt in a question, as it is written: words, and pairs of words that may be one.
 
-
-def misspelt(question: str, doubtful: Sequence[str], held: Held, knows: Knows) -> dict[str, str]:
-    """What the words of `doubtful`, which `unheld` found, are read as; without those that are right, or near nothing held.
-
-    Two words that should be one are given as they are written, with the white space between them.
+    That takes no index; most questions have none. Names are left out: words with a capital within a sentence.
     """
-    found = _joined(question, frozenset(doubtful), held)
-    joined = {word for pair in found for word in pair.split()}
-    wrong = [
-        word for word in doubtful if LEAST <= len(word) <= MOST and word not in joined and not _is_right(word.lower(), knows)
-    ]
-    for word in wrong[:MOST_WORDS]:
+    words = [word for word in _words(question) if LEAST <= len(word) <= MOST and not _is_right(word.lower(), knows)]
+    pairs = [pair for pair in _pairs(question) if knows("".join(pair.split())) or not set(words).isdisjoint(pair.split())]
+    return [*pairs[:MOST_WORDS], *words]
+
+
+def misspelt(doubtful: Sequence[str], held: Held, knows: Knows) -> dict[str, str]:
+    """What those of `doubtful` that no passage holds are read as; without those that are near nothing held."""
+    found = dict[str, str]()
+    for pair in doubtful:
+        if len(parts := pair.split()) > 1:
+            whole, *each = held(stems(["".join(parts), *parts])).tolist()
+            if whole and not all(each):
+                found[pair] = "".join(parts)
+    words = [word for word in doubtful if word.isalpha() and not any(word in pair.split() for pair in found)]
+    counts = held(stems([word.lower() for word in words]))
+    for word in [word for word, count in zip(words, counts, strict=True) if not count][:MOST_WORDS]:
         if read := _nearest(word.lower(), held, knows):
             found[word] = read.capitalize() if word[0].isupper() else read
     return found
@@ -86,19 +89,14 @@ def _is_stop_word(word: str) -> bool:
     return any(word.removesuffix(end) in STOP_WORDS for end in _CONTRACTED)
 
 
-def _joined(question: str, doubtful: frozenset[str], held: Held) -> dict[str, str]:
-    """Words beside each other, one of them doubtful, that are one word in a passage."""
-    pairs = {}
+def _pairs(question: str) -> Iterator[str]:
+    """Words beside each other, with what stands between them."""
     for first, second in pairwise(_WORD.finditer(question)):
-        both = [first.group(), second.group()]
-        between = question[first.end() : second.start()]
-        beside = not between.strip() and "".join(both).islower() and not any(map(_is_stop_word, both))
-        if beside and doubtful.intersection(both):
-            (stem,) = stems(["".join(both)])
-            if stem not in stems(both):  # "partially" is one, "first fully" are two
-                pairs[between.join(both)] = "".join(both), stem
-    counts = held([stem for _, stem in pairs.values()]) if pairs else ()
-    return {two: one for (two, (one, _)), count in zip(pairs.items(), counts, strict=True) if count}
+        both = first.group(), second.group()
+        apart = question[first.start() : second.end()]
+        whole = stems(["".join(both)])  # "partially" is one word, "first fully" are two
+        if apart.islower() and apart.split() == [*both] and not any(map(_is_stop_word, both)) and whole[0] not in stems(both):
+            yield apart
 
 
 def _nearest(word: str, held: Held, knows: Knows) -> str:
