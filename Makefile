@@ -1,11 +1,11 @@
-# Everything a person needs: make demo | demo-service | demo-tutor | demo-companion | test | check | train-reader | crash | bench | rivals | mutate | clean
+# Everything a person needs: make demo | demo-service | demo-tutor | demo-companion | test | check | train-reader | train-cross-encoder | crash | bench | rivals | mutate | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 TRAINING_DATA ?= data
-.PHONY: demo test check fast crash train-reader bench rivals mutate clean
+.PHONY: demo test check fast crash train-reader train-cross-encoder bench rivals mutate clean
 
 ROUNDS ?= 1000
 MINUTES ?= 60
@@ -50,6 +50,14 @@ mutate: $(VENV)/ready
 # The reader anew, from a folder with squad_style, doc2dial_val and timeqa_human: make train-reader TRAINING_DATA=FOLDER
 train-reader: $(VENV)/ready
 	$(BIN)/python -m training.answerability $(TRAINING_DATA) --out ragbot/models/bundled/answerability
+
+# The cross-encoder anew: make train-cross-encoder SETS=FOLDER TRAINING_DATA=FOLDER (docs/models/reader.md names the sets).
+# Memory that is given back after each step and asked for again would cost half of the time.
+SETS ?= sets
+train-cross-encoder: $(VENV)/ready
+	$(BIN)/python -m training.cross_encoder prepare $(SETS) $(TRAINING_DATA)
+	MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1000000000000 $(BIN)/python -m training.cross_encoder train
+	$(BIN)/python -m training.cross_encoder export
 
 crash: $(VENV)/ready
 	$(BIN)/python tests/crash.py --rounds $(ROUNDS) --out benchmarks/results/crash.json

@@ -50,7 +50,7 @@ class Settings:
     recall: Literal["full", "fast"] = "full"
     """"full", or "fast": the context of a question is then searched by its words alone, and nothing is reranked."""
     reader: Literal["bundled", "none"] = "bundled"
-    """Reads question and evidence together, in English (docs/models/reader.md); or "none"."""
+    """Reads question and evidence together (docs/models/reader.md); or "none"."""
     persona: Text = "plain"
     """How it speaks and when it refuses: plain, service, tutor, companion, or a TOML file."""
     passages: Count = 5

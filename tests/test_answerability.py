@@ -69,7 +69,7 @@ def test_the_words_of_a_reader_do_not_put_another_days_line_first(memory, words,
     memory.remember(Document("a.md", "On Friday it opens at 10:00.\n\nOn Saturday it opens at 9:30."))
     question = "When does it open on Saturday?"
     found = quote.select_sentences(question, memory.recall(question, 5), vectors_of(memory.embedder()))
-    best, *_ = with_answer_span(question, found, FixedReader(3.0, words))
+    best, *_ = with_answer_span(question, found, FixedReader(3.0, words), memory.calibration())
     assert best.text == first
 
 
@@ -140,12 +140,33 @@ def test_the_head_of_a_table_is_no_evidence(memory):
     assert any("Family" in e.text for e in found)
 
 
-def test_a_chinese_question_opens_no_reader(chat_of, home, monkeypatch):
-    reads(home, monkeypatch, None)
-    monkeypatch.setattr(ragbot.runtime, "open_answerability_model", lambda: pytest.fail("opened"))
+def test_a_chinese_question_is_read_too(chat_of, home, monkeypatch):
+    reader = FixedReader(-6.0)
+    reads(home, monkeypatch, reader)
     chat = chat_of("图书馆九点开门。")
-    chat.memory.remember(Document("a.md", "图书馆九点开门。"))
-    assert chat.ask("图书馆几点开门？").answer == "图书馆九点开门。"
+    chat.memory.remember(Document("a.md", "图书馆九点开门。", title="图书馆"))
+    turn = chat.ask("图书馆几点开门？")
+    assert not turn.grounded and turn.confidence < 0.3
+    assert reader.shown[0] == ("图书馆", "图书馆九点开门。")
+
+
+class HoursReader:
+    """Sees an answer only in a passage that names an hour."""
+
+    def read(self, _question, passages):
+        return [AnswerSpan(3.0, "10 o'clock") if "10 o'clock" in text else AnswerSpan(-6.0) for _title, text in passages]
+
+
+def test_the_passage_that_answers_comes_before_one_that_only_speaks_of_the_matter(memory):
+    memory.remember(Document("a.md", "The opening of the sauna on Friday was a success.", title="News"))
+    memory.remember(Document("b.md", "On Friday the sauna opens at 10 o'clock.", title="Hours"))
+    memory.remember(Document("c.md", "Turns at the desk are taken by Ada.", title="Desk"))
+    question = "When is the opening of the sauna on Friday?"
+    found = quote.select_sentences(question, memory.recall(question, 5), vectors_of(memory.embedder()))
+    assert found[0].hit.chunk.uri == "a.md"
+    best, *rest = with_answer_span(question, found, HoursReader(), memory.calibration())
+    assert best.hit.chunk.uri == "b.md" and best.answer == "10 o'clock"
+    assert sorted(e.text for e in [best, *rest]) == sorted(e.text for e in found)
 
 
 @pytest.mark.parametrize(

@@ -315,7 +315,14 @@ def squad(tmp_path):
             {"question": f"Who designed the railway of {title}?", "passage": f"p{n}", "answers": [], "answerable": False},
         ]
         asked += both[:: -1 if n % 2 else 1]  # so that every second one is of both kinds
+    # Its passage does not come first.
+    asked.append({"question": "Who designed a lighthouse 41 metres high?", "passage": "p3", "answers": ["Edwin Marsh"], "answerable": True})
     lines(folder / "squad_style/squad2_cs224n_dev_qa.jsonl.gz", asked)
+    islands = ["东屿", "西屿", "南屿", "北屿"]
+    texts = [f"{name}灯塔建于一九〇一年，高四十米。守塔人每月领一次口粮。" for name in islands]
+    lines(folder / "squad_style/cmrc2018_dev_corpus.jsonl.gz", [{"id": f"c{n}", "text": text} for n, text in enumerate(texts)])
+    asked = [{"question": f"{name}灯塔有多高？", "passage": f"c{n}", "answers": ["四十米"]} for n, name in enumerate(islands)]
+    lines(folder / "squad_style/cmrc2018_dev_qa.jsonl.gz", asked)
     return folder
 
 
@@ -325,19 +332,36 @@ def test_questions_about_titles_that_trained_nothing_are_written_out(benchmark, 
         [json.loads(line) for line in (tmp_path / f"held/{kind}.jsonl").read_text(encoding="utf-8").splitlines()]
         for kind in ("corpus", "qa")
     )
-    assert (len(corpus), len(asked)) == (6, 10)
+    assert (len(corpus), len(asked)) == (6, 11)
     assert {one["category"] for one in asked} == CALIBRATED | REPORTED
     assert f"qa.jsonl: {len(asked)} lines" in capsys.readouterr().out
 
 
 @pytest.mark.model
-def test_the_reader_is_measured_and_its_curve_fitted(benchmark, squad, capsys):
-    benchmark("reading").main([str(squad), "--each", "2"])
-    out = capsys.readouterr().out
-    rates = [float(rate) for rate in re.findall(r"(?:let through|of \d+ that are not|AUC|first for) (\d\.\d+|nan)", out)]
-    assert len(rates) == 2 + 2 * 4
-    assert all(0 <= rate <= 1 for rate in rates if rate == rate)
-    assert re.search(r"^curve -?\d+\.\d* -?\d+\.\d*$", out, re.MULTILINE)
+def test_the_reader_is_measured_and_its_curve_fitted(benchmark, squad, tmp_path, capsys):
+    out = tmp_path / "calibration.json"
+    benchmark("reading").main([str(squad), "--each", "2", "--json", "--out", str(out)])
+    found = json.loads(capsys.readouterr().out)
+    assert json.loads(out.read_text()) == found["numbers"]
+    assert {name: len(of) for name, of in found["numbers"].items()} == {
+        "english": 2,
+        "both": 3,
+        "bilingual": 2,
+        "bilingual_cjk": 2,
+    }
+    assert found["English"]["questions"] == 9 and found["Chinese"]["questions"] == 8
+    for language, other in (("English", "adversarial"), ("English", "silent"), ("Chinese", "silent")):
+        for way in ("with the reader", "without"):
+            assert 0 <= found[language][way][f"AUC {other}"] <= 1
+            assert 0 <= found[language][way]["right sentence first"] <= 1
+
+
+def test_what_the_rules_let_through_is_counted_by_kind(benchmark, capsys):
+    benchmark("claims").main(["--json", "--part", "dev"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["en supported"]["claims"] + found["en false"]["claims"] > 80
+    assert found["zh supported"]["claims"] + found["zh false"]["claims"] > 40
+    assert all(0 <= one["passed"] <= 1 for one in found.values())
 
 
 @pytest.mark.model
@@ -386,11 +410,11 @@ def test_a_layer_in_8_bits_gives_nearly_what_it_gave():
 
     from ragbot.models import bundled
     from ragbot.models.bundled import encoder, minilm
-    from training.quantise import Quantiser
+    from training.quantise import SPLIT_DOWN, Quantiser
 
     weights = minilm.weights(bundled.minilm_folder())
     words = np.array(weights.words[1000:1400])
-    quantiser = Quantiser(weights, bundled.MINILM, [words])
+    quantiser = Quantiser(weights, [words], SPLIT_DOWN[bundled.MINILM], range(weights.shape.layers))
     x = quantiser.norm(torch.from_numpy(words), weights.norm)
     with torch.no_grad():
         (found,) = quantiser.group(0, ("o",), x, x)

@@ -228,11 +228,10 @@ def test_the_bundled_reader_reads_what_was_trained(tmp_path, bundled_models, mon
     trained = learning.Trainer(tmp_path, 5, print, answerability.FOLDER)
     rows = [Row("Who designed the lighthouse?", None, False, 1.0), Row("What does a ticket to Norport cost?", None, False, 1.0)]
     logits = trained.logits(Group("Larkfield", TEXT, tuple(rows)))
-    bundled = bundled_models.answerability
-    reads = [bundled.read(row.question, [("Larkfield", TEXT)])[0] for row in rows]
-    assert [read.answers for read in reads] == pytest.approx(logits, abs=0.4)  # the one is in 8 bits
-    assert reads[0].answers > reads[1].answers + 2
-    assert reads[0].words == "Edwin Marsh"
+    reads = [bundled_models.answerability.english.read(row.question, ("Larkfield", TEXT)) for row in rows]
+    assert [answers for answers, _ in reads] == pytest.approx(logits, abs=0.4)  # the one is in 8 bits
+    assert reads[0][0] > reads[1][0] + 2
+    assert reads[0][1] == "Edwin Marsh"
 
 
 def test_a_folder_that_is_no_reader_is_named(tmp_path):

@@ -15,7 +15,7 @@ import json
 import random
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +142,10 @@ def columns(low: Tensor, high: Tensor, extra: int) -> tuple[Tensor, Tensor, Tens
 class Quantiser:
     """Goes through the network with real texts, as it is and in 8 bits, and quantises each layer for what reaches it."""
 
-    def __init__(self, weights: Weights, model: str, words: Sequence[Any]) -> None:
-        self.words, self.lengths, self.model = words, [len(one) for one in words], model
+    def __init__(self, weights: Weights, words: Sequence[Any], split_down: Sequence[int], by_gptq: Collection[int]) -> None:
+        """`words` holds the vectors (tokens, dim) of each text; `by_gptq` names the layers whose rounding makes up for itself."""
+        self.words, self.lengths = words, [len(one) for one in words]
+        self._split_down, self._by_gptq = split_down, by_gptq
         self.made: dict[tuple[int, str], dict[str, Any]] = {}
         self.linear = {key: tuple(map(torch.from_numpy, map(np.array, pair))) for key, pair in weights.linear.items()}
         self.weights = weights
@@ -170,7 +172,7 @@ class Quantiser:
         """From where to where each channel of a layer's input goes, with room, and how many further columns there are."""
         low, high = x.min(0)[0], x.max(0)[0]
         if name == "down":
-            return torch.full_like(low, GELU_MIN), high.clamp(min=0.05) * WIDEN_DOWN + 0.05, SPLIT_DOWN[self.model][i]
+            return torch.full_like(low, GELU_MIN), high.clamp(min=0.05) * WIDEN_DOWN + 0.05, self._split_down[i]
         middle, half = (low + high) / 2, (high - low) / 2 * (WIDEN_O if name == "o" else WIDEN_X)
         return middle - half.clamp(min=1e-4), middle + half.clamp(min=1e-4), 0 if name == "o" else SPLIT_X
 
@@ -185,7 +187,7 @@ class Quantiser:
         for name in names:
             weight, bias = self.linear[i, name]
             in_steps = weight[:, channel] * step
-            if self.model in GPTQ:
+            if i in self._by_gptq:
                 whole, scale = gptq(in_steps, covariance)
             else:
                 whole, scale = map(torch.from_numpy, encoder.rounded(in_steps.numpy()))
@@ -223,7 +225,7 @@ def make(data: Path, model: str, out: Path) -> None:
     weights = source.weights()
     given = [source.words(np.array(ids, np.int64)) for ids in exact.token_ids(calibration(data))]
     words = given if weights.words is None else [weights.words[tokens] for tokens in given]
-    made = Quantiser(weights, model, words).run()
+    made = Quantiser(weights, words, SPLIT_DOWN[model], range(weights.shape.layers) if model in GPTQ else ()).run()
     arrays = {
         f"{i}.{name}.{part}": value
         for (i, name), layer in made.items()

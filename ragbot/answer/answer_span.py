@@ -1,49 +1,86 @@
-"""Where in a passage the answer stands, as the answerability model finds it."""
+"""Where in the passages the answer stands, as the answerability model finds it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ragbot.answer.calibration import answerability
 from ragbot.answer.quote import Evidence
 from ragbot.models.answerability import AnswerabilityModel, AnswerSpan
+from ragbot.search.calibration import Calibration
 from ragbot.text.tokens import content, has_cjk
 
 HOLDS, SAME_WORDS = 0.1, 0.05
 """How far below the best sentence of a passage the one with the answer's words may be to come before it: in its score, and in
 the words of the question that it holds (Friday's line is not Saturday's)."""
-AROUND = 700
-"""About how much of a passage is read, in characters: a third of a second's work."""
+PASSAGES = 5
+"""How many of the best passages are read."""
+CLEARLY = 0.2
+"""How much likelier another passage must be to answer than the first, to come before it."""
+AROUND, AROUND_CJK = 700, 350
+"""About how much of a passage is read, in characters."""
 
 
-def with_answer_span(question: str, found: Sequence[Evidence], model: AnswerabilityModel | None) -> list[Evidence]:
-    """The evidence with what the model finds in the best passage; what people told is not read, nor is Chinese.
+def with_answer_span(
+    question: str, found: Sequence[Evidence], model: AnswerabilityModel | None, numbers: Calibration
+) -> list[Evidence]:
+    """The evidence with what the model finds in the best passages; what people told is not read.
 
-    The sentence that holds the answer's words comes first if it is near the best.
+    The sentence with the answer's words comes before the best one of its passage if it is near it, and the passage that clearly
+    answers before one that does not.
     """
-    if model is None or not found or has_cjk(question) or not is_readable(found[0]):
+    if model is None or not found or not is_readable(found[0]):
         return list(found)
-    best, rest = found[0], found[1:]
-    passage = _around(best, sorted((e for e in found if e.hit.chunk.id == best.hit.chunk.id), key=lambda e: e.span.start))
-    (said,) = model.read(question, [(_under(best), " ".join(e.text for e in passage))])
-    holder = _holder(passage, said.words)
-    far = holder is not None and holder.score < best.score - (0.0 if best.is_row and holder.is_row else HOLDS)
-    if holder is None or far or holder.coverage < best.coverage - SAME_WORDS:
-        rest = [replace(e, span_found=said, holds=True) if e is holder else e for e in rest]
-        return [replace(best, span_found=said, holds=holder is best), *rest]
-    return [replace(holder, span_found=said, holds=True), *(e for e in found if e is not holder)]
+    passages = readable_passages(found)
+    around = [_around(some) for some in passages]
+    said = model.read(question, [as_read(some) for some in around])
+    read: dict[int, Evidence] = {}
+    leads = list[Evidence]()
+    for (best, *_), some, one in zip(passages, around, said, strict=True):
+        holder = _holder(some, one.words)
+        read[id(best)] = replace(best, span_found=one, holds=holder is best)
+        if holder is not None and holder is not best:
+            read[id(holder)] = replace(holder, span_found=one, holds=True)
+        leads.append(holder if holder is not None and _near(holder, best) else best)
+    first = leads[0]
+    surest = max(leads, key=lambda e: answerability(question, read[id(e)], numbers))
+    if answerability(question, read[id(surest)], numbers) >= answerability(question, read[id(first)], numbers) + CLEARLY:
+        first = surest
+    return [read.get(id(e), e) for e in (first, *(e for e in found if e is not first))]
+
+
+def readable_passages(found: Sequence[Evidence]) -> list[list[Evidence]]:
+    """The sentences of each of the best passages that may be read, best first."""
+    passages: dict[int, list[Evidence]] = {}
+    for e in found:
+        if is_readable(e) and (e.hit.chunk.id in passages or len(passages) < PASSAGES):
+            passages.setdefault(e.hit.chunk.id, []).append(e)
+    return list(passages.values())
+
+
+def as_read(sentences_of_one: Sequence[Evidence]) -> tuple[str, str]:
+    """Title and text of a passage as the model reads them."""
+    return _under(sentences_of_one[0]), " ".join(e.text for e in sentences_of_one)
+
+
+def _near(holder: Evidence, best: Evidence) -> bool:
+    """Whether the sentence with the answer's words speaks to the question about as well as the best one of its passage."""
+    least = best.score - (0.0 if best.is_row and holder.is_row else HOLDS)
+    return holder.score >= least and holder.coverage >= best.coverage - SAME_WORDS
 
 
 def read_sentence(question: str, one: Evidence, model: AnswerabilityModel) -> AnswerSpan:
     """What the model finds in a sentence by itself, under its title and heading."""
-    (said,) = model.read(question, [(_under(one), one.text)])
+    (said,) = model.read(question, [as_read([one])])
     return said
 
 
-def _around(best: Evidence, passage: Sequence[Evidence]) -> Sequence[Evidence]:
-    """The sentences of a passage about the best one, as many as are read in a moment."""
+def _around(passage: Sequence[Evidence]) -> Sequence[Evidence]:
+    """The sentences of a passage about the best one, which comes first, in order, as many as are read in a moment."""
+    best, passage = passage[0], sorted(passage, key=lambda e: e.span.start)
     first = last = next(at for at, e in enumerate(passage) if e is best)
-    room = AROUND - len(best.text)
+    room = (AROUND_CJK if has_cjk(best.text) else AROUND) - len(best.text)
     while room > 0 and (first > 0 or last + 1 < len(passage)):
         for at in (first - 1, last + 1):
             if 0 <= at < len(passage) and room > 0:
@@ -54,7 +91,7 @@ def _around(best: Evidence, passage: Sequence[Evidence]) -> Sequence[Evidence]:
 
 def is_readable(one: Evidence) -> bool:
     """Whether the model may be asked of it."""
-    return one.hit.chunk.kind == "file" and not has_cjk(one.text)
+    return one.hit.chunk.kind == "file"
 
 
 def _holder(sentences_of_one: Sequence[Evidence], words: str) -> Evidence | None:

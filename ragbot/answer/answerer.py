@@ -116,7 +116,7 @@ class Answerer:
         return Claim(text, "supported", 0.0, (found[0].citation,))
 
     def _from_evidence(self, ask: Ask, own: str, words: Words) -> Iterator[Sentence]:
-        model = self._model() if ask.language == "en" else None
+        model = self._model()
         wanted, found, sure = self._evidence(ask, own, model)
         if not found or sure < self._persona.refuse_below:
             unclear = not ask.history and ask.context_dependent
@@ -165,6 +165,7 @@ class Answerer:
         """
         said_so = (ask.question, ask.standalone, ask.text)
         meant = {text: self._context.as_meant(text) for text in dict.fromkeys(said_so)}
+        numbers = self._context.vectors.calibration
         asking, standalone, whole = (meant[text] for text in said_so)
         tries: list[tuple[str, str, History]] = [
             (standalone, asking, ask.history),
@@ -175,8 +176,8 @@ class Answerer:
         for wanted, query, said in dict.fromkeys(tries):
             hits = self._context.retrieve(query, said)
             hits = [hit for hit in hits if hit.chunk.uri != own or _answers_itself(asking, hit)]
-            found = with_answer_span(wanted, select_sentences(wanted, hits, self._context.vectors, asking), model)
-            sure = best_answerability(wanted, found, self._context.vectors.calibration)
+            found = with_answer_span(wanted, select_sentences(wanted, hits, self._context.vectors, asking), model, numbers)
+            sure = best_answerability(wanted, found, numbers)
             if not (wanted == asking or (found and shares_query_term(asking, found[0]))):
                 sure = min(sure, self._persona.refuse_below / 2)  # it answers what was asked before
             if sure >= self._persona.refuse_below:

@@ -122,7 +122,7 @@ class BundledEmbedder:
             weights = self._model.weights()
             self._exact = compiled(EncoderBuilder(weights).network(model))
         self.prefixes, self.revision, self.dim = self._model.prefixes, self._model.revision, weights.shape.dim
-        self._in_8_bits = _quick_in_8_bits() if in_8_bits is None else in_8_bits
+        self._in_8_bits = quick_in_8_bits() if in_8_bits is None else in_8_bits
         self._lock = threading.Lock()
 
     @cached_property
@@ -212,7 +212,7 @@ def compiled(network: ov.Model, streams: int = 1) -> ov.CompiledModel:
     return ov.Core().compile_model(network, "CPU", settings)
 
 
-def _quick_in_8_bits() -> bool:
+def quick_in_8_bits() -> bool:
     """Whether the processor multiplies bytes in one step (VNNI). Without that, 8 bits would be no quicker and less exact."""
     try:
         return "vnni" in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")

@@ -146,13 +146,31 @@ class E5Tokenizer:
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The tokens of each text, without <s> and </s>."""
-        plain = [" ".join(unicodedata.normalize("NFKC", text).translate(self._characters).split()) for text in texts]
-        found: list[list[int]] = self._pieces.encode(plain)
+        found: list[list[int]] = self._pieces.encode([self._plain(text) for text in texts])
         return found
 
     def is_piece(self, word: str) -> bool:
         """Whether a word is one piece: the misspellings that were tried are none, though the pieces are of 100 languages."""
         return self._pieces.piece_to_id(f"{_SPACE}{word}") != UNKNOWN
+
+    def located(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """The tokens of a text, and which characters of it each stands for (start, end)."""
+        plain, at = list[str](), list[int]()
+        for place, character in enumerate(text):
+            made = " " if character.isspace() else self._plain(character)
+            if made == " " and (not plain or plain[-1] == " "):
+                continue
+            plain += made
+            at += [place] * len(made)
+        if plain and plain[-1] == " ":
+            del plain[-1], at[-1]
+        at.append(len(text))
+        found = self._pieces.encode("".join(plain), return_type="offset_mapping")
+        places = [(at[start], at[end - 1] + 1) if end > start else (at[start], at[start]) for start, end in found["offsets"]]
+        return found["ids"], places
+
+    def _plain(self, text: str) -> str:
+        return " ".join(unicodedata.normalize("NFKC", text).translate(self._characters).split())
 
 
 class E5:
@@ -168,6 +186,10 @@ class E5:
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """The tokens of each text, cut to what the model reads."""
         return [[START, *ids[: MAX_TOKENS - 2], END] for ids in self._tokenizer.encode(texts)]
+
+    def located(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """The tokens of a text without <s> and </s>, and the characters (start, end) that each stands for."""
+        return self._tokenizer.located(text)
 
     def words(self, ids: NDArray[np.int64]) -> Floats:
         """The vectors of the tokens (texts, tokens, dim), read from the file."""

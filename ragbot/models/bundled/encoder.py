@@ -8,7 +8,7 @@ range.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,17 +77,38 @@ def quantised(file: Path, made_of: Weights) -> tuple[dict[tuple[int, str], Quant
     The file holds the codes of the weights where they make up for one another's errors; else they are rounded here.
     """
     with np.load(file) as stored:
-        layers = {}
-        for i in range(made_of.shape.layers):
-            for name in LINEAR:
-                key = f"{i}.{name}"
-                columns, low, high, bias = (stored[f"{key}.{part}"] for part in ("columns", "low", "high", "bias"))
-                if f"{key}.codes" in stored:
-                    codes, scale = stored[f"{key}.codes"], stored[f"{key}.scale"]
-                else:
-                    codes, scale = rounded(made_of.linear[i, name][0][:, columns] * ((high - low) / 255))
-                layers[i, name] = Quantised(columns, low, high, codes, scale, bias)
-        return layers, stored["check"]
+        return _layers(stored, made_of), stored["check"]
+
+
+def _layers(stored: Mapping[str, Any], made_of: Weights) -> dict[tuple[int, str], Quantised]:
+    layers = {}
+    for i in range(made_of.shape.layers):
+        for name in LINEAR:
+            key = f"{i}.{name}"
+            columns, low, high, bias = (stored[f"{key}.{part}"] for part in ("columns", "low", "high", "bias"))
+            if f"{key}.codes" in stored:
+                codes, scale = stored[f"{key}.codes"], stored[f"{key}.scale"]
+            else:
+                codes, scale = rounded(made_of.linear[i, name][0][:, columns] * ((high - low) / 255))
+            layers[i, name] = Quantised(columns, low, high, codes, scale, bias)
+    return layers
+
+
+def retrained(stored: Mapping[str, Any], body: Weights) -> tuple[Weights, dict[tuple[int, str], Quantised]]:
+    """A network of which some layers were trained anew: in float32, and its linear layers in 8 bits.
+
+    Of those layers the file holds codes, exact biases and norms; the others are the body's.
+    """
+    layers = _layers(stored, body)
+    linear, norms = dict(body.linear), list(body.norms)
+    for (i, name), layer in layers.items():
+        if f"{i}.{name}.codes" in stored:
+            width = 4 * body.shape.dim if name == "down" else body.shape.dim
+            weight = np.zeros((len(layer.codes), width), np.float32)
+            weight[:, layer.columns] = layer.codes * layer.scale[:, None] / ((layer.high - layer.low) / 255)
+            linear[i, name] = weight, stored[f"{i}.{name}.exact"]
+            norms[i] = tuple((stored[f"{i}.norm.{at}.weight"], stored[f"{i}.norm.{at}.bias"]) for at in (0, 1))  # type: ignore[assignment]
+    return replace(body, linear=linear, norms=norms), layers
 
 
 def rounded(weight: Floats) -> tuple[NDArray[np.int8], Floats]:
@@ -115,6 +136,14 @@ class EncoderBuilder:
         sums = o.reduce_sum(o.multiply(x, weight), self.ints([1]))
         mean = o.divide(sums, o.reduce_sum(weight, self.ints([1])))
         return ov.Model([o.normalize_l2(mean, self.ints([1]), EPSILON, "max")], [words, mask], name)
+
+    def heads(self, name: str, weight: Floats, bias: Floats) -> ov.Model:
+        """The same inputs → what linear heads, (heads, dim) and (heads,), say of each token (texts, tokens, heads)."""
+        import openvino as ov
+
+        words, mask, x, _ = self.encoded()
+        said = self._o.add(self._o.matmul(x, self.floats(weight), False, True), self.floats(bias))
+        return ov.Model([said], [words, mask], name)
 
     def encoded(self) -> tuple[Any, Any, Any, Any]:
         """The two inputs, the last layer's vectors (texts, tokens, dim), and the mask in floats."""

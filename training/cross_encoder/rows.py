@@ -1,0 +1,228 @@
+"""Rows that the cross-encoder learns from, read from a folder of public sets (one `<set>.jsonl.gz` each) and from SQuAD 2.0.
+
+None of the sets is part of ragbot. `HELD_OUT` of the titles are kept apart; so are the titles of SQuAD that `data` keeps apart.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import re
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ragbot.errors import InputError
+from ragbot.text.sentences import sentences
+from ragbot.text.tokens import content, has_cjk
+from training.answerability import data
+from training.cross_encoder.corruptions import KINDS, altered, misspelt
+from training.cross_encoder.network import NOT_SUPPORTED
+
+QUESTION, CLAIM, TURN = "question", "claim", "turn"
+TASKS = (QUESTION, CLAIM, TURN)
+SUPPORTED, CONTRADICTED, NEITHER = 0, 1, 2
+"""Labels of a claim."""
+LABELS = {"SUPPORTED": SUPPORTED, "REFUTED": CONTRADICTED, "NEI": NEITHER, "NOT_SUPPORTED": NOT_SUPPORTED}
+HELD_OUT = 10
+"""Every so many-th title, by a hash of it, is kept for the figures."""
+LONG_EVIDENCE = 1000
+"""Evidence that is longer, in characters, is left out: cutting it might cut off what supports a claim."""
+NEIGHBOURS = (0, 1, 1, 2, 6)
+"""How many sentences the evidence has before, or after, the one that a claim is made of."""
+LOWERED, MISSPELT = 0.1, 0.1
+"""The share of questions that are written without capitals, or with a slip of the finger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Two texts, and what is to be said of them."""
+
+    task: str
+    first: str
+    """The question, the claim, or the turns before."""
+    second: str
+    """The passage, the evidence, or the question that follows the turns."""
+    label: int
+    """Of a question: 1 where the passage answers it. Of a claim: one of the labels above. Of turns: 0."""
+    marked: tuple[tuple[int, int], ...] = ()
+    """Characters: the answer in the passage; or the words of the turns that the question needs."""
+    cut: bool = False
+    """A long passage may be cut about the answer."""
+
+
+def kept_apart(title: str) -> bool:
+    """Whether nothing is trained on a title."""
+    return zlib.crc32(title.encode()) % HELD_OUT == 0
+
+
+def read(sets: Path, own: Path, seed: int) -> list[Row]:
+    """All rows that train, from the folder of sets and the one that holds squad_style. Raises InputError if a file is missing."""
+    rng = random.Random(seed)
+    squad = [
+        Row(QUESTION, one.question, f"{one.title.replace('_', ' ')}\n{one.passage}", int(one.span is not None), _under(one))
+        for one in data.squad(own / "squad_style")
+        if one.title not in data.REPORTED | data.CALIBRATED
+    ]
+    human = list(_questions(sets, "unansq_dev")) + list(_questions(sets, "unansq_ctx")) + squad
+    found = human + human
+    found += _questions(sets, "squad1_train_parts")
+    for name, most in (
+        ("synth_unans_en", 3000),
+        ("drcd", 4000),
+        ("synth_unans_zh", 4000),
+        ("policyqa", 1200),
+        ("policyqa_unans", 1200),
+        ("covid_qa", 500),
+        ("contrast_sets", 1200),
+        ("condaqa", 1200),
+    ):
+        found += _some(_questions(sets, name), most, rng)
+    qamr = list(_questions(sets, "qamr"))
+    found += [row for row in qamr if not row.label] + _some([row for row in qamr if row.label], 1500, rng)
+    for name, most in (("squad_as2", 1500), ("selqa", 700), ("medquad_rerank", 700), ("bioasq_rerank", 500)):
+        found += _ranked(sets, name, most, rng)
+    for name, most in (
+        ("cad_nli", 8000),
+        ("begin", 4600),
+        ("fever_symmetric", 1400),
+        ("expertqa_claims", 1200),
+        ("wice", 1300),
+        ("summedits", 1500),
+        ("halueval_qa", 1500),
+        ("pawsx_zh", 3000),
+    ):
+        found += _some(_claims(sets, name), most, rng)
+    passages = {
+        row.second for row in found if row.task == QUESTION and row.label and len(row.second) > 300 or has_cjk(row.second)
+    }
+    found += _altered(sorted(passages), 6000, rng)
+    for name in ("canard_dev", "cast", "ikat"):
+        found += turns(sets, name)
+    found += _chinese_turns(sets, 1500, rng)
+    return [_as_typed(row, rng) for row in found]
+
+
+def _under(one: Any) -> tuple[tuple[int, int], ...]:  # noqa: ANN401
+    by = len(one.title) + 1
+    return ((one.span.start + by, one.span.end + by),) if one.span else ()
+
+
+def records(sets: Path, name: str) -> list[dict[str, Any]]:
+    """The records of a set. Raises InputError if its file is missing."""
+    file = sets / f"{name}.jsonl.gz"
+    if not file.is_file():
+        raise InputError(f"{file}: is missing; name the folder that holds the sets that may train")
+    with gzip.open(file, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def _some(rows: Iterator[Row] | Sequence[Row], most: int, rng: random.Random) -> list[Row]:
+    rows = list(rows)
+    return rng.sample(rows, min(most, len(rows)))
+
+
+def _questions(sets: Path, name: str) -> Iterator[Row]:
+    for one in records(sets, name):
+        title = one.get("title", "")
+        if title and kept_apart(title):
+            continue
+        head = f"{title}\n" if title else ""
+        spans = [(a["start"] + len(head), a["start"] + len(a["text"]) + len(head)) for a in one.get("answers", ())]
+        spans = [span for span in spans if span[0] >= len(head)]
+        yes = one["answerable"] is True
+        if name == "qamr":
+            spans = spans[:1]
+        yield Row(QUESTION, one["question"], head + one["passage"], int(yes), tuple(spans) if yes else (), cut=True)
+
+
+def _ranked(sets: Path, name: str, most: int, rng: random.Random) -> Iterator[Row]:
+    found = records(sets, name)
+    for one in rng.sample(found, min(most, len(found))):
+        first = one["positive"] if isinstance(one["positive"], str) else rng.choice(one["positive"])
+        yield Row(QUESTION, one["query"], first[:LONG_EVIDENCE], 1)
+        if one.get("negatives"):
+            yield Row(QUESTION, one["query"], rng.choice(one["negatives"])[:LONG_EVIDENCE], 0)
+
+
+def _claims(sets: Path, name: str) -> Iterator[Row]:
+    for one in records(sets, name):
+        if one["label"] in LABELS and len(one["evidence"]) <= LONG_EVIDENCE:
+            claim = f"{one['question']} {one['claim']}" if name == "halueval_qa" else one["claim"]
+            yield Row(CLAIM, claim, one["evidence"], LABELS[one["label"]])
+
+
+def _altered(passages: Sequence[str], most: int, rng: random.Random) -> Iterator[Row]:
+    """Claims made of a sentence of a passage, half of them with one thing changed, over the sentence and its neighbours."""
+    for passage in rng.sample(passages, min(most, len(passages))):
+        spans = [span for span in sentences(passage) if span.end - span.start > 12]
+        if not spans:
+            continue
+        at = rng.randrange(len(spans))
+        around = spans[max(0, at - rng.choice(NEIGHBOURS)) : at + 1 + rng.choice(NEIGHBOURS)]
+        evidence, said = passage[around[0].start : around[-1].end][:LONG_EVIDENCE], passage[spans[at].start : spans[at].end]
+        if said not in evidence:
+            continue
+        if rng.random() < 0.4:
+            yield Row(CLAIM, altered(said, "", rng) or said, evidence, SUPPORTED)
+            continue
+        for kind in rng.sample(KINDS, len(KINDS)):
+            other = altered(said, kind, rng)
+            if other and other != said:
+                yield Row(CLAIM, other, evidence, NOT_SUPPORTED if kind == "name" else CONTRADICTED)
+                break
+
+
+def turns(sets: Path, name: str, held_out: bool = False) -> Iterator[Row]:
+    """Questions that follow others, with the words of those that a person put into the question that stands alone."""
+    for one in records(sets, name):
+        title = one.get("title") or one["id"].rpartition("_")[0]
+        if one["history"] and kept_apart(title) is held_out:
+            yield turn(one["history"], one["query"], one["rewrite"])
+
+
+def turn(history: Sequence[Any], query: str, rewrite: str) -> Row:
+    """A row of the turns before (the last 1,200 characters), a question, and the question as it would stand alone."""
+    said = [h if isinstance(h, str) else str(h.get("text", h)) for h in history]
+    text = "\n".join(said)[-1200:]
+    wanted = set(content(rewrite)) - set(content(query))
+    marked = [m.span() for m in re.finditer(r"[^\W_]+(?:[-'’.][^\W_]+)*", text) if set(content(m.group())) & wanted]
+    return Row(TURN, text, query, 0, tuple(marked))
+
+
+def _chinese_turns(sets: Path, most: int, rng: random.Random) -> Iterator[Row]:
+    """Two questions about one title, the second with a pronoun, or nothing, in place of the title."""
+    by_title = defaultdict[str, list[dict[str, Any]]](list)
+    for one in records(sets, "drcd"):
+        if not kept_apart(one["title"]):
+            by_title[one["title"]].append(one)
+    made = 0
+    for title, some in sorted(by_title.items()):
+        named = [one for one in some if title in one["question"]]
+        for one in named:
+            others = rng.sample(some, min(len(some), rng.randrange(1, 4)))
+            said = [text for other in others if other is not one for text in (other["question"], other["answers"][0]["text"])]
+            at = rng.randrange(len(said) // 2 + 1) * 2
+            first = rng.choice(named)
+            if first is not one:
+                said[at:at] = [first["question"], first["answers"][0]["text"]]
+            text = "\n".join(said)
+            if title not in text or made >= most:
+                continue
+            made += 1
+            places = tuple((m.start(), m.end()) for m in re.finditer(re.escape(title), text))
+            query = one["question"].replace(title, rng.choice(("它", "他", "这", "那里", "", "")), 1)
+            yield Row(TURN, text, query, 0, places)
+
+
+def _as_typed(row: Row, rng: random.Random) -> Row:
+    """Some questions without capitals, some with a slip of the finger."""
+    if row.task == QUESTION and rng.random() < LOWERED:
+        row = replace(row, first=row.first.lower())
+    if row.task == QUESTION and rng.random() < MISSPELT:
+        row = replace(row, first=misspelt(row.first, rng))
+    return row

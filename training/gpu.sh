@@ -1,0 +1,12 @@
+#!/bin/sh
+# Trains the cross-encoder on a machine with a GPU, PyTorch and transformers, and without a network, in at most 8 minutes:
+#   sh training/gpu.sh [PACKED] [OUT]
+# PACKED is the folder that `python -m training.cross_encoder prepare` wrote (one file of some 50 MB); OUT gets the weights in
+# files of at most 16 MB. At home: `python -m training.cross_encoder export --weights OUT`, then `training/calibrate.py`'s
+# neighbours as docs/models/cross-encoder.md says.
+set -eu
+packed=${1:-.training/packed}
+out=${2:-${OUT:-.training/weights}}
+cd "$(dirname "$0")/.."
+exec python3 -m training.cross_encoder train --packed "$packed" --weights "$out" --work "${TMPDIR:-/tmp}/cross-encoder" \
+    --epochs 6 --rate 2e-4 --tokens 32768 --minutes "${MINUTES:-7}"
