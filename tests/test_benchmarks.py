@@ -316,7 +316,9 @@ def squad(tmp_path):
         ]
         asked += both[:: -1 if n % 2 else 1]  # so that every second one is of both kinds
     # Its passage does not come first.
-    asked.append({"question": "Who designed a lighthouse 41 metres high?", "passage": "p3", "answers": ["Edwin Marsh"], "answerable": True})
+    asked.append(
+        {"question": "Who designed a lighthouse 41 metres high?", "passage": "p3", "answers": ["Edwin Marsh"], "answerable": True}
+    )
     lines(folder / "squad_style/squad2_cs224n_dev_qa.jsonl.gz", asked)
     islands = ["东屿", "西屿", "南屿", "北屿"]
     texts = [f"{name}灯塔建于一九〇一年，高四十米。守塔人每月领一次口粮。" for name in islands]
