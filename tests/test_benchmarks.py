@@ -506,6 +506,20 @@ def test_questions_in_the_other_language_are_counted(benchmark, monkeypatch, cap
 
 
 @pytest.mark.model
+@pytest.mark.filterwarnings("ignore")
+def test_what_customers_ask_is_counted_as_answered_or_not(benchmark, monkeypatch, capsys):
+    customers = benchmark("customers")
+    rows = customers.read("dev")
+    few = {language: {kind: some[:1] for kind, some in of.items()} for language, of in rows.items()}
+    monkeypatch.setattr(customers, "read", lambda part: few)
+    monkeypatch.setattr("sys.argv", ["customers", "--json"])
+    customers.main()
+    found = json.loads(capsys.readouterr().out)
+    assert set(found) == {"en", "zh"}
+    assert all(sum(counts.values()) == 1 for of in found.values() for counts in of.values())
+
+
+@pytest.mark.model
 def test_questions_with_slips_are_counted(benchmark, monkeypatch, capsys):
     misspelt = benchmark("misspelt")
     rows = misspelt.read("dev")

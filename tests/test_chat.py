@@ -415,3 +415,16 @@ def test_a_label_is_no_answer(chat_of):
     chat = chat_of()
     chat.memory.remember(Document("a.txt", "Payment\n\nWe take cards."))
     assert chat.ask("Payment?").answer != "Payment"
+
+
+def test_a_question_without_words_of_its_own_is_not_answered_by_the_message_around_it(chat_of):
+    turn = chat_of("Noted.").ask("I'd like to become a member of the sailing club. What do I have to have on me?")
+    assert not turn.grounded
+    assert "You told me" not in turn.answer
+
+
+def test_a_question_that_its_own_message_explains_is_not_asked_back(chat_of):
+    chat = chat_of("")
+    turn = chat.ask("I am logged in on the wifi of the visitors but find no printer there. Is that normal?")
+    assert not turn.grounded
+    assert "What is it about" not in turn.answer

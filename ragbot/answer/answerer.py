@@ -119,7 +119,7 @@ class Answerer:
         model = self._model()
         wanted, found, sure = self._evidence(ask, own, model)
         if not found or sure < self._persona.refuse_below:
-            unclear = not ask.history and ask.context_dependent
+            unclear = not ask.history and ask.context_dependent and not ask.statements
             yield Refusal(words.unclear, sure) if unclear else _refusal(ask, found, words, sure)
             return
         found, loud = others_first(wanted, found)
@@ -219,7 +219,8 @@ def _place(one: Evidence) -> str:
 
 def _answers_itself(asking: str, own: Hit) -> bool:
     """Whether what a message tells holds every word that it asks about; mostly it is only the occasion."""
-    return set(content(asking)) <= set(content(own.chunk.text))
+    asked = set(content(asking))
+    return bool(asked) and asked <= set(content(own.chunk.text))
 
 
 def _gap(found: Sequence[Evidence], given: set[Citation]) -> str:
