@@ -96,7 +96,9 @@ def test_rows_keep_their_marks_and_their_body_when_they_are_packed(tmp_path, bod
         vectors = found.vocabulary[found.ids[part][found.marked[part] > 0]]
         assert np.allclose(vectors, body.words(np.array([name]))[0], atol=1e-3)
     assert found.marked[found.start[1] : found.start[2]].sum() == 0
-    assert np.allclose(found.body["embeddings.LayerNorm.weight"], body.weights().norm[0], atol=1e-3)
+    weights = body.weights()
+    assert np.allclose(found.body["embeddings.LayerNorm.weight"], weights.norm[0], atol=1e-3)
+    assert np.allclose(found.body["encoder.layer.3.output.dense.weight"], weights.linear[3, "down"][0], atol=1e-4)
 
 
 def test_a_long_passage_is_cut_about_its_answer(tmp_path):

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Trains the cross-encoder on a machine with a GPU, PyTorch and transformers, and without a network, in at most 8 minutes:
 #   sh training/gpu.sh [PACKED] [OUT]
-# PACKED is the folder that `python -m training.cross_encoder prepare` wrote (one file of some 50 MB); OUT gets the weights in
+# PACKED is the folder that `python -m training.cross_encoder prepare` wrote (one file of 34 MB); OUT gets the weights in
 # files of at most 16 MB. At home: `python -m training.cross_encoder export --weights OUT`, then `training/calibrate.py`'s
 # neighbours as docs/models/cross-encoder.md says.
 set -eu

@@ -1,6 +1,6 @@
 """Trains the cross-encoder that comes with ragbot, in three steps.
 
-    python -m training.cross_encoder prepare SETS DATA           # rows in tokens, one file of some 50 MB
+    python -m training.cross_encoder prepare SETS DATA           # rows in tokens, one file of 34 MB
     python -m training.cross_encoder train                       # about 100 minutes on 2 cores with bfloat16, minutes on a GPU
     python -m training.cross_encoder export                      # the file in the package
 

@@ -21,6 +21,7 @@ Located = tuple[list[int], list[tuple[int, int]]]
 MAX_FIRST, MAX_SECOND = 256, 224
 """Tokens of the first text (the last ones are kept) and of the second."""
 FILE = "packed.npz"
+BLOCK = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Packed:
     """Where the second text begins in the row."""
     task: NDArray[np.uint8]
     label: NDArray[np.uint8]
-    vocabulary: NDArray[np.float16]
+    vocabulary: NDArray[np.float32]
     """(tokens, dim): the vectors of the tokens in use."""
     body: dict[str, NDArray[Any]]
     """The weights of the body as transformers names them."""
@@ -64,6 +65,7 @@ def pack(rows: Sequence[Row], folder: Path, seed: int) -> int:
     used, renumbered = np.unique(np.concatenate(ids), return_inverse=True)
     if len(used) > 65_535:
         raise ValueError("more tokens are in use than 16 bits number")
+    vocabulary = model.words(used[None].astype(np.int64))[0]
     folder.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = dict(
         ids=renumbered.astype(np.uint16),
@@ -72,19 +74,43 @@ def pack(rows: Sequence[Row], folder: Path, seed: int) -> int:
         second=np.array(second, np.int16),
         task=np.array(task, np.uint8),
         label=np.array(label, np.uint8),
-        vocabulary=model.words(used[None].astype(np.int64))[0].astype(np.float16),
     )
-    # 4 bits of a block have 16 values: compressed, halves of floats take little more room.
-    arrays |= {f"body.{name}": value.astype(np.float16) for name, value in body_of(model.weights()).items()}
+    for name, value in {
+        "vocabulary": vocabulary,
+        **{f"body.{name}": one for name, one in body_of(model.weights()).items()},
+    }.items():
+        if name == "vocabulary" or name.startswith("body.encoder") and value.ndim == 2:
+            arrays[f"{name}.codes"], arrays[f"{name}.scale"] = in_blocks(value)
+        else:
+            arrays[name] = value.astype(np.float16)
     np.savez_compressed(folder / FILE, **arrays)
     return start[-1]
 
 
+def in_blocks(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float16]]:
+    """(codes, scale): values of blocks of 32 in whole steps, as the model file has them (its largest is 8 steps): 4 bits each."""
+    blocks = values.reshape(-1, BLOCK)
+    scale = np.abs(blocks).max(1).astype(np.float32) / 8
+    codes = np.round(blocks / np.maximum(scale, 1e-12)[:, None]).astype(np.int8)
+    return codes.reshape(values.shape), scale.astype(np.float16)
+
+
+def _from_blocks(codes: NDArray[np.int8], scale: NDArray[np.float16]) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = codes.reshape(-1, BLOCK) * scale.astype(np.float32)[:, None]
+    return found.reshape(codes.shape)
+
+
 def load(folder: Path) -> Packed:
     """What `pack` wrote."""
+    parts: dict[str, Any] = {"body": {}}
     with np.load(folder / FILE) as file:
-        parts: dict[str, Any] = {name: file[name] for name in file.files if not name.startswith("body.")}
-        parts["body"] = {name[5:]: file[name].astype(np.float32) for name in file.files if name.startswith("body.")}
+        for key in file.files:
+            name = key.removesuffix(".codes")
+            value = file[key] if name == key else _from_blocks(file[key], file[f"{name}.scale"])
+            if name.startswith("body.") and not key.endswith(".scale"):
+                parts["body"][name.removeprefix("body.")] = value.astype(np.float32)
+            elif not key.endswith(".scale"):
+                parts[name] = value
     parts["marked"] = np.unpackbits(parts["marked"], count=len(parts["ids"]))
     return Packed(**parts)
 
