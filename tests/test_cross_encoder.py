@@ -74,10 +74,8 @@ def test_each_token_knows_its_characters(body):
 
 
 SOME = [
-    Row(
-        "question", "Who designed the lighthouse?", HARBOUR, 1, ((HARBOUR.index("Edwin"), HARBOUR.index("Edwin") + 11),), cut=True
-    ),
-    Row("question", "What does a ferry ticket cost?", HARBOUR, 0, cut=True),
+    Row("question", "Who designed the lighthouse?", HARBOUR, 1, ((HARBOUR.index("Edwin"), HARBOUR.index("Edwin") + 11),)),
+    Row("question", "What does a ferry ticket cost?", HARBOUR, 0),
     Row("claim", "The lighthouse is 41 metres high.", HARBOUR, 0),
     Row("claim", "The lighthouse is 14 metres high.", HARBOUR, 1),
     Row("claim", "The lighthouse is white.", HARBOUR, 3),
@@ -105,7 +103,7 @@ def test_a_long_passage_is_cut_about_its_answer(tmp_path):
     filler = "Nothing of note happened in that year, and nobody wrote anything down. " * 60
     text = filler + "The prize went to Ada Ferris. " + filler
     at = text.index("Ada Ferris")
-    packed.pack([Row("question", "Who won?", text, 1, ((at, at + 10),), cut=True)], tmp_path, 3)
+    packed.pack([Row("question", "Who won?", text, 1, ((at, at + 10),))], tmp_path, 3)
     found = packed.load(tmp_path)
     assert found.marked.sum() >= 2
     assert len(found.ids) - found.second[0] <= packed.MAX_SECOND + 1

@@ -106,7 +106,7 @@ class BundledAnswerabilityModel:
 
 def _is_cjk(text: str) -> bool:
     """Whether there is a Chinese, Japanese or Korean character."""
-    return any("\u2e80" <= character <= "\uffef" for character in text)
+    return any("\u2e80" <= character <= "\ud7ff" for character in text)
 
 
 def passage(title: str, text: str) -> str:

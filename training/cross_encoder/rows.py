@@ -51,8 +51,6 @@ class Row:
     """Of a question: 1 where the passage answers it. Of a claim: one of the labels above. Of turns: 0."""
     marked: tuple[tuple[int, int], ...] = ()
     """Characters: the answer in the passage; or the words of the turns that the question needs."""
-    cut: bool = False
-    """A long passage may be cut about the answer."""
 
 
 def kept_apart(title: str) -> bool:
@@ -137,7 +135,7 @@ def _questions(sets: Path, name: str) -> Iterator[Row]:
         yes = one["answerable"] is True
         if name == "qamr":
             spans = spans[:1]
-        yield Row(QUESTION, one["question"], head + one["passage"], int(yes), tuple(spans) if yes else (), cut=True)
+        yield Row(QUESTION, one["question"], head + one["passage"], int(yes), tuple(spans) if yes else ())
 
 
 def _ranked(sets: Path, name: str, most: int, rng: random.Random) -> Iterator[Row]:
