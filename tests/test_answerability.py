@@ -111,6 +111,22 @@ def test_what_a_reader_takes_for_the_answer_is_said_too_and_cited(chat_of, home,
     ]
 
 
+class CafeReader:
+    """Is sure of every passage, and sees words in the one about the café."""
+
+    def read(self, _question, passages):
+        return [AnswerSpan(5.0, "11:00" if "café" in text else "") for _title, text in passages]
+
+
+def test_what_a_reader_finds_in_other_passages_is_not_said_too(chat_of, home, monkeypatch):
+    reads(home, monkeypatch, CafeReader())
+    chat = chat_of("")
+    chat.memory.remember(Document("a.md", "On Saturday the workshop is open from 9:30.", title="Hours"))
+    chat.memory.remember(Document("b.md", "The café beside the workshop is open on Saturday from 11:00.", title="Café"))
+    turn = chat.ask("When is the workshop open on Saturday?")
+    assert turn.answer == "On Saturday the workshop is open from 9:30."
+
+
 def test_what_was_said_already_is_not_said_again_in_the_words_of_a_reader(chat_of, home, monkeypatch):
     reads(home, monkeypatch, FixedReader(5.0, "opens late, on Sunday"))
     chat = chat_of("")

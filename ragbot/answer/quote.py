@@ -175,12 +175,14 @@ def shares_query_term(question: str, best: Evidence) -> bool:
 
 
 def answer_span_sentence(found: Sequence[Evidence], given: Collection[Citation]) -> Evidence | None:
-    """The sentence with the words that the model takes for the answer, where nothing that was given holds them."""
-    holder = next((e for e in found if e.answer and e.coverage >= found[0].coverage - ALSO), None)
+    """The sentence of the best passage with the words that the model takes for the answer, where nothing given holds them."""
+    best = found[0]  # what is found in other passages answers another question, or this one again
+    near = (e for e in found if e.hit.chunk.id == best.hit.chunk.id and e.coverage >= best.coverage - ALSO)
+    holder = next((e for e in near if e.answer), None)
     if (
         holder is None
         or holder.is_row
-        and found[0].is_row  # the rows beside the one that is asked for are about something else
+        and best.is_row  # the rows beside the one that is asked for are about something else
         or holder.citation in given
         or any(set(content(holder.answer)) <= set(content(citation.quote)) for citation in given)
     ):
