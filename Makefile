@@ -47,11 +47,11 @@ bench: $(VENV)/ready
 mutate: $(VENV)/ready
 	$(BIN)/python benchmarks/mutation.py --minutes $(MINUTES) --out benchmarks/results/mutation.json
 
-# The reader anew, from a folder with squad_style, doc2dial_val and timeqa_human: make train-reader TRAINING_DATA=FOLDER
+# Retrain the English reader, from a folder with squad_style, doc2dial_val and timeqa_human: make train-reader TRAINING_DATA=FOLDER
 train-reader: $(VENV)/ready
 	$(BIN)/python -m training.answerability $(TRAINING_DATA) --out ragbot/models/bundled/answerability
 
-# The cross-encoder anew: make train-cross-encoder SETS=FOLDER TRAINING_DATA=FOLDER (docs/models/reader.md names the sets).
+# Retrain the cross-encoder: make train-cross-encoder SETS=FOLDER TRAINING_DATA=FOLDER (docs/models/reader.md names the sets).
 # Memory that is given back after each step and asked for again would cost half of the time.
 SETS ?= sets
 train-cross-encoder: $(VENV)/ready

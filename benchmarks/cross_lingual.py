@@ -10,33 +10,27 @@ With `--answers` each is asked of a chat too: right (the quoted words are in wha
 embedder is that of the settings (RAGBOT_EMBEDDER).
 """
 
-import argparse
 import json
-import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
+
+from handbooks import HANDBOOKS, HERE, PARTS, cites, holds, home_with, options
 
 from ragbot import Chat, Memory
 
-HERE = Path(__file__).parent
-HANDBOOKS = {"zh_over_en": HERE.parent / "docs/demo/handbook", "en_over_zh": HERE / "cross_lingual/handbook-zh"}
+OVER = {"zh_over_en": "en", "en_over_zh": "zh"}
+"""The language of the handbook by the way that the questions go."""
 DEPTHS = 1, 5
 
 
 def read(part):
     """The questions by the way that they go."""
     found = {}
-    for way in ("zh_over_en", "en_over_zh"):
+    for way in OVER:
         lines = (HERE / f"cross_lingual/{way}.jsonl").read_text(encoding="utf-8").splitlines()
         rows = [json.loads(line) for line in lines if line]
-        found[way] = {"dev": rows[::2], "held": rows[1::2], "all": rows}[part]
+        found[way] = rows[PARTS[part]]
     return found
-
-
-def holds(text, row):
-    return "".join(row["quote"].split()) in "".join(text.split())
 
 
 def recalled(memory, rows):
@@ -46,7 +40,7 @@ def recalled(memory, rows):
         began = time.perf_counter()
         hits = memory.recall(row["question"], max(DEPTHS))
         took.append(time.perf_counter() - began)
-        places.append(next((at for at, hit in enumerate(hits) if holds(hit.chunk.text, row)), None))
+        places.append(next((at for at, hit in enumerate(hits) if holds(hit.chunk.text, row["quote"])), None))
     shares = {f"R@{k}": round(sum(at is not None and at < k for at in places) / len(rows), 3) for k in DEPTHS}
     missed = [row["question"] for row, at in zip(rows, places, strict=True) if at is None]
     return {**shares, "ms": round(1000 * sorted(took)[len(took) // 2], 1)}, missed
@@ -58,38 +52,31 @@ def answered(home, rows):
     for at, row in enumerate(rows):
         with Chat.open(home, session=f"{at}") as chat:
             turn = chat.ask(row["question"])
-        right = any(holds(citation.quote, row) or holds(row["quote"], {"quote": citation.quote}) for citation in turn.citations)
-        kind = "refused" if not turn.grounded else "right" if right else "wrong"
+        kind = "refused" if not turn.grounded else "right" if cites(turn, row["quote"]) else "wrong"
         counts[kind] += 1
         said.append((kind, row["question"], turn.answer, round(turn.confidence, 2)))
     return counts, said
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", choices=("dev", "held", "all"), default="all")
+    parser = options(__doc__)
     parser.add_argument("--mixed", action="store_true", help="both handbooks in one home")
     parser.add_argument("--answers", action="store_true", help="ask a chat too")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--show", action="store_true", help="what was missed, and what was said, on standard error")
-    options = parser.parse_args()
+    given = parser.parse_args()
     result: dict = {}
-    for way, rows in read(options.part).items():
-        with tempfile.TemporaryDirectory() as home:
-            told = HANDBOOKS.values() if options.mixed else [HANDBOOKS[way]]
-            command = [sys.executable, "-m", "ingest.cli", "add", *map(str, told), "--home", home, "--json"]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    for way, rows in read(given.part).items():
+        with home_with(*(HANDBOOKS if given.mixed else [OVER[way]])) as home:
             with Memory.open(home) as memory:
                 result["embedder"] = memory.embedder().model
                 result[way], missed = recalled(memory, rows)
-            if options.show:
+            if given.show:
                 print(way, "missed:", *missed, sep="\n  ", file=sys.stderr)
-            if options.answers:
+            if given.answers:
                 counts, said = answered(home, rows)
                 result[way] |= counts
-                if options.show:
+                if given.show:
                     print(*said, sep="\n", file=sys.stderr)
-    print(json.dumps(result, indent=None if options.json else 1))
+    print(json.dumps(result, indent=None if given.json else 1))
 
 
 if __name__ == "__main__":

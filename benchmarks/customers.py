@@ -8,18 +8,14 @@ them near misses. `--part` takes every second one of each kind. An answer is rig
 the default ones, or those of the environment.
 """
 
-import argparse
 import json
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
+
+from handbooks import HANDBOOKS, HERE, PARTS, cites, home_with, options
 
 from ragbot import Chat
 from ragbot.text.tokens import has_cjk
 
-HERE = Path(__file__).parent
-HANDBOOKS = {"en": HERE.parent / "docs/demo/handbook", "zh": HERE / "cross_lingual/handbook-zh"}
 DUE, OTHER = "answered there", "not answered there"
 
 
@@ -33,43 +29,30 @@ def read(part):
         }
         for language in HANDBOOKS
     }
-    way = {"dev": slice(0, None, 2), "held": slice(1, None, 2), "all": slice(None)}[part]
-    return {language: {kind: some[way] for kind, some in of.items()} for language, of in found.items()}
-
-
-def cites(turn, row):
-    quote = "".join(row["quote"].split())
-    said = ["".join(citation.quote.split()) for citation in turn.citations]
-    return any(quote in one or one in quote for one in said)
+    return {language: {kind: some[PARTS[part]] for kind, some in of.items()} for language, of in found.items()}
 
 
 def ask(home, row, session):
     with Chat.open(home, session=session) as chat:
         turn = chat.ask(row["question"])
-    kind = "refused" if not turn.grounded else "right" if row["answerable"] and cites(turn, row) else "wrong"
+    kind = "refused" if not turn.grounded else "right" if row["answerable"] and cites(turn, row["quote"]) else "wrong"
     return kind, turn
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", choices=("dev", "held", "all"), default="all")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--show", action="store_true", help="what was said, on standard error")
-    options = parser.parse_args()
+    given = options(__doc__).parse_args()
     result: dict = {}
-    for language, of in read(options.part).items():
-        with tempfile.TemporaryDirectory() as home:
-            command = [sys.executable, "-m", "ingest.cli", "add", str(HANDBOOKS[language]), "--home", home, "--json"]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    for language, of in read(given.part).items():
+        with home_with(language) as home:
             for kind, rows in of.items():
                 counts = {"right": 0, "wrong": 0, "refused": 0} if kind == DUE else {"wrong": 0, "refused": 0}
                 for at, row in enumerate(rows):
                     became, turn = ask(home, row, f"{kind} {at}")
                     counts[became] += 1
-                    if options.show:
+                    if given.show:
                         print(language, kind, became, row["question"], turn.answer, sep=" | ", file=sys.stderr)
                 result.setdefault(language, {})[kind] = counts
-    print(json.dumps(result, indent=None if options.json else 1))
+    print(json.dumps(result, indent=None if given.json else 1))
 
 
 if __name__ == "__main__":

@@ -531,6 +531,18 @@ def test_questions_with_slips_are_counted(benchmark, monkeypatch, capsys):
     assert 0 <= found["en"]["misspelt R@5"] <= 1
 
 
+def test_the_two_parts_of_the_questions_share_none_and_quotes_stand_in_their_handbook(benchmark):
+    handbooks = benchmark("handbooks")
+    rows = [json.loads(line) for line in (BENCHMARKS / "customers.jsonl").read_text(encoding="utf-8").splitlines()]
+    dev, held, whole = (rows[handbooks.PARTS[part]] for part in ("dev", "held", "all"))
+    assert len(dev) + len(held) == len(whole) == len(rows) and not any(row in held for row in dev)
+    plain = {file.name: file.read_text(encoding="utf-8") for of in handbooks.HANDBOOKS.values() for file in of.glob("*.md")}
+    quoted = [row for row in rows if row["quote"] and row["document"] in plain]
+    assert len(quoted) > 20
+    assert all(handbooks.holds(plain[row["document"]], row["quote"]) for row in quoted)
+    assert not handbooks.holds("The lab opens at nine.", "opens at ten")
+
+
 def test_every_benchmark_is_run_here():
     text = Path(__file__).read_text(encoding="utf-8")
     missing = [file.stem for file in BENCHMARKS.glob("*.py") if f'"{file.stem}"' not in text and f"{file.stem}.py" not in text]

@@ -3,6 +3,9 @@
 import gzip
 import json
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from ragbot.models.bundled.e5 import E5
 from training.cross_encoder import corruptions, packed, rows
 from training.cross_encoder.rows import Row
 
+ROOT = Path(__file__).parent.parent
 HARBOUR = (
     "The harbour of Larkfield was opened by Queen Matilda in 1872 after nine years of work. "
     "Its lighthouse stands 41 metres above the sea and was designed by Edwin Marsh from Norport."
@@ -164,6 +168,13 @@ def test_the_commands_go_from_sets_to_the_file_of_the_package(tmp_path, monkeypa
     asked = "Who designed the lighthouse?", [("Larkfield", HARBOUR), ("", KITE)]
     pairs = zip(exact.read(*asked), quick.read(*asked), strict=True)
     assert all(abs(one.answers - other.answers) < 0.5 for one, other in pairs)
+
+
+def test_training_needs_none_of_the_packages_that_a_bare_machine_lacks():
+    lacking = {"alembic", "faiss", "langchain", "openvino", "openvino_genai", "platformdirs", "sentencepiece", "sqlalchemy"}
+    code = "import sys, training.cross_encoder.__main__; print(*{name.partition('.')[0] for name in sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    assert "torch" in loaded and not lacking & set(loaded)
 
 
 def test_the_set_that_is_missing_is_named(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from ragbot import Chat, Document, Memory
 from ragbot.errors import ModelError
 from ragbot.models import bundled
-from ragbot.models.bundled import e5, minilm
+from ragbot.models.bundled import e5
 from ragbot.models.embedder import BundledEmbedder
 
 pytestmark = pytest.mark.model
@@ -63,28 +63,10 @@ def test_a_long_text_is_cut_and_an_empty_one_has_a_vector(model, embedder):
 
 def test_the_network_computes_what_transformers_does(model, embedder):
     import torch
-    from transformers import BertConfig, BertModel
 
-    weights, heads = model.weights(), e5.SHAPE.heads
-    sizes = {"hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": heads, "intermediate_size": 1536}
-    bert = BertModel(BertConfig(vocab_size=8, max_position_embeddings=512, **sizes), add_pooling_layer=False).eval()
-    state = {
-        "embeddings.position_embeddings.weight": weights.places,
-        "embeddings.token_type_embeddings.weight": np.zeros((2, 384)),
-    }
+    from training.cross_encoder.network import CrossEncoder, body_of
 
-    def put(name, pair):
-        state[f"{name}.weight"], state[f"{name}.bias"] = pair
-
-    put("embeddings.LayerNorm", weights.norm)
-    for (i, name), (weight, bias) in weights.linear.items():
-        unscaled = (384 // heads) ** 0.5 if name == "q" else 1
-        put(f"encoder.layer.{i}.{minilm.LINEAR[name]}", (weight * unscaled, bias * unscaled))
-    for i, (first, second) in enumerate(weights.norms):
-        put(f"encoder.layer.{i}.attention.output.LayerNorm", first)
-        put(f"encoder.layer.{i}.output.LayerNorm", second)
-    missing = bert.load_state_dict({k: torch.tensor(np.array(v, np.float32)) for k, v in state.items()}, strict=False)
-    assert missing.missing_keys == ["embeddings.word_embeddings.weight"] and not missing.unexpected_keys
+    bert = CrossEncoder(body_of(model.weights()), trained=0).bert.eval()
     for text, ids in zip(TEXTS, embedder.token_ids(TEXTS), strict=True):
         with torch.no_grad():
             states = bert(inputs_embeds=torch.tensor(model.words(np.array([ids])))).last_hidden_state[0]

@@ -37,7 +37,7 @@ def test_it_is_migrated_and_sound(memory):
     with memory.store.reading() as snapshot:
         found = snapshot._connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
     assert found == schema.REVISION
-    memory.compact()  # an index of an earlier format is made again by whoever builds next
+    memory.compact()  # an index of an earlier format is made again at the next build
     assert memory.check(deep=True).problems == ()
 
 

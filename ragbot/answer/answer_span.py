@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from ragbot.answer.calibration import answerability
 from ragbot.answer.quote import Evidence
 from ragbot.models.answerability import AnswerabilityModel, AnswerSpan
@@ -43,10 +45,8 @@ def with_answer_span(
         if holder is not None and holder is not best:
             read[id(holder)] = replace(holder, span_found=one, holds=True)
         leads.append(holder if holder is not None and _near(holder, best) else best)
-    first = leads[0]
-    surest = max(leads, key=lambda e: answerability(question, read[id(e)], numbers))
-    if answerability(question, read[id(surest)], numbers) >= answerability(question, read[id(first)], numbers) + CLEARLY:
-        first = surest
+    sure = [answerability(question, read[id(e)], numbers) for e in leads]
+    first = leads[int(np.argmax(sure))] if max(sure) >= sure[0] + CLEARLY else leads[0]
     return [read.get(id(e), e) for e in (first, *(e for e in found if e is not first))]
 
 

@@ -1,6 +1,6 @@
 """Reads a question and passages together, in English or Chinese: does each answer it, and with which words?
 
-The body of multilingual-e5-small with its upper layers trained anew and linear heads (`training/cross_encoder`).
+The body of multilingual-e5-small with its upper layers retrained and linear heads (`training/cross_encoder`).
 docs/models/reader.md has its figures.
 """
 
@@ -23,9 +23,9 @@ Floats = NDArray[np.float32]
 
 WEIGHTS = bundled.FOLDER / "cross_encoder" / "weights.npz"
 PREFIXES = {"question": ("query: ", "passage: "), "claim": ("claim: ", "passage: "), "turn": ("turns: ", "query: ")}
-"""What is written before the first and the second text of each kind."""
+"""What is written before the first and the second text; the latter two kinds are only trained (see `ANSWERS`)."""
 MAX_FIRST, MAX_SECOND = 192, 300
-"""Tokens that are read of each; of turns the last ones."""
+"""Tokens that are read of each."""
 MAX_WORDS = 48
 """The most tokens of an answer's words."""
 SPAN = 0.3

@@ -45,7 +45,7 @@ def train(given: argparse.Namespace) -> Said:
     rows = packed.load(given.packed)
     network = CrossEncoder(rows.body, given.layers)
     run = Trainer(rows, network, given.work, given.seed, lambda text: print(text, flush=True))
-    run.train(given.epochs, given.rate, given.step, given.minutes)
+    steps = run.train(given.epochs, given.rate, given.step, given.minutes)
     parts, size = [dict[str, Any]()], 0
     for name, value in network.trained().items():
         one = value.half().cpu().numpy()
@@ -58,7 +58,7 @@ def train(given: argparse.Namespace) -> Said:
     for at, part in enumerate(parts):
         np.savez_compressed(given.weights / f"part-{at}.npz", **part)
     said = {"rows": len(rows.task), "tokens": len(rows.ids), "layers": given.layers, "seed": given.seed, "epochs": given.epochs}
-    said |= {"rate": given.rate, "step": given.step, "device": str(run.device)}
+    said |= {"rate": given.rate, "tokens_of_a_step": given.step, "steps": steps, "device": str(run.device)}
     said["minutes"] = round((time.perf_counter() - began) / 60, 1)
     (given.weights / "training.json").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
     return said

@@ -12,7 +12,8 @@ import torch
 
 from ragbot.models import bundled
 from ragbot.models.bundled.encoder import Pair, Weights, scaled
-from training.cross_encoder.network import LINEAR, CrossEncoder
+from ragbot.models.bundled.minilm import LINEAR
+from training.cross_encoder.network import CrossEncoder
 from training.cross_encoder.packed import Packed
 from training.quantise import SPLIT_DOWN, Quantiser
 

@@ -11,15 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import BertConfig, BertModel
 
-DIM, LAYERS, HEADS = 384, 12, 12
-LINEAR = {
-    "q": "attention.self.query",
-    "k": "attention.self.key",
-    "v": "attention.self.value",
-    "o": "attention.output.dense",
-    "up": "intermediate.dense",
-    "down": "output.dense",
-}
+from ragbot.models.bundled.e5 import SHAPE
+from ragbot.models.bundled.minilm import LINEAR
+
+LAYERS, HEADS, DIM = SHAPE.layers, SHAPE.heads, SHAPE.dim
 HEAD_SIZES = {"answers": 1, "span": 2, "claim": 3, "needed": 1}
 """Does a passage answer; where its answer begins and ends; is a claim supported, contradicted or neither; is a word needed."""
 QUESTION, CLAIM, TURN = range(3)

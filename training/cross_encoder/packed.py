@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ragbot.models.bundled.e5 import BLOCK, E5, END, START
 from training.cross_encoder.network import body_of
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ Located = tuple[list[int], list[tuple[int, int]]]
 MAX_FIRST, MAX_SECOND = 256, 224
 """Tokens of the first text (the last ones are kept) and of the second."""
 FILE = "packed.npz"
-BLOCK = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,6 @@ class Packed:
 
 def pack(rows: Sequence[Row], folder: Path, seed: int) -> int:
     """Write the rows to a folder; returns how many tokens they have."""
-    from ragbot.models.bundled.e5 import E5, END, START
     from ragbot.models.cross_encoder import PREFIXES
     from training.cross_encoder.rows import TASKS
 

@@ -30,6 +30,8 @@ SUPPORTED, CONTRADICTED, NEITHER = 0, 1, 2
 LABELS = {"SUPPORTED": SUPPORTED, "REFUTED": CONTRADICTED, "NEI": NEITHER, "NOT_SUPPORTED": NOT_SUPPORTED}
 HELD_OUT = 10
 """Every so many-th title, by a hash of it, is kept for the figures."""
+LONG = 300
+"""An English passage of which claims are made has more characters than that."""
 LONG_EVIDENCE = 1000
 """Evidence that is longer, in characters, is left out: cutting it might cut off what supports a claim."""
 NEIGHBOURS = (0, 1, 1, 2, 6)
@@ -96,7 +98,7 @@ def read(sets: Path, own: Path, seed: int) -> list[Row]:
     ):
         found += _some(_claims(sets, name), most, rng)
     passages = {
-        row.second for row in found if row.task == QUESTION and row.label and len(row.second) > 300 or has_cjk(row.second)
+        row.second for row in found if row.task == QUESTION and row.label and (len(row.second) > LONG or has_cjk(row.second))
     }
     found += _altered(sorted(passages), 6000, rng)
     for name in ("canard_dev", "cast", "ikat"):
@@ -175,11 +177,11 @@ def _altered(passages: Sequence[str], most: int, rng: random.Random) -> Iterator
                 break
 
 
-def turns(sets: Path, name: str, held_out: bool = False) -> Iterator[Row]:
+def turns(sets: Path, name: str) -> Iterator[Row]:
     """Questions that follow others, with the words of those that a person put into the question that stands alone."""
     for one in records(sets, name):
         title = one.get("title") or one["id"].rpartition("_")[0]
-        if one["history"] and kept_apart(title) is held_out:
+        if one["history"] and not kept_apart(title):
             yield turn(one["history"], one["query"], one["rewrite"])
 
 

@@ -38,8 +38,8 @@ class Trainer:
         network.to(self.device)
         self._vocabulary = torch.from_numpy(rows.vocabulary).to(self.device)
 
-    def train(self, epochs: int, rate: float, step: int = STEP, minutes: float = float("inf")) -> None:
-        """Learn from all rows, `epochs` times, or for so many minutes: then the learning rate falls faster.
+    def train(self, epochs: int, rate: float, step: int = STEP, minutes: float = float("inf")) -> int:
+        """Learn from all rows, `epochs` times, or for so many minutes: then the learning rate falls faster. Returns the steps.
 
         Raises InputError if the folder holds a checkpoint of another training.
         """
@@ -58,7 +58,7 @@ class Trainer:
             if share >= 1:
                 self._say(f"out of time after {at} of {len(plan)} steps")
                 self._keep(at, optimizer, key)
-                return
+                return at
             for group in optimizer.param_groups:
                 group["lr"] = group["rate"] * min((at + 1) / (WARM * len(plan)), (1 - share) / (1 - WARM))
             self._learn(plan[at], losses, counts)
@@ -73,6 +73,7 @@ class Trainer:
                 counts.clear()
             if (at + 1) % CHECKPOINT == 0 or at + 1 == len(plan):
                 self._keep(at + 1, optimizer, key)
+        return len(plan)
 
     def _plan(self, epoch: int, step: int) -> Iterator[NDArray[np.int64]]:
         """Rows by step: of about one length, together at most so many tokens."""

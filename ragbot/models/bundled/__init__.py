@@ -9,8 +9,6 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-import platformdirs
-
 from ragbot.errors import ModelError
 
 MINILM, E5 = EMBEDDERS = ("all-MiniLM-L6-v2", "multilingual-e5-small")
@@ -58,6 +56,8 @@ def converted(name: str, convert: Callable[[Path], None]) -> Path:
     It lies in RAGBOT_CACHE, else in the user's cache folder. Two processes may convert at once:
     each works aside, and the first to finish wins.
     """
+    import platformdirs  # here, since a bare machine that only trains has it not
+
     cache = Path(os.environ.get("RAGBOT_CACHE") or platformdirs.user_cache_dir("ragbot"))
     folder = cache / name
     if folder.is_dir():

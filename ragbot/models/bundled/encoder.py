@@ -95,7 +95,7 @@ def _layers(stored: Mapping[str, Any], made_of: Weights) -> dict[tuple[int, str]
 
 
 def retrained(stored: Mapping[str, Any], body: Weights) -> tuple[Weights, dict[tuple[int, str], Quantised]]:
-    """A network of which some layers were trained anew: in float32, and its linear layers in 8 bits.
+    """A network of which some layers were retrained: in float32, and its linear layers in 8 bits.
 
     Of those layers the file holds codes, exact biases and norms; the others are the body's.
     """
