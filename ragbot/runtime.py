@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from ragbot.models import bundled
 from ragbot.models.answerability import AnswerabilityModel, open_answerability_model
 from ragbot.models.embedder import Embedder, open_embedder
 from ragbot.models.generator import Generator, open_generator
@@ -37,11 +38,12 @@ class Runtime:
 
     def embedder(self, name: str) -> Embedder:
         """The embedder called `name`. Raises ModelError if it is not there or does not load, as do the others."""
+        name = bundled.embedder_called(name)
         return self._model(("embedder", name), lambda: open_embedder(name))
 
     def reload_embedder(self, name: str) -> Embedder:
         """The embedder called `name`, loaded again: what goes by this name may have changed."""
-        embedder = open_embedder(name)
+        embedder = open_embedder(bundled.embedder_called(name))
         with self._lock:
             self._models["embedder", embedder.model] = embedder
         return embedder

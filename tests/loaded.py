@@ -58,6 +58,11 @@ class BundledModels:
         with self._converting, one_core():
             return answerability.open_answerability_model()
 
+    @cached_property
+    def english_reader(self):
+        with self._converting, one_core():
+            return answerability.GenerativeReader()
+
     def replace_openers(self, monkeypatch):
         """Let runtimes get the models from here. This is the only place that knows where they open them."""
         monkeypatch.setattr(ragbot.runtime, "open_embedder", self._open_embedder)

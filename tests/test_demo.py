@@ -48,12 +48,6 @@ def handbook(ingested, tmp_path):
         ("When is the makerspace open on Saturday?", "09:00 to 18:00", "handbook/opening-hours.md, line 12"),
         ("Can I return a gift card?", "within 30 days", "handbook/gift-cards.txt, line 42"),
         ("May I cut PVC on the laser?", "must not be cut", "handbook/safety-rules.pdf, page 2"),
-        ("Do volunteers get their bus fare back?", "£7 per shift", "handbook/volunteers.docx, "),
-        (
-            "What is the most an employee may spend on a hotel night when travelling for work?",
-            "£95",
-            "staff-guide.docx, “Expenses”",
-        ),
         ("中文服务台什么时候有人值班？", "15:00–18:00", "handbook/welcome-zh.md, line "),
         ("我一次能借几本中文书？", "三本", "handbook/welcome-zh.md, line 31"),
     ],
@@ -63,6 +57,18 @@ def test_answers_with_their_source(handbook, question, words, where):
     assert words in turn.answer
     assert turn.grounded
     assert where in turn.citations[0].where
+
+
+@pytest.mark.parametrize(
+    ("question", "document"),
+    [
+        ("Do volunteers get their bus fare back?", "volunteers.docx"),
+        ("What is the most an employee may spend on a hotel night when travelling for work?", "staff-guide.docx (“Expenses”)"),
+    ],
+)
+def test_what_is_there_in_other_words_is_pointed_at(handbook, question, document):
+    """They are answered no longer (docs/decisions/0034-customers-words.md): the confidence in them is too low."""
+    assert document in handbook[0].ask(question).answer
 
 
 def test_the_conversation_goes_on(handbook):

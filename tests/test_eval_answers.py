@@ -256,7 +256,7 @@ def test_it_prints_a_table(run, folder):
     head, _, names, *rows = out.splitlines()
     assert head == (
         "town: 2 documents (1 refused: without words), 2 questions; SmolLM2-135M-Instruct, reader bundled, persona plain, "
-        "all-MiniLM-L6-v2, ragbot 0.1.0"
+        "multilingual-e5-small, ragbot 0.1.0"
     )
     assert names.split() == ["of", "ragbot", "plain"]
     table = {row[:18].strip(): row[20:].split() for row in rows[: rows.index("")]}

@@ -53,7 +53,7 @@ def test_it_prints_a_table_and_leaves_nothing_behind(run, folder, tmp_path):
     head, _, names, *rows = out.splitlines()
     assert head == (
         "town: 3 documents (1 refused: without words), 2 questions (1 left out: nothing answers them); "
-        "all-MiniLM-L6-v2, ragbot 0.1.0"
+        "multilingual-e5-small, ragbot 0.1.0"
     )
     assert names.split() == ["part", "recall@2", "nDCG@2", "MRR@10", "p50", "ms", "p95", "ms"]
     assert rows[0].startswith("dense    1.000 [1.00, 1.00]  1.000 [1.00, 1.00]  1.000 [1.00, 1.00]  ")
@@ -65,9 +65,9 @@ def test_it_prints_a_table_and_leaves_nothing_behind(run, folder, tmp_path):
 
 def test_it_keeps_a_home_where_it_is_told_to(run, folder, home, embedders):
     assert run(folder, "--parts", "dense", "--home", home)[0] == 0
-    embedded = len(embedders["all-MiniLM-L6-v2"].embedded)
+    embedded = len(embedders["multilingual-e5-small"].embedded)
     assert run(folder, "--parts", "dense", "--home", home)[0] == 0
-    assert len(embedders["all-MiniLM-L6-v2"].embedded) == embedded == 3
+    assert len(embedders["multilingual-e5-small"].embedded) == embedded == 3
     with Memory.open(home, create=False) as memory:
         assert {one.uri for one in memory.documents()} == {"hours", "cards", "door"}
 
@@ -81,7 +81,7 @@ def test_json_is_one_document_and_out_keeps_it(run, folder, tmp_path):
     assert list(found["parts"]["fused"]["measures"]) == ["recall@5", "recall@10", "nDCG@5", "nDCG@10", "MRR@10"]
     assert found["parts"]["fused"]["measures"]["recall@5"] == {"mean": 1, "low": 1, "high": 1}
     assert (found["set"], found["documents"], found["refused"], found["questions"], found["left_out"]) == ("town", 3, 1, 2, 1)
-    assert found["model"] == "all-MiniLM-L6-v2"
+    assert found["model"] == "multilingual-e5-small"
     assert [one["id"] for one in found["by_question"]] == ["q1", "q2"]
 
 

@@ -100,7 +100,7 @@ def test_what_was_retrieved_is_stored_with_its_features(chat):
     assert stored[0].features == hits[0].features
     assert stored[0].features.cosine > 0.5 and stored[0].features.dense_rank == stored[0].features.lexical_rank == 1
     assert (turn.policy, turn.strategy, turn.propensity) == (0, "quote", 1.0)
-    assert turn.versions["embedder"].startswith("all-MiniLM-L6-v2@") and turn.versions["persona"] == "plain"
+    assert turn.versions["embedder"].startswith("multilingual-e5-small@") and turn.versions["persona"] == "plain"
 
 
 def test_forgetting_a_document_takes_its_hits_out_of_the_turns(chat):
@@ -147,12 +147,12 @@ def test_all_memories_and_chats_of_a_process_share_their_models(tmp_path, monkey
     chats = [Chat.open(tmp_path / str(n), session="s", scope="ana") for n in range(3)]
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(Chat.load, chats))
-    assert sorted(opened) == ["SmolLM2-135M-Instruct", "all-MiniLM-L6-v2"]
+    assert sorted(opened) == ["SmolLM2-135M-Instruct", "multilingual-e5-small"]
     own = Runtime()
     with Memory.open(tmp_path / "0", runtime=own) as memory:
         memory.recall("lab")
         memory.embedder()
-    assert opened.count("all-MiniLM-L6-v2") == 2
+    assert opened.count("multilingual-e5-small") == 2
     for chat in chats:
         chat.close()
 

@@ -608,11 +608,11 @@ def test_back_to_the_model_before(memory, open_memory, embedders, home, tiny):
     other = open_memory()
     assert len(found(other)) == 41
     done = memory.refresh(back=True)
-    assert (done.space.model, done.embedded) == ("all-MiniLM-L6-v2", 1)
+    assert (done.space.model, done.embedded) == ("multilingual-e5-small", 1)
     assert len(found(other)) == len(found(memory)) == 41
     memory.refresh("third")
     with memory.store.reading() as snapshot:
-        assert [space.model for space in snapshot.kept_spaces()] == ["third", "all-MiniLM-L6-v2"]
+        assert [space.model for space in snapshot.kept_spaces()] == ["third", "multilingual-e5-small"]
         assert len(snapshot.vector_ids(type(done.space)(2, "other", "other-1", 256))) == 0
     assert memory.check(deep=True).problems == ()
 
@@ -633,7 +633,7 @@ def test_a_move_that_is_cut_off_goes_on_where_it_was(memory, embedders, monkeypa
     monkeypatch.setattr(Transaction, "add_vectors", cut)
     with pytest.raises(KeyboardInterrupt):
         memory.refresh("other")
-    assert memory.embedder().model == "all-MiniLM-L6-v2"
+    assert memory.embedder().model == "multilingual-e5-small"
     assert len(found(memory)) == 40
     monkeypatch.setattr(Transaction, "add_vectors", real)
     assert memory.refresh("other").embedded == 8

@@ -62,12 +62,12 @@ def statuses(outcomes):
 
 def test_add_and_add_again(memory, files, embedders):
     assert statuses(pipeline.add(memory, [files])) == {"handbook/hours.md": "added", "handbook/sub/cards.txt": "added"}
-    count = len(embedders["all-MiniLM-L6-v2"].embedded)
+    count = len(embedders["multilingual-e5-small"].embedded)
     assert set(statuses(pipeline.add(memory, [files])).values()) == {"unchanged"}
     (files / "hours.md").write_text((files / "hours.md").read_text().replace("9:00", "9:30"))
     (outcome,) = [o for o in pipeline.add(memory, [files]) if o.status != "unchanged"]
     assert (outcome.status, outcome.chunks.embedded, outcome.chunks.kept) == ("updated", 1, 1)
-    assert len(embedders["all-MiniLM-L6-v2"].embedded) == count + 1
+    assert len(embedders["multilingual-e5-small"].embedded) == count + 1
 
 
 def test_the_same_file_by_folder_by_name_and_from_elsewhere_is_one_document(memory, files, monkeypatch):
@@ -81,11 +81,11 @@ def test_the_same_file_by_folder_by_name_and_from_elsewhere_is_one_document(memo
 
 def test_other_bytes_with_the_same_text_cost_nothing(memory, files, embedders):
     pipeline.add(memory, [files])
-    count = len(embedders["all-MiniLM-L6-v2"].embedded)
+    count = len(embedders["multilingual-e5-small"].embedded)
     path = files / "hours.md"
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert set(statuses(pipeline.add(memory, [files])).values()) == {"unchanged"}
-    assert len(embedders["all-MiniLM-L6-v2"].embedded) == count
+    assert len(embedders["multilingual-e5-small"].embedded) == count
     assert memory.source_states("file")["handbook/hours.md"].values["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -639,7 +639,7 @@ def test_a_model_that_answers_already_is_not_moved_to(memory, home):
     set_up(home, f'[jobs.a]\ndo = "embed"\nmodel = "{memory.embedder().model}"\n[jobs.b]\ndo = "embed"\nmodel = "other"')
     jobs = definitions.load(home)
     ended, _ = run_once(home, jobs["a"])
-    assert (ended.status, ended.reason, calls(home)) == ("done", "nothing to do: all-MiniLM-L6-v2 answers already", [])
+    assert (ended.status, ended.reason, calls(home)) == ("done", "nothing to do: multilingual-e5-small answers already", [])
     assert run_once(home, jobs["b"])[0].status == "done"
     assert calls(home, "begin")[0][2][:2] == ["refresh", "--model=other"]
 

@@ -147,11 +147,11 @@ def test_two_scopes_may_use_the_same_address(memory):
 def test_what_another_scope_holds_is_embedded_again_so_that_neither_count_nor_time_tells_of_it(memory, embedders):
     memory.remember(Document("plan.md", LAB, title="Plan", scope="ana"))
     memory.remember(Document("plan.md", "All closed.", title="Plan", scope="ana"))
-    count = len(embedders["all-MiniLM-L6-v2"].embedded)
+    count = len(embedders["multilingual-e5-small"].embedded)
     for scope in ("ben", "everyone"):
         done = memory.remember(Document("guess.md", LAB, title="Plan", scope=scope))
         assert (done.added, done.embedded) == (3, 3)
-    assert len(embedders["all-MiniLM-L6-v2"].embedded) == count + 6
+    assert len(embedders["multilingual-e5-small"].embedded) == count + 6
     again = memory.remember(Document("copy.md", LAB, title="Plan", scope="ben"))
     assert (again.added, again.embedded) == (3, 0), "its own"
 
@@ -194,10 +194,10 @@ def test_moved_passages_keep_their_vector_and_get_their_new_place(memory):
 
 def test_an_unchanged_document_costs_nothing(memory, embedders):
     memory.remember(Document("lab.md", LAB))
-    count = len(embedders["all-MiniLM-L6-v2"].embedded)
+    count = len(embedders["multilingual-e5-small"].embedded)
     done = memory.remember(Document("lab.md", LAB))
     assert (done.skipped, done.added, done.retired) == (1, 0, 0)
-    assert len(embedders["all-MiniLM-L6-v2"].embedded) == count
+    assert len(embedders["multilingual-e5-small"].embedded) == count
 
 
 def test_going_back_to_an_old_version_reuses_its_vectors(memory):
@@ -612,11 +612,11 @@ def test_a_full_disk_while_sealing_does_not_undo_what_is_remembered(memory, monk
 
 def test_a_model_that_changed_under_its_name_is_not_mixed_in(memory, open_memory, embedders):
     memory.remember(Document("lab.md", LAB))
-    embedders["all-MiniLM-L6-v2"].revision = "another"
+    embedders["multilingual-e5-small"].revision = "another"
     for use in (lambda: memory.recall("lab"), lambda: memory.remember(Document("b.md", "New words."))):
-        with pytest.raises(ModelError, match=r"not the model .*ingest refresh --model all-MiniLM-L6-v2"):
+        with pytest.raises(ModelError, match=r"not the model .*ingest refresh --model multilingual-e5-small"):
             use()
-    memory.refresh("all-MiniLM-L6-v2")
+    memory.refresh("multilingual-e5-small")
     assert "9:00" in texts(memory, "lab opens")[0]
 
 

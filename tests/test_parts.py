@@ -44,7 +44,7 @@ def supported(sentence, *texts):
 def test_settings_come_from_the_file_and_the_environment_wins(tmp_path):
     (tmp_path / "ragbot.toml").write_text('generator = "ollama:llama3.2"\npassages = 3\n')
     found = settings.load(tmp_path, {"RAGBOT_PASSAGES": "7", "RAGBOT_HOME": "x", "PATH": "y"})
-    assert (found.generator, found.passages, found.embedder) == ("ollama:llama3.2", 7, "all-MiniLM-L6-v2")
+    assert (found.generator, found.passages, found.embedder) == ("ollama:llama3.2", 7, "bundled")
 
 
 @pytest.mark.parametrize(

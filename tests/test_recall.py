@@ -118,7 +118,12 @@ def test_a_word_counts_as_in_the_message_where_it_counts_most():
 
 
 def test_a_question_finds_what_it_leans_on(memory):
-    memory.remember([Document("lab.md", "The lab is closed on Sunday."), Document("pool.md", "The pool is open on Sunday.")])
+    memory.remember(
+        [
+            Document("lab.md", "The lab is open on Sunday until noon."),
+            Document("pool.md", "The pool is open on Sunday until five."),
+        ]
+    )
     for topic in ("lab", "pool"):
         said = [("user", f"When is the {topic} open?"), ("assistant", "Every weekday.")]
         assert uris(memory.recall("And on Sunday?", history=said))[0] == f"{topic}.md"
@@ -183,7 +188,7 @@ def test_reasons_name_parts_words_sentence_time_and_copies(memory):
     assert first.why.split("\n")[1:] == [
         "words 0.6 (place 2): opens, lab",
         "best sentence “The lab opens at nine.”",
-        "near the best 3 0.92",
+        "near the best 3 0.94",
         "says the same as 1 other",
     ]
     assert first.why.startswith("meaning 0.") and "(place 2)" in first.why

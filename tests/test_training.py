@@ -228,7 +228,7 @@ def test_the_bundled_reader_reads_what_was_trained(tmp_path, bundled_models, mon
     trained = learning.Trainer(tmp_path, 5, print, answerability.FOLDER)
     rows = [Row("Who designed the lighthouse?", None, False, 1.0), Row("What does a ticket to Norport cost?", None, False, 1.0)]
     logits = trained.logits(Group("Larkfield", TEXT, tuple(rows)))
-    reads = [bundled_models.answerability.english.read(row.question, ("Larkfield", TEXT)) for row in rows]
+    reads = [bundled_models.english_reader.read(row.question, ("Larkfield", TEXT)) for row in rows]
     assert [answers for answers, _ in reads] == pytest.approx(logits, abs=0.4)  # the one is in 8 bits
     assert reads[0][0] > reads[1][0] + 2
     assert reads[0][1] == "Edwin Marsh"
@@ -239,3 +239,33 @@ def test_a_folder_that_is_no_reader_is_named(tmp_path):
 
     with pytest.raises(InputError, match="nowhere: is no reader that was trained before"):
         Trainer(tmp_path / "work", 1, print, tmp_path / "nowhere")
+
+
+@pytest.mark.model
+def test_the_embedder_learns_which_text_answers_and_goes_on_where_it_was_cut_off(tmp_path, capsys):
+    import torch
+
+    from training.embedder import Group, Trainer
+
+    group = Group(
+        ["May my son take it from the courier?", "它臭了怎么洗？"],
+        ["Parcels are signed for by an adult.", "The tent is washed by hand.", "The shop is closed on Mondays."],
+        [{0}, {1}],
+    )
+    torch.manual_seed(1)
+    trainer = Trainer(tmp_path)
+    before = trainer.loss(group).item()
+    trainer.train([(group,)] * 5)
+    after = trainer.loss(group).item()
+    assert after < 0.5 * before
+    again = Trainer(tmp_path)
+    again.train([(group,)] * 5)
+    assert again.loss(group).item() == pytest.approx(after, rel=0.05)
+    assert "5/5" in capsys.readouterr().out
+    mean = Trainer(tmp_path).averaged(0.5)
+    old, new = trainer.model.weights(), again.averaged(1.0)
+    assert abs(mean.linear[0, "q"][0] - old.linear[0, "q"][0]).max() < 1e-6  # a layer that is not trained
+    for layer in (4, 11):
+        expected = (old.linear[layer, "up"][0] + new.linear[layer, "up"][0]) / 2
+        assert abs(mean.linear[layer, "up"][0] - expected).max() < 1e-6
+        assert abs(new.linear[layer, "up"][0] - old.linear[layer, "up"][0]).max() > 1e-6

@@ -1,7 +1,9 @@
-"""Makes the 8-bit layers of a bundled embedder: `ragbot/models/bundled/MODEL-int8.npz`.
+"""Makes the 8-bit layers of all-MiniLM-L6-v2: `ragbot/models/bundled/all-MiniLM-L6-v2-int8.npz`.
 
-    python -m training.quantise DATA [--model NAME] [--out FILE]   # about 90 s; twice that for the 12 layers of e5
-    python -m training.quantise DATA --measure [--limit 200]       # how near the vectors are to sentence-transformers' own
+    python -m training.quantise DATA [--out FILE]                                # about 90 s
+    python -m training.quantise DATA --measure [--model NAME] [--limit 200]      # how near the vectors are to float32
+
+Those of multilingual-e5-small come with its retrained weights (`training.embedder --export`).
 
 The ranges of the channels and what the rounding makes up for come from 280 texts of sets that may train a model: doc2dial_val,
 squad_style, timeqa_human (train). `--measure` reports on others: mtrag (clapnq, fiqa, and its questions), scifact, rgb (Chinese).
@@ -29,9 +31,6 @@ from ragbot.models.bundled import encoder
 from ragbot.models.bundled.encoder import EPSILON, Weights
 from ragbot.models.embedder import CHECK, BundledEmbedder, open_model
 
-GPTQ = {bundled.MINILM}
-"""Models whose weights are rounded so that each column makes up for the error of those before it (Frantar et al. 2022). That
-takes 10 MB of codes; cosine to float32 .9995 instead of .9992. That of e5 is .9998 either way, and its codes would be 19 MB."""
 SPLIT_X = 16
 SPLIT_DOWN = {
     bundled.MINILM: (320, 320, 320, 32, 32, 32),
@@ -217,21 +216,15 @@ class Quantiser:
         return self.made
 
 
-def make(data: Path, model: str, out: Path) -> None:
-    """Write the file of the network in 8 bits."""
+def make(data: Path, out: Path) -> None:
+    """Write the file of the network in 8 bits. Each column makes up for the error of those before it (Frantar et al. 2022)."""
     torch.manual_seed(0)
-    exact = BundledEmbedder(model, in_8_bits=False)
-    source = open_model(model)
-    weights = source.weights()
-    given = [source.words(np.array(ids, np.int64)) for ids in exact.token_ids(calibration(data))]
-    words = given if weights.words is None else [weights.words[tokens] for tokens in given]
-    made = Quantiser(weights, words, SPLIT_DOWN[model], range(weights.shape.layers) if model in GPTQ else ()).run()
-    arrays = {
-        f"{i}.{name}.{part}": value
-        for (i, name), layer in made.items()
-        for part, value in layer.items()
-        if model in GPTQ or part not in ("codes", "scale")
-    }
+    exact = BundledEmbedder(bundled.MINILM, in_8_bits=False)
+    weights = open_model(bundled.MINILM).weights()
+    assert weights.words is not None
+    words = [weights.words[np.array(ids, np.int64)] for ids in exact.token_ids(calibration(data))]
+    made = Quantiser(weights, words, SPLIT_DOWN[bundled.MINILM], range(weights.shape.layers)).run()
+    arrays = {f"{i}.{name}.{part}": value for (i, name), layer in made.items() for part, value in layer.items()}
     np.savez_compressed(out, check=exact.encode(CHECK), **arrays)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
 
@@ -275,15 +268,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Make the file, or measure it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--model", choices=bundled.EMBEDDERS, default=bundled.EMBEDDER)
-    parser.add_argument("--out", type=Path, help="the file that is written (default: the one in the package)")
+    parser.add_argument("--out", type=Path, default=bundled.quantised_file(bundled.MINILM), help="the file that is written")
     parser.add_argument("--measure", action="store_true")
+    parser.add_argument("--model", choices=bundled.EMBEDDERS, default=bundled.MINILM, help="which one is measured")
     parser.add_argument("--limit", type=int, default=200)
     options = parser.parse_args(argv)
     if options.measure:
         measure(options.data, options.model, options.limit)
     else:
-        make(options.data, options.model, options.out or bundled.quantised_file(options.model))
+        make(options.data, options.out)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import numpy as np
 
 from ragbot.answer.calibration import answerability
 from ragbot.answer.quote import Evidence
-from ragbot.models.answerability import AnswerabilityModel, AnswerSpan
+from ragbot.models.answerability import AnswerabilityModel, Passage
 from ragbot.search.calibration import Calibration
 from ragbot.text.tokens import content, has_cjk
 
@@ -18,7 +18,7 @@ HOLDS, SAME_WORDS = 0.1, 0.05
 the words of the question that it holds (Friday's line is not Saturday's)."""
 PASSAGES = 5
 """How many of the best passages are read."""
-CLEARLY = 0.2
+CLEARLY = 0.05
 """How much likelier another passage must be to answer than the first, to come before it."""
 AROUND, AROUND_CJK = 700, 350
 """About how much of a passage is read, in characters."""
@@ -35,12 +35,12 @@ def with_answer_span(
     if model is None or not found or not is_readable(found[0]):
         return list(found)
     passages = readable_passages(found)
-    around = [_around(some) for some in passages]
-    said = model.read(question, [as_read(some) for some in around])
+    said = model.read(question, [as_read(about_best(some)) for some in passages])
     read: dict[int, Evidence] = {}
     leads = list[Evidence]()
-    for (best, *_), some, one in zip(passages, around, said, strict=True):
-        holder = _holder(some, one.words)
+    for some, one in zip(passages, said, strict=True):
+        best, words = some[0], one.words if one else ""
+        holder = _holder(about_best(some), words)
         read[id(best)] = replace(best, span_found=one, holds=holder is best)
         if holder is not None and holder is not best:
             read[id(holder)] = replace(holder, span_found=one, holds=True)
@@ -59,9 +59,10 @@ def readable_passages(found: Sequence[Evidence]) -> list[list[Evidence]]:
     return list(passages.values())
 
 
-def as_read(sentences_of_one: Sequence[Evidence]) -> tuple[str, str]:
-    """Title and text of a passage as the model reads them."""
-    return _under(sentences_of_one[0]), " ".join(e.text for e in sentences_of_one)
+def as_read(sentences_of_one: Sequence[Evidence]) -> Passage:
+    """A passage as the model reads it, with how near the best of its sentences is."""
+    best = max(sentences_of_one, key=lambda e: e.score)
+    return Passage(_under(sentences_of_one[0]), " ".join(e.text for e in sentences_of_one), best.cosine, best.coverage)
 
 
 def _near(holder: Evidence, best: Evidence) -> bool:
@@ -70,13 +71,7 @@ def _near(holder: Evidence, best: Evidence) -> bool:
     return holder.score >= least and holder.coverage >= best.coverage - SAME_WORDS
 
 
-def read_sentence(question: str, one: Evidence, model: AnswerabilityModel) -> AnswerSpan:
-    """What the model finds in a sentence by itself, under its title and heading."""
-    (said,) = model.read(question, [as_read([one])])
-    return said
-
-
-def _around(passage: Sequence[Evidence]) -> Sequence[Evidence]:
+def about_best(passage: Sequence[Evidence]) -> Sequence[Evidence]:
     """The sentences of a passage about the best one, which comes first, in order, as many as are read in a moment."""
     best, passage = passage[0], sorted(passage, key=lambda e: e.span.start)
     first = last = next(at for at, e in enumerate(passage) if e is best)

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 from ragbot.answer.quote import Evidence
-from ragbot.models.answerability import chance
 from ragbot.search.calibration import Calibration
 from ragbot.text.tokens import has_cjk
 
@@ -18,21 +17,22 @@ their words alone would not say so. Set on the open half of `benchmarks/trials/c
 def answerability(question: str, one: Evidence, numbers: Calibration) -> float:
     """How likely it is that a piece of evidence answers the question, 0 to 1.
 
-    A logistic curve over aligned cosine and match of words (`training/calibrate.py`). What the answerability model finds in the
-    passage can only lower it.
+    What the answerability model finds in its passage; without that, a logistic curve over aligned cosine and match of words
+    (`training/calibrate.py`).
     """
     if one.opposes:
         return 0.0
+    likely = one.span_found.chance if one.span_found else _unread(question, one, numbers)
+    return likely + (1 - likely) * CODE_ANSWERS if one.names_code else likely
+
+
+def _unread(question: str, one: Evidence, numbers: Calibration) -> float:
     if has_cjk(question):
         bias, cosine, coverage = numbers.bias_cjk, numbers.cosine_cjk, numbers.coverage_cjk
     else:
         bias, cosine, coverage = numbers.bias, numbers.cosine, numbers.coverage
     likely = 1 / (1 + math.exp(-(bias + cosine * one.cosine + coverage * one.coverage)))
-    if one.across:
-        likely *= numbers.answers_across
-    if one.names_code:
-        likely += (1 - likely) * CODE_ANSWERS
-    return min(likely, chance(one.span_found.answers)) if one.span_found else likely
+    return likely * numbers.answers_across if one.across else likely
 
 
 def best_answerability(question: str, found: Sequence[Evidence], numbers: Calibration) -> float:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from ragbot.answer.answer_span import is_readable, read_sentence
+from ragbot.answer.answer_span import as_read, is_readable
 from ragbot.answer.calibration import answerability
 from ragbot.answer.quote import Evidence
 from ragbot.models.answerability import AnswerabilityModel
@@ -18,6 +18,8 @@ from ragbot.types import Citation
 _NUMBER = re.compile(r"(?<![a-z])\d[\d.,:]*(?![a-z])|[零一二三四五六七八九十百千万两\d]+")
 BESIDE = 0.3
 """How far below the evidence that was given that of another document may be which is read for another answer."""
+AS_LIKELY = 0.15
+"""How much less likely than the answer that was given another one may be, to be named beside it."""
 MAX_READ = 3
 """How much evidence of other documents is read for another answer."""
 
@@ -36,11 +38,13 @@ def find_conflict(
         return None
     uris = {citation.uri for citation in given}
     beside = [e for e in found if e.hit.chunk.uri not in uris and is_readable(e) and e.score >= said.score - BESIDE][:MAX_READ]
-    for e in beside:
-        span = read_sentence(question, e, model)
+    least = max(least, answerability(question, said, numbers) - AS_LIKELY)
+    for e, span in zip(beside, model.read(question, [as_read([e]) for e in beside]), strict=True):
+        if span is None:
+            continue
         same_kind = any(char.isdigit() for char in span.words) == any(char.isdigit() for char in said.answer)
         if span.words and span.words in e.text and same_kind and not _same(span.words, said.answer):
-            if span.answers > 0 and answerability(question, replace(e, span_found=span), numbers) >= least:
+            if answerability(question, replace(e, span_found=span), numbers) >= least:
                 return e
     return None
 

@@ -16,6 +16,7 @@ from ragbot.answer.context import TurnVectors, Vectors
 from ragbot.answer.units import MARKUP, Unit, is_disputed, rows_of_another, units_of
 from ragbot.models.answerability import AnswerSpan
 from ragbot.safety.gate import harmless_name
+from ragbot.search.calibration import Calibration
 from ragbot.text.codes import asked_codes
 from ragbot.text.sentences import Span
 from ragbot.text.tokens import content, has_cjk, in_other_language
@@ -131,8 +132,7 @@ def select_sentences(question: str, hits: Sequence[Hit], vectors: TurnVectors, n
         one = _evidence(unit, float(cosine) * meaning + coverage * words + NAMED_CELL * cells, float(cosine), coverage)
         names_it = bool(named) or cells >= CELLS_OF_A_PLACE
         found.append(replace(one, names_code=names_it, across=foreign, opposes=not unit.affirms(now or question)))
-    same_matter = numbers.same_matter_cjk if cjk else numbers.same_matter
-    found = [one for at, one in enumerate(found) if not _superseded(at, found, sentence_vectors, same_matter)]
+    found = [one for at, one in enumerate(found) if not _superseded(at, found, sentence_vectors, numbers)]
     return _of_one_sign(sorted(found, key=lambda one: -one.score))
 
 
@@ -224,17 +224,19 @@ def with_context(text: str, context: str) -> str:
     return f"{heading}: {text}" if heading else text
 
 
-def _superseded(at: int, found: Sequence[Evidence], vectors: Vectors, same_matter: float) -> bool:
+def _superseded(at: int, found: Sequence[Evidence], vectors: Vectors, numbers: Calibration) -> bool:
     """Whether the same person said something newer on the same matter: of what is told, the newest counts."""
     old = found[at]
     if old.hit.chunk.kind != "turn":
         return False
+    cjk = has_cjk(old.text)
+    same_matter = numbers.same_matter_cjk if cjk else numbers.same_matter
     return any(
         new.hit.chunk.kind == "turn"
         and new.hit.chunk.scope == old.hit.chunk.scope
         and new.hit.chunk.id > old.hit.chunk.id
         and new.score >= old.score - (CHANGED_SCORE if _CHANGED.search(new.text) else SAME_SCORE)
-        and float(vectors[at] @ vectors[place]) >= same_matter
+        and numbers.matter(float(vectors[at] @ vectors[place]), old.text, new.text, cjk) >= same_matter
         for place, new in enumerate(found)
     )
 

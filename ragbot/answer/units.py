@@ -93,7 +93,7 @@ class Unit(NamedTuple):
                 if asked.rivals(code):
                     return False
         named = [code for code in codes_in(passage) if asked.is_named(code) or asked.rivals(code)]
-        return not self.is_row and bool(named) and all(map(asked.is_named, named))
+        return not self.is_row and all(map(asked.is_named, named)) and (bool(named) or not asked.code.is_name)
 
 
 def context_of(chunk: Chunk) -> str:

@@ -1,8 +1,9 @@
 """Reads passages and says whether they answer a question, and with which words.
 
-Two models read. The cross-encoder reads all passages at once, in English and Chinese. Of the first passage, where it is English,
-the bundled generator is asked too, with weights beside it that `training.answerability` trained (LoRA): it writes "yes" and the
-words, or "no". How surely is what it thinks of the one against the other; the logits of both give one.
+The cross-encoder reads all passages at once, in English and Chinese. One logistic curve over what it makes of a passage, and over
+how near that is in meaning and words, says how likely it answers. Where the package of its body has no wheels, the bundled
+generator reads, English only, with weights beside it that `training.answerability` trained (LoRA): it writes "yes" and the words,
+or "no". How surely is what it thinks of the one against the other.
 docs/models/reader.md has their figures.
 """
 
@@ -37,71 +38,89 @@ UNLIKELY = -12.0
 MEND = 'delete its folder in RAGBOT_CACHE, so that it is converted again, or set reader = "none"'
 
 
-class AnswerSpan(NamedTuple):
-    """What the reader makes of one passage."""
+class Passage(NamedTuple):
+    """What is read, and how near its best sentence is to the question."""
 
-    answers: float
-    """The logit of how likely the passage answers the question; infinite where no model reads its language."""
+    title: str
+    text: str
+    cosine: float
+    """On the reference scale (`ragbot.search.calibration`)."""
+    coverage: float
+    """The part of the question's words that it holds."""
+
+
+class AnswerSpan(NamedTuple):
+    """What is made of one passage."""
+
+    chance: float
+    """How likely it answers the question, 0 to 1."""
     words: str = ""
-    """The words that it takes for the answer; "" where it sees none."""
+    """The words that are taken for the answer; "" where none are seen."""
 
 
 class AnswerabilityModel(Protocol):
     """A model that finds answers in passages."""
 
-    def read(self, question: str, passages: Sequence[tuple[str, str]]) -> list[AnswerSpan]:
-        """What it finds in each (title, text); the first is the one that most likely answers."""
+    def read(self, question: str, passages: Sequence[Passage]) -> list[AnswerSpan | None]:
+        """What it finds in each; None where it does not read its language."""
         ...
 
 
 def open_answerability_model() -> AnswerabilityModel:
     """The bundled models; without the package of multilingual-e5-small, the one that reads English. Raises ModelError."""
-    return BundledAnswerabilityModel(GenerativeReader(), CrossEncoder() if bundled.has_e5() else None)
+    return BundledAnswerabilityModel(CrossEncoder()) if bundled.has_e5() else EnglishAnswerabilityModel(GenerativeReader())
 
 
 @lru_cache(maxsize=1)
-def _numbers() -> dict[str, list[float]]:
-    """Bias and weights by who has read (`benchmarks/reading.py` fits them)."""
+def _curves() -> dict[str, list[float]]:
+    """Bias, and weights of cosine, coverage and logits, by who has read what (`benchmarks/reading.py` fits them)."""
     numbers: dict[str, list[float]] = json.loads((FOLDER / "calibration.json").read_text(encoding="utf-8"))
     return numbers
 
 
-def chance(logit: float) -> float:
-    """How likely a passage answers, 0 to 1."""
-    return 1 / (1 + math.exp(-min(logit, 500.0)))
-
-
-def _logit(readers: str, *signs: float) -> float:
-    bias, *weights = _numbers()[readers]
-    return bias + sum(weight * sign for weight, sign in zip(weights, signs, strict=True))
-
-
 class BundledAnswerabilityModel:
-    """The cross-encoder reads every passage, the generator the first one, if it is English."""
+    """The cross-encoder with its curves."""
 
-    def __init__(self, english: GenerativeReader, bilingual: CrossEncoder | None) -> None:
-        self.english, self.bilingual = english, bilingual
+    def __init__(self, reader: CrossEncoder) -> None:
+        self.reader = reader
 
-    def read(self, question: str, passages: Sequence[tuple[str, str]]) -> list[AnswerSpan]:
-        """What they find in each (title, text). Raises ModelError if a runtime fails."""
-        if self.bilingual is None:
-            return [self._in_english(question, passage) for passage in passages]
-        found = []
-        for at, (passage, said) in enumerate(zip(passages, self.bilingual.read(question, passages), strict=True)):
-            if _is_cjk(question) or _is_cjk(passage[1]):
-                found.append(AnswerSpan(_logit("bilingual_cjk", said.answers), said.words))
-            elif at:
-                found.append(AnswerSpan(_logit("bilingual", said.answers), said.words))
-            else:
-                answers, words = self.english.read(question, passage)
-                found.append(AnswerSpan(_logit("both", answers, said.answers), words or said.words))
-        return found
+    def read(self, question: str, passages: Sequence[Passage]) -> list[AnswerSpan | None]:
+        """What it finds in each. Raises ModelError if the runtime fails."""
+        read = self.reader.read(question, [(one.title, one.text) for one in passages])
+        return [
+            AnswerSpan(_chance(languages(question, one.text), one, said.answers), said.words)
+            for one, said in zip(passages, read, strict=True)
+        ]
 
-    def _in_english(self, question: str, passage: tuple[str, str]) -> AnswerSpan:
-        if _is_cjk(question) or _is_cjk(passage[1]):
-            return AnswerSpan(math.inf)
-        answers, words = self.english.read(question, passage)
-        return AnswerSpan(_logit("english", answers), words)
+
+class EnglishAnswerabilityModel:
+    """The generator with its curve."""
+
+    def __init__(self, reader: GenerativeReader) -> None:
+        self.reader = reader
+
+    def read(self, question: str, passages: Sequence[Passage]) -> list[AnswerSpan | None]:
+        """What it finds in each; None where one of the two is not English. Raises ModelError if the runtime fails."""
+        return [self._read(question, one) if languages(question, one.text) == ENGLISH else None for one in passages]
+
+    def _read(self, question: str, passage: Passage) -> AnswerSpan:
+        answers, words = self.reader.read(question, (passage.title, passage.text))
+        return AnswerSpan(_chance("generator", passage, answers), words)
+
+
+ENGLISH, CHINESE, ACROSS = "english", "chinese", "across"
+
+
+def languages(question: str, text: str) -> str:
+    """Whether a question and a passage are both English, both Chinese, or one of each."""
+    cjk = _is_cjk(question)
+    return (CHINESE if cjk else ENGLISH) if cjk == _is_cjk(text) else ACROSS
+
+
+def _chance(curve: str, passage: Passage, *logits: float) -> float:
+    bias, *weights = _curves()[curve]
+    signs = (passage.cosine, passage.coverage, *logits)
+    return 1 / (1 + math.exp(-(bias + sum(weight * sign for weight, sign in zip(weights, signs, strict=True)))))
 
 
 def _is_cjk(text: str) -> bool:

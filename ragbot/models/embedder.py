@@ -105,7 +105,7 @@ class BundledModel(Protocol):
 
 def open_model(name: str) -> BundledModel:
     """What the bundled embedder of this name is made of. Raises ModelError if its package is missing."""
-    return minilm.MiniLM() if name == bundled.MINILM else e5.E5()
+    return minilm.MiniLM() if name == bundled.MINILM else e5.RetrainedE5()
 
 
 class BundledEmbedder:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ragbot.models import bundled
 from ragbot.models.embedder import Embedder
 from ragbot.search.fuse import RankWeights
+from ragbot.text.tokens import content
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -28,9 +29,13 @@ REFERENCE_TEXTS = Path(__file__).parent / "reference_texts.jsonl"
 """Questions with the passage that answers each and a shorter form of it, and statements with later ones that replace them."""
 SHORTENED = 0.9
 """`similarity` is this share of the least cosine of any shortened statement and the whole one."""
-OTHER_MATTERS = 0.995
-"""`same_matter` lies midway between this quantile of statements of different matters and the median of those of the same one:
-a statement that is taken for outdated although it is not is lost, one that is kept although outdated is only shown beside."""
+OTHER_MATTERS, OF_THE_WAY = 0.995, 0.5
+"""`same_matter` lies between this quantile of statements of different matters and the median of those of the same one, so much
+of the way: one that is taken for outdated although it is not is lost, one that is kept although outdated is only shown beside."""
+SHARED_WORDS = 0.75
+"""What shared words add to the cosine of two statements, in parts of the distance from unrelated to related: with them the AUC
+of the same matter against others is .9995 instead of .9971 (multilingual-e5-small), in Chinese by all-MiniLM-L6-v2 .986
+instead of .918 (36 pairs of the reference texts)."""
 READS_CJK = 0.9
 """An embedder that tells apart this share of Chinese pairs reads Chinese as it reads English."""
 MIN_SPREAD = 0.02
@@ -65,7 +70,7 @@ class Calibration:
     """The same of the reference space, in which the numbers below were fitted."""
     same_matter: float = 0.6
     same_matter_cjk: float = 0.6
-    """Two statements of one person are of the same matter from this cosine on (passage with passage)."""
+    """Two statements of one person are of the same matter from this `matter` on (passage with passage)."""
     similarity: float = 0.5
     similarity_cjk: float = 0.5
     """A sentence and the evidence that it shortens have at least this cosine (passage with passage)."""
@@ -118,6 +123,11 @@ class Calibration:
         instead: Floats = (across * self.words_across * aligned.clip(0, 1)).astype(np.float32)
         return instead
 
+    def matter(self, cosine: float, one: str, other: str, cjk: bool) -> float:
+        """How much two statements are of one matter: their cosine, and more the more words they share."""
+        spread = self.related_cjk - self.unrelated_cjk if cjk else self.related - self.unrelated
+        return cosine + spread * SHARED_WORDS * _shared(one, other)
+
     @property
     def reads_across(self) -> bool:
         """Whether a question in one language finds what answers it in the other."""
@@ -128,6 +138,12 @@ class Calibration:
         """The ranking weights of this space, with those that a policy sets."""
         own = {name: getattr(self, name) for name in ("words", "words_cjk", "feedback", "feedback_cjk")}
         return RankWeights.of({**own, **policy})
+
+
+def _shared(one: str, other: str) -> float:
+    """How many words of the text with fewer of them the other one holds, 0 to 1."""
+    first, second = set(content(one)), set(content(other))
+    return len(first & second) / max(1, min(len(first), len(second)))
 
 
 def _moved(cosines: Floats, own: tuple[float, float], reference: tuple[float, float]) -> Floats:
@@ -189,11 +205,13 @@ def measure(embedder: Embedder, language: str) -> Anchors:
     short, whole = (embedder.encode([row[name] for row in answers]) for name in ("short", "passage"))
     old, new = (embedder.encode([row[name] for row in changes]) for name in ("old", "new"))
     own, other = _apart(questions @ whole.T)
-    same, different = _apart(old @ new.T)
+    shared = np.array([[_shared(one["old"], two["new"]) for two in changes] for one in changes], np.float32)
+    same, different = _apart(old @ new.T + shared * np.float32(SHARED_WORDS * (own.mean() - other.mean())))
+    base = float(np.quantile(different, OTHER_MATTERS))
     return Anchors(
         unrelated=round(float(other.mean()), 4),
         related=round(float(own.mean()), 4),
-        same_matter=round(float(np.quantile(different, OTHER_MATTERS) + np.median(same)) / 2, 4),
+        same_matter=round(base + OF_THE_WAY * (float(np.median(same)) - base), 4),
         similarity=round(SHORTENED * float((short * whole).sum(1).min()), 4),
         separation=round(float((own[:, None] > other[None, :]).mean()), 4),
     )

@@ -12,25 +12,31 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from ragbot.text.tokens import CJK, STOP_WORDS
+from ragbot.text.tokens import CJK, STOP_WORDS, has_cjk
 
 _TOKEN = re.compile(
     r"(?<![A-Za-z0-9])[A-Za-z0-9]*\d[A-Za-z0-9]*(?:(?: ?[-/] ?|[_.#])(?=[A-Za-z0-9]*\d"
     r"|[A-Za-z]{1,2}(?![A-Za-z]))[A-Za-z0-9]+|:\d+)*"
-    r"|(?<![A-Za-z0-9'’])[A-HJ-Z](?![A-Za-z0-9'’./-]| \d)"
+    r"|(?<![A-Za-z0-9'’])(?!A [a-z])[A-HJ-Z](?![A-Za-z0-9'’./-]| \d)"
 )
-"""A capital letter by itself (gate B), or digits with the letters that touch them, and what follows
+"""A capital letter by itself (gate B, but no "A lady"), or digits with the letters that touch them, and what follows
 after a hyphen, a slash or a point, if it is short or has digits too."""
 _BEFORE = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{1,6})[-_/#.]$")
 """Letters before a hyphen belong to the code: PPS-9087."""
 _LABEL = re.compile(
-    rf"([A-Za-z]+|[{CJK}]|§)(?:\s+(?:no|nr|num|number|code))?[\s.:#]{{0,3}}$",
+    rf"((?<![A-Za-z'’])[A-Za-z]+|[{CJK}]|§)(?:\s+(?:no|nr|num|number|code))?[\s.:#]{{0,3}}$",
     re.IGNORECASE,
 )
 """The word before a code: "line" of "line 34", "Part" of "Part no. 88-12"."""
 _AFTER_CJK = re.compile(r"\s?([号号條条款路楼楼層层室版型口栋棟区區章页頁级級班期线線节節步])")
+_NUMBERED_CJK = frozenset(
+    "第条條款章节節步骤驟项項题題课課组組路线線楼樓层層栋棟室房间間门門口台柜桌区區版型级級班期页頁表图圖号號"
+)
+"""Characters before a number that may make a name of it; "把300" and "我25" name nothing."""
 _LETTER_AFTER = re.compile(r" ([A-Z])(?![A-Za-z0-9.'’])")
 """A capital letter by itself after a number: platform 4 B."""
+_MONTH = re.compile(r"\d ?月 ?$")
+"""The month before a day: "4月19号" is no number 19."""
 _PIECE = re.compile(r"[A-Za-z]+|\d+")
 _UNIT = (
     r"(?:kg|g|mg|km|cm|mm|m|l|ml|h|hrs?|min|sec|s|pm|am|a\.m|p\.m|st|nd|rd|th|kw|w|v|kb|mb|gb|tb|hz|khz|mhz|ghz|bar|px|x|k|bn"
@@ -44,7 +50,7 @@ _COUNTED = re.compile(
     rf"\s*(?:%|°|[€$£¥]|{_UNIT}\b|(?:euros?|dollars?|pounds?|crowns?|marks?|people|persons?|hours?|minutes?|seconds?"
     rf"|days?|weeks?|months?|years?"
     r"|times|percent|degrees|litres?|liters?|met(?:re|er)s?|kilomet(?:re|er)s?|miles?|pieces|items|guests?|children"
-    r"|adults?|of|or)\b)",
+    r"|adults?|of|or)\b|[元块塊镑鎊欧歐美毫升克公千斤吨噸厘米里寸小时時分秒天日周年个個岁歲人位名次遍件份张張把只隻套双雙本度折倍万萬百多])",
     re.IGNORECASE,
 )
 """What follows a number that counts something, and names nothing."""
@@ -85,6 +91,11 @@ class Code(NamedTuple):
         return len(self.parts) > 1
 
     @property
+    def is_name(self) -> bool:
+        """Whether nothing else is meant by it: a code, or the number of a rule. "Year 5" may be meant by "the upper school"."""
+        return self.mixed or self.label in _ORDINALS
+
+    @property
     def is_number(self) -> bool:
         """Whether it is a number of a list or a clause: 8, 1.2."""
         return all(part.isdigit() for part in self.parts) and not re.search(r"[-/]", self.written)
@@ -114,8 +125,10 @@ def _code(text: str, found: re.Match[str]) -> Code:
     written = text[start:end]
     label = _LABEL.search(text, max(0, start - 40), start)
     word = label[1].lower() if label else ""
+    if has_cjk(word) and word not in _NUMBERED_CJK:
+        word = ""
     after = _AFTER_CJK.match(text, end)
-    if after:
+    if after and not _MONTH.search(text, max(0, start - 3), start):
         word = after[1]
     return Code(tuple(piece.lower() for piece in _PIECE.findall(written)), word, written, start, end)
 

@@ -34,7 +34,7 @@ def prepare(given: argparse.Namespace) -> Said:
     """Write the rows in tokens."""
     from training.cross_encoder import rows
 
-    found = rows.read(given.sets, given.data, given.seed)
+    found = rows.read(given.sets, given.data, given.seed, given.share)
     return {"rows": len(found), "tokens": packed.pack(found, given.packed, given.seed)}
 
 
@@ -44,6 +44,8 @@ def train(given: argparse.Namespace) -> Said:
     began = time.perf_counter()
     rows = packed.load(given.packed)
     network = CrossEncoder(rows.body, given.layers)
+    if given.start:
+        _take(network, given.start)
     run = Trainer(rows, network, given.work, given.seed, lambda text: print(text, flush=True))
     steps = run.train(given.epochs, given.rate, given.step, given.minutes)
     parts, size = [dict[str, Any]()], 0
@@ -64,6 +66,13 @@ def train(given: argparse.Namespace) -> Said:
     return said
 
 
+def _take(network: CrossEncoder, folder: Path) -> None:
+    """Take over the weights that a training left in a folder."""
+    for file in sorted(folder.glob("part-*.npz")):
+        with np.load(file) as part:
+            network.load_state_dict({name: torch.from_numpy(part[name]).float() for name in part.files}, strict=False)
+
+
 def export(given: argparse.Namespace) -> Said:
     """Write the weights in 8 bits."""
     from ragbot.models.bundled.e5 import E5
@@ -73,9 +82,7 @@ def export(given: argparse.Namespace) -> Said:
     trained = json.loads((given.weights / "training.json").read_text(encoding="utf-8"))
     rows, body = packed.load(given.packed), E5().weights()
     network = CrossEncoder(rows.body, trained["layers"])
-    for file in sorted(given.weights.glob("part-*.npz")):
-        with np.load(file) as part:
-            network.load_state_dict({name: torch.from_numpy(part[name]).float() for name in part.files}, strict=False)
+    _take(network, given.weights)
     out = given.out or WEIGHTS
     files.export(network, body, rows, range(LAYERS - trained["layers"], LAYERS), out)
     (out.parent / "training.json").write_text(json.dumps(trained, indent=1) + "\n", encoding="utf-8")
@@ -95,10 +102,14 @@ def main() -> int:
         if name == "prepare":
             one.add_argument("sets", type=Path, metavar="SETS", help="the folder of sets that may train, <set>.jsonl.gz")
             one.add_argument("data", type=Path, metavar="DATA", help="the folder that holds squad_style")
+            one.add_argument("--share", type=float, default=1.0, help="how much of the public sets is taken (default: 1.0, all)")
         else:
             one.add_argument("--weights", type=Path, default=Path(".training/weights"), help="where the trained weights are")
         if name == "train":
             one.add_argument("--work", type=Path, default=Path(".training/work"), help="where the checkpoint is kept")
+            one.add_argument(
+                "--start", type=Path, help="the weights to go on from (a folder of parts; default: those of the body)"
+            )
             one.add_argument("--epochs", type=int, default=1)
             one.add_argument("--rate", type=float, default=1e-4, help="the highest learning rate (default: 1e-4)")
             one.add_argument("--tokens", type=int, dest="step", default=STEP, help=f"tokens of a step (default: {STEP})")

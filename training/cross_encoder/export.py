@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,18 @@ def export(network: CrossEncoder, body: Weights, rows: Packed, trained: Sequence
     words = [rows.vocabulary[rows.ids[rows.start[at] : rows.start[at + 1]]].astype(np.float32) for at in chosen]
     with torch.no_grad():
         made = Quantiser(weights, words, SPLIT_DOWN[bundled.E5], trained).run()
+    arrays = quantised_arrays(made, weights, trained)
+    heads = [network.heads[name] for name in ("answers", "span", "claim", "needed")]
+    for part in ("weight", "bias"):
+        arrays[f"heads.{part}"] = np.concatenate([getattr(head, part).detach().float().cpu().numpy() for head in heads])
+    file.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(file, **arrays)
+
+
+def quantised_arrays(
+    made: Mapping[tuple[int, str], Mapping[str, Any]], weights: Weights, trained: Sequence[int]
+) -> dict[str, Any]:
+    """What a file holds of a network's layers: of those that were trained the codes, exact biases and norms too."""
     arrays: dict[str, Any] = {}
     for (i, name), layer in made.items():
         kept = [part for part in layer if i in trained or part not in ("codes", "scale")]
@@ -53,8 +65,4 @@ def export(network: CrossEncoder, body: Weights, rows: Packed, trained: Sequence
     for i in trained:
         for at, (weight, bias) in enumerate(weights.norms[i]):
             arrays |= {f"{i}.norm.{at}.weight": weight, f"{i}.norm.{at}.bias": bias}
-    heads = [network.heads[name] for name in ("answers", "span", "claim", "needed")]
-    for part in ("weight", "bias"):
-        arrays[f"heads.{part}"] = np.concatenate([getattr(head, part).detach().float().cpu().numpy() for head in heads])
-    file.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(file, **arrays)
+    return arrays

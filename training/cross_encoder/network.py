@@ -17,8 +17,8 @@ from ragbot.models.bundled.minilm import LINEAR
 LAYERS, HEADS, DIM = SHAPE.layers, SHAPE.heads, SHAPE.dim
 HEAD_SIZES = {"answers": 1, "span": 2, "claim": 3, "needed": 1}
 """Does a passage answer; where its answer begins and ends; is a claim supported, contradicted or neither; is a word needed."""
-QUESTION, CLAIM, TURN = range(3)
-"""Tasks of rows, by number."""
+QUESTION, CLAIM, TURN, PASSAGE = range(4)
+"""Tasks of rows, by number. A passage is a question too, but nobody marked the words of its answer."""
 NOT_SUPPORTED = 3
 """The label of a claim of which it is known only that it is not supported (0), be it contradicted (1) or neither (2)."""
 SPAN, TURNS = 0.5, 1.0
@@ -101,9 +101,8 @@ def loss(said: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> dict[str, T
     task, label, marked, second, mask = (batch[name] for name in ("task", "label", "marked", "second", "mask"))
     found = {}
     asks = task == QUESTION
-    found["answers"] = (
-        F.binary_cross_entropy_with_logits(said["answers"], label.clamp(max=1).float(), reduction="none") * asks
-    ).sum()
+    each = F.binary_cross_entropy_with_logits(said["answers"], label.clamp(max=1).float(), reduction="none")
+    found["answers"] = (each * (asks | (task == PASSAGE))).sum()
     found["span"] = SPAN * _span_loss(said["span"], asks, label, marked, second, mask)
     claims = task == CLAIM
     chances = F.log_softmax(said["claim"], -1)

@@ -49,11 +49,12 @@ def pack(rows: Sequence[Row], folder: Path, seed: int) -> int:
     from training.cross_encoder.rows import TASKS
 
     model, rng = E5(), random.Random(seed)
-    texts = list({text for row in rows for text in (PREFIXES[row.task][0] + row.first, PREFIXES[row.task][1] + row.second)})
+    prefixes = {**PREFIXES, "passage": PREFIXES["question"]}
+    texts = list({text for row in rows for text in (prefixes[row.task][0] + row.first, prefixes[row.task][1] + row.second)})
     pieces = {text: model.located(text) for text in texts}
     ids, marks, start, second, task, label = [], [], [0], [], [], []
     for row in rows:
-        one, other, at = _tokens(row, PREFIXES[row.task], pieces, rng)
+        one, other, at = _tokens(row, prefixes[row.task], pieces, rng)
         tokens = [START, *(t for t, _ in one), END, END, *(t for t, _ in other), END]
         ids.append(np.array(tokens, np.int32))
         marks.append(np.array([0, *(m for _, m in one), 0, 0, *(m for _, m in other), 0], np.uint8))

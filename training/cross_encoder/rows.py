@@ -19,12 +19,14 @@ from typing import Any
 from ragbot.errors import InputError
 from ragbot.text.sentences import sentences
 from ragbot.text.tokens import content, has_cjk
+from training import organisations
 from training.answerability import data
 from training.cross_encoder.corruptions import KINDS, altered, misspelt
 from training.cross_encoder.network import NOT_SUPPORTED
 
-QUESTION, CLAIM, TURN = "question", "claim", "turn"
-TASKS = (QUESTION, CLAIM, TURN)
+QUESTION, CLAIM, TURN, PASSAGE = "question", "claim", "turn", "passage"
+TASKS = (QUESTION, CLAIM, TURN, PASSAGE)
+"""What a row teaches. A passage is a question too, but nobody marked the words of its answer."""
 SUPPORTED, CONTRADICTED, NEITHER = 0, 1, 2
 """Labels of a claim."""
 LABELS = {"SUPPORTED": SUPPORTED, "REFUTED": CONTRADICTED, "NEI": NEITHER, "NOT_SUPPORTED": NOT_SUPPORTED}
@@ -36,6 +38,8 @@ LONG_EVIDENCE = 1000
 """Evidence that is longer, in characters, is left out: cutting it might cut off what supports a claim."""
 NEIGHBOURS = (0, 1, 1, 2, 6)
 """How many sentences the evidence has before, or after, the one that a claim is made of."""
+BESIDE = 3
+"""Passages that a customer's question is read with which do not answer it, the one that tempts among them."""
 LOWERED, MISSPELT = 0.1, 0.1
 """The share of questions that are written without capitals, or with a slip of the finger."""
 
@@ -60,9 +64,26 @@ def kept_apart(title: str) -> bool:
     return zlib.crc32(title.encode()) % HELD_OUT == 0
 
 
-def read(sets: Path, own: Path, seed: int) -> list[Row]:
-    """All rows that train, from the folder of sets and the one that holds squad_style. Raises InputError if a file is missing."""
+def read(sets: Path, own: Path, seed: int, share: float = 1.0) -> list[Row]:
+    """All rows that train: of the organisations, and a share of those of the folder of sets and the one that holds squad_style.
+
+    Raises InputError if a file is missing.
+    """
     rng = random.Random(seed)
+    public = _public(sets, own, rng)
+    found = [*(_some(public, round(share * len(public)), rng) if share < 1 else public), *_customers()]
+    return [_as_typed(row, rng) for row in found]
+
+
+def _customers() -> Iterator[Row]:
+    """Customers' questions with the passages that a chat would read."""
+    for organisation in organisations.read():
+        for question, passages in organisations.passages(organisation):
+            for title, text, answers in passages[: BESIDE + question.answerable]:
+                yield Row(PASSAGE, question.text, f"{title}\n{text}", int(answers))
+
+
+def _public(sets: Path, own: Path, rng: random.Random) -> list[Row]:
     squad = [
         Row(QUESTION, one.question, f"{one.title.replace('_', ' ')}\n{one.passage}", int(one.span is not None), _under(one))
         for one in data.squad(own / "squad_style")
@@ -104,7 +125,7 @@ def read(sets: Path, own: Path, seed: int) -> list[Row]:
     for name in ("canard_dev", "cast", "ikat"):
         found += turns(sets, name)
     found += _chinese_turns(sets, 1500, rng)
-    return [_as_typed(row, rng) for row in found]
+    return found
 
 
 def _under(one: Any) -> tuple[tuple[int, int], ...]:  # noqa: ANN401
@@ -144,9 +165,9 @@ def _ranked(sets: Path, name: str, most: int, rng: random.Random) -> Iterator[Ro
     found = records(sets, name)
     for one in rng.sample(found, min(most, len(found))):
         first = one["positive"] if isinstance(one["positive"], str) else rng.choice(one["positive"])
-        yield Row(QUESTION, one["query"], first[:LONG_EVIDENCE], 1)
+        yield Row(PASSAGE, one["query"], first[:LONG_EVIDENCE], 1)
         if one.get("negatives"):
-            yield Row(QUESTION, one["query"], rng.choice(one["negatives"])[:LONG_EVIDENCE], 0)
+            yield Row(PASSAGE, one["query"], rng.choice(one["negatives"])[:LONG_EVIDENCE], 0)
 
 
 def _claims(sets: Path, name: str) -> Iterator[Row]:
@@ -221,8 +242,8 @@ def _chinese_turns(sets: Path, most: int, rng: random.Random) -> Iterator[Row]:
 
 def _as_typed(row: Row, rng: random.Random) -> Row:
     """Some questions without capitals, some with a slip of the finger."""
-    if row.task == QUESTION and rng.random() < LOWERED:
+    if row.task in (QUESTION, PASSAGE) and rng.random() < LOWERED:
         row = replace(row, first=row.first.lower())
-    if row.task == QUESTION and rng.random() < MISSPELT:
+    if row.task in (QUESTION, PASSAGE) and rng.random() < MISSPELT:
         row = replace(row, first=misspelt(row.first, rng))
     return row

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ragbot.errors import InputError
-from training.cross_encoder.network import CrossEncoder, loss
+from training.cross_encoder.network import CLAIM, PASSAGE, QUESTION, TURN, CrossEncoder, loss
 from training.cross_encoder.packed import Packed
 
 STEP = 4096
@@ -24,6 +24,14 @@ POOL = 40
 CHECKPOINT, SAID = 100, 20
 WARM, HEAD_RATE = 0.06, 5.0
 """The share of steps in which the learning rate rises, and how much faster the heads learn than the body."""
+
+TAUGHT = {
+    "answers": torch.tensor([QUESTION, PASSAGE]),
+    "span": torch.tensor([QUESTION]),
+    "claim": torch.tensor([CLAIM]),
+    "needed": torch.tensor([TURN]),
+}
+"""The tasks whose rows teach each head."""
 
 Say = Callable[[str], None]
 
@@ -114,7 +122,7 @@ class Trainer:
         sum(found.values()).div(len(chosen)).backward()  # type: ignore[union-attr]
         for name, value in found.items():
             losses[name] += float(value.detach())
-            counts[name] += int((batch["task"] == {"answers": 0, "span": 0, "claim": 1, "needed": 2}[name]).sum())
+            counts[name] += int(torch.isin(batch["task"], TAUGHT[name].to(self.device)).sum())
 
     def _resume(self, optimizer: torch.optim.Optimizer, key: str) -> int:
         file = self._folder / "checkpoint.pt"

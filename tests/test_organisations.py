@@ -1,0 +1,50 @@
+"""The questions of customers: each quote stands in its document, and what trains is kept apart from what reports."""
+
+import json
+
+import pytest
+
+from ragbot import Document
+from training import organisations
+from training.organisations import CustomerQuestion, Organisation
+
+FILES = sorted(organisations.HERE.glob("*.json"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_each_quote_stands_in_its_document(file):
+    one = json.loads(file.read_text(encoding="utf-8"))
+    texts = {each["name"]: each["text"] for each in one["documents"]}
+    assert len(texts) == 4 and len(one["questions"]) == 36
+    assert [each for each in one["questions"] if each["quote"] not in texts[each["document"]]] == []
+    assert sum(each["answerable"] for each in one["questions"]) == 22
+    assert all(each["en"].strip() and each["zh"].strip() for each in one["questions"])
+
+
+def test_what_fits_and_what_reports_trains_nothing():
+    training = {one.name for one in organisations.read()}
+    fitted, reported = (
+        {one.name for one in organisations.read(names)} for names in (organisations.FITTED, organisations.REPORTED)
+    )
+    assert fitted == organisations.FITTED and reported == organisations.REPORTED
+    assert training | fitted | reported == {file.stem for file in FILES}
+    assert len(training) + len(fitted) + len(reported) == len(FILES)
+
+
+def test_the_quoted_passage_comes_first_and_alone_answers():
+    lines = [
+        "# Parcels",
+        "Parcels worth more than 250 pounds have to be signed for by an adult.",
+        "# Shop",
+        "We sell *boots* and tents.",
+    ]
+    documents = (Document("a.md", "\n\n".join(lines)), Document("b.md", "A lost parcel is paid for after ten days."))
+    asked = (
+        CustomerQuestion("Can my son take it from the courier?", True, "a.md", "signed for by an adult"),
+        CustomerQuestion("What do boots cost?", False, "a.md", "We sell boots and tents."),
+    )
+    (first, of_first), (second, of_second) = organisations.passages(Organisation("shop", documents, asked))
+    assert first is asked[0] and second is asked[1]
+    assert [answers for *_, answers in of_first] == [True, *[False] * (len(of_first) - 1)]
+    assert "signed for by an adult" in of_first[0][1] and len(of_first) > 1
+    assert "tents" in of_second[0][1] and not any(answers for *_, answers in of_second)
