@@ -130,7 +130,14 @@ def test_passages_in_the_language_of_the_question_do_not_hide_the_others(mixed):
     assert mixed.recall("中文导览最多几个人？", 3)[0].chunk.uri == "欢迎.md"
 
 
-@pytest.mark.parametrize("question", ["游泳池每天几点关门？", "中文茶话会要交钱吗？"])
+@pytest.mark.parametrize(
+    "question",
+    [
+        "游泳池每天几点关门？",
+        "中文茶话会要交钱吗？",
+        pytest.param("谁写了这首歌？", marks=pytest.mark.xfail(reason="docs/decisions/0034-customers-words.md", strict=True)),
+    ],
+)
 def test_what_is_in_no_language_is_near_to_no_question(mixed, question):
     assert mixed.recall(question, 4)[0].chunk.uri != "markup.txt"
 

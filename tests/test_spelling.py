@@ -167,7 +167,7 @@ def test_counts_of_terms_are_those_of_a_scan(memory, tiny):
 @pytest.mark.model
 def test_the_bundled_model_knows_words_and_no_slips(bundled_models):
     known = bundled_models.embedder.knows_word
-    assert all(map(known, ["membership", "receive", "tomorrow", "holiday", "kitchen"]))
+    assert all(map(known, ["membership", "receive", "tomorrow", "library", "kitchen"]))
     assert not any(map(known, ["membreship", "recieve", "refnud", "libary", "tommorow"]))
 
 

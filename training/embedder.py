@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ragbot.models import bundled
-from ragbot.models.bundled.e5 import E5
+from ragbot.models.bundled.e5 import E5, PAD
 from ragbot.models.bundled.encoder import Weights
 from ragbot.models.embedder import CHECK
 from ragbot.text.documents import new_chunks_of
@@ -38,7 +38,7 @@ from training.cross_encoder.rows import kept_apart, records
 
 TRAINED = 8
 """How many upper layers are trained."""
-MAX_TOKENS = 192
+MAX_TOKENS, BATCH = 192, 16
 SHORT = 12
 """A sentence of at most so many characters is left out."""
 PAIRS, HEAT = 16, 0.02
@@ -142,10 +142,10 @@ class Trainer:
         ids = [one[:MAX_TOKENS] for one in self.model.tokens(texts)]
         order = sorted(range(len(ids)), key=lambda at: len(ids[at]))
         found = list[Tensor]()
-        for begin in range(0, len(order), 16):
-            batch = [ids[at] for at in order[begin : begin + 16]]
+        for begin in range(0, len(order), BATCH):
+            batch = [ids[at] for at in order[begin : begin + BATCH]]
             longest = max(map(len, batch))
-            padded = np.array([one + [1] * (longest - len(one)) for one in batch], np.int64)
+            padded = np.array([one + [PAD] * (longest - len(one)) for one in batch], np.int64)
             mask = torch.tensor([[1] * len(one) + [0] * (longest - len(one)) for one in batch])
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 words = torch.from_numpy(self.model.words(padded))

@@ -19,7 +19,8 @@ _NUMBER = re.compile(r"(?<![a-z])\d[\d.,:]*(?![a-z])|[零一二三四五六七�
 BESIDE = 0.3
 """How far below the evidence that was given that of another document may be which is read for another answer."""
 AS_LIKELY = 0.15
-"""How much less likely than the answer that was given another one may be, to be named beside it."""
+"""How much less likely than the answer that was given another one may be, to be named beside it. Set on one case, the café's
+hours beside the makerspace's in the demo."""
 MAX_READ = 3
 """How much evidence of other documents is read for another answer."""
 

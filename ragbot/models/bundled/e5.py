@@ -150,8 +150,11 @@ class E5Tokenizer:
         return found
 
     def is_piece(self, word: str) -> bool:
-        """Whether a word is one piece: the misspellings that were tried are none, though the pieces are of 100 languages."""
-        return self._pieces.piece_to_id(f"{_SPACE}{word}") != UNKNOWN
+        """Whether a word is one piece, in small letters or with a capital ("Library" is one, "library" two).
+
+        The misspellings that were tried are none, though the pieces are of 100 languages.
+        """
+        return any(self._pieces.piece_to_id(f"{_SPACE}{one}") != UNKNOWN for one in (word, word.capitalize()))
 
     def located(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """The tokens of a text, and which characters of it each stands for (start, end)."""
