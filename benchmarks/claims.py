@@ -1,12 +1,15 @@
 """What the check of claims lets through: true ones, and ones with one thing changed.
 
-    python -m benchmarks.claims [DATA] [--part dev|held|all] [--json] [--show]
+    python -m benchmarks.claims [DATA] [--part dev|held|all] [--threshold 0] [--json] [--show]
 
 320 claims over short texts (`benchmarks/claims.jsonl`), in English and Chinese, written in other words than their evidence by
-somebody who had not seen the code: `--part` takes every second text. With DATA, the folder of public sets, the sentences of
-human answers of MTRAG and ClapNQ too, over the passages that they stand on: as they are ("true"), and with one thing changed by
-`training/cross_encoder/corruptions.py`, by kind of change. For each: the share that the rules over words let through
-(`ragbot.answer.lexical`), sentence by sentence of the evidence.
+somebody who had not seen the code: `--part` takes every second text. The claims of the organisations that train nothing
+(`training/organisations`, `FITTED` with `--part dev`, `REPORTED` with `--part held`), over the passage that they were written on.
+With DATA, the folder of public sets, the sentences of human answers of MTRAG and ClapNQ too, over the passages that they stand
+on: as they are ("true"), and with one thing changed by `training/cross_encoder/corruptions.py`, by kind of change.
+For each: the share that the rules over words let through (`ragbot.answer.lexical`, sentence by sentence of the evidence), the
+share to which the cross-encoder gives a logit of at least `--threshold`, and the share that passes what the chat asks for
+(`ragbot.answer.verify`). For all of a set: the AUC of the logit, true claims against false ones.
 """
 
 import argparse
@@ -17,22 +20,35 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-from ragbot.answer.lexical import lexically_entailed
+from sklearn.metrics import roc_auc_score
+
+from ragbot.answer.lexical import lexically_entailed, unvetoed
+from ragbot.models.cross_encoder import CrossEncoder
 from ragbot.text.sentences import sentences
+from training import organisations
 from training.cross_encoder.corruptions import KINDS, altered
 
 HERE = Path(__file__).parent
 LEAST_WORDS, MOST_CLAIMS = 5, 150
+PARTS = {"dev": slice(0, None, 2), "held": slice(1, None, 2), "all": slice(None)}
 
 
 def written(part):
     """(group, claim, evidence, whether it is supported) of the claims that were written for this."""
     rows = [json.loads(line) for line in (HERE / "claims.jsonl").read_text(encoding="utf-8").splitlines()]
-    texts = list(dict.fromkeys(row["evidence"] for row in rows))
-    chosen = set({"dev": texts[::2], "held": texts[1::2], "all": texts}[part])
+    chosen = set(list(dict.fromkeys(row["evidence"] for row in rows))[PARTS[part]])
     for row in rows:
         if row["evidence"] in chosen:
-            yield f"{row['language']} {row['kind']}", row["claim"], row["evidence"], row["label"] == "supported"
+            yield f"{row['language']} {row['kind']}", row["claim"], [("", row["evidence"])], row["label"] == "supported"
+
+
+def of_organisations(part):
+    """The same of the organisations that train nothing."""
+    names = {"dev": organisations.FITTED, "held": organisations.REPORTED, "all": organisations.FITTED | organisations.REPORTED}
+    for one in organisations.read(names[part]):
+        for claim in one.claims:
+            heading, said = organisations.evidence(one, claim)
+            yield f"organisations {claim.kind}", claim.text, [(heading, " ".join(said))], claim.label == "supported"
 
 
 def answers(data):
@@ -42,11 +58,15 @@ def answers(data):
         with gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8") as lines:
             return [json.loads(line) for line in lines]
 
-    clapnq = {one["id"]: one["text"] for one in records(data / "clapnq_dev/corpus.jsonl.gz")}
+    clapnq = {one["id"]: (one["title"], one["text"]) for one in records(data / "clapnq_dev/corpus.jsonl.gz")}
     for one in records(data / "clapnq_dev/qa.jsonl"):
         if one["answerable"]:
             yield "clapnq", one["answers"][0], [clapnq[id] for id in one["passage_ids"]]
-    corpus = {one["id"]: one["text"] for name in ("clapnq", "fiqa") for one in records(data / f"mtrag/corpus_{name}.jsonl.gz")}
+    corpus = {
+        one["id"]: (one["title"], one["text"])
+        for name in ("clapnq", "fiqa")
+        for one in records(data / f"mtrag/corpus_{name}.jsonl.gz")
+    }
     for one in records(data / "mtrag/tasks.jsonl.gz"):
         if one["answerability"] == "ANSWERABLE" and all(id in corpus for id in one["evidence"]) and one["evidence"]:
             yield "mtrag", one["answers"][0], [corpus[id] for id in one["evidence"]]
@@ -71,24 +91,36 @@ def public(data):
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="?")
-    parser.add_argument("--part", choices=("dev", "held", "all"), default="all")
+    parser.add_argument("--part", choices=PARTS, default="all")
+    parser.add_argument("--threshold", type=float, default=0.0, help="the least logit of a supported claim (default: 0)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--show", action="store_true", help="what was judged wrongly, on standard error")
     options = parser.parse_args(argv)
-    counts = defaultdict(list)
-    for group, claim, evidence, due in [*written(options.part), *(public(options.data) if options.data else ())]:
-        pieces = [evidence] if isinstance(evidence, str) else evidence
-        passed = any(lexically_entailed(claim, text[s.start : s.end]) for text in pieces for s in sentences(text))
-        for name in (group, f"{group.split()[0]} {'supported' if due else 'false'}"):
-            counts[name].append(passed)
+    model, found = CrossEncoder(), defaultdict(list)
+    claims = [*written(options.part), *of_organisations(options.part), *(public(options.data) if options.data else ())]
+    for group, claim, evidence, due in claims:
+        rules = any(lexically_entailed(claim, text[s.start : s.end]) for _, text in evidence for s in sentences(text))
+        logit = max(model.check(claim, evidence))
+        passed = rules or (logit >= options.threshold and any(unvetoed(claim, f"{title} {text}") for title, text in evidence))
+        for name in (group, f"{group.split()[0]} {'supported' if due else 'false'}", f"{group.split()[0]} all"):
+            found[name].append((due, rules, logit, passed))
         if options.show and passed != due:
-            print(group, claim, sep="\t", file=sys.stderr)
-    result = {name: {"claims": len(some), "passed": round(sum(some) / len(some), 3)} for name, some in sorted(counts.items())}
+            print(group, f"{logit:.1f}", claim, sep="\t", file=sys.stderr)
+    result = {}
+    for name, some in sorted(found.items()):
+        due, rules, logits, passed = zip(*some, strict=True)
+        result[name] = {"claims": len(some)}
+        if len(set(due)) > 1:
+            result[name]["AUC"] = round(float(roc_auc_score(due, logits)), 3)
+            continue
+        by_model = sum(one >= options.threshold for one in logits)
+        result[name] |= {"rules": sum(rules), "model": by_model, "passed": sum(passed)}
+        result[name] |= {key: round(result[name][key] / len(some), 3) for key in ("rules", "model", "passed")}
     if options.json:
         print(json.dumps(result))
     else:
         for name, figures in result.items():
-            print(f"{name:22}", *(f"{key} {value}" for key, value in figures.items()))
+            print(f"{name:26}", *(f"{key} {value}" for key, value in figures.items()))
 
 
 if __name__ == "__main__":

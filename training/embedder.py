@@ -94,9 +94,11 @@ def pairs(sets: Path, rng: random.Random) -> list[tuple[str, str, str]]:
 class Trainer:
     """Trains the network in a folder that keeps its checkpoint."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, start: Path | None = None) -> None:
         self.model = E5()
         self.network = CrossEncoder(body_of(self.model.weights()), TRAINED)
+        if start:
+            self.network.load_state_dict(torch.load(start, weights_only=True)["weights"], strict=False)
         self._file = folder / "embedder.pt"
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -173,12 +175,12 @@ class Trainer:
         return int(state["step"])
 
 
-def planned(sets: Path) -> Iterator[tuple[Group, ...]]:
+def planned(sets: Path, epochs: int) -> Iterator[tuple[Group, ...]]:
     """The steps: passages and sentences of two organisations, and pairs of the public sets."""
     rng = random.Random(SEED)
     every, public, taken = organisations.read(), pairs(sets, rng), 0
     by_level = {level: [of_organisation(one, level) for one in every] for level in ("passages", "sentences")}
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         order = rng.sample(range(len(every)), len(every))
         for first, second in zip(order[::2], order[1::2], strict=False):
             some = [public[(taken + at) % len(public)] for at in range(PAIRS)]
@@ -213,16 +215,18 @@ def main() -> None:
     parser.add_argument("sets", type=Path, metavar="SETS")
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("--work", type=Path, default=Path(".training/embedder"), help="where the checkpoint is kept")
+    parser.add_argument("--start", type=Path, help="go on from the weights of this checkpoint of an earlier training")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help=f"rounds over all organisations (default: {EPOCHS})")
     parser.add_argument("--export", action="store_true", help="write the file instead of training")
     parser.add_argument("--new", type=float, default=NEW, help=f"what the new weights count in the mean (default: {NEW})")
     parser.add_argument("--out", type=Path, default=bundled.quantised_file(bundled.E5), help="the file that is written")
     given = parser.parse_args()
     torch.manual_seed(SEED)
-    trainer = Trainer(given.work)
+    trainer = Trainer(given.work, given.start)
     if given.export:
         export(trainer, given.data, given.new, given.out)
     else:
-        trainer.train(list(planned(given.sets)))
+        trainer.train(list(planned(given.sets, given.epochs)))
 
 
 if __name__ == "__main__":

@@ -63,6 +63,11 @@ class TermQuery:
             for segment, span, found in spans
         ]
 
+    @property
+    def possible(self) -> float:
+        """The BM25 of a passage of mean length that holds each word once."""
+        return sum(self.weights.values())
+
     def best(self, k: int) -> list[tuple[int, float]]:
         """The k best (id, BM25), best first; ties by id."""
         parts = [_SpanSearch(segment, span, k, self._length_norm).best(terms) for segment, span, terms in self._spans if terms]

@@ -1,4 +1,4 @@
-"""Reads a question and passages together, in English or Chinese: does each answer it, and with which words?
+"""Reads two texts together, in English or Chinese: a question and a passage, a claim and its evidence, or turns and a follow-up.
 
 The body of multilingual-e5-small with its upper layers retrained and linear heads (`training/cross_encoder`).
 docs/models/reader.md has its figures.
@@ -23,9 +23,11 @@ Floats = NDArray[np.float32]
 
 WEIGHTS = bundled.FOLDER / "cross_encoder" / "weights.npz"
 PREFIXES = {"question": ("query: ", "passage: "), "claim": ("claim: ", "passage: "), "turn": ("turns: ", "query: ")}
-"""What is written before the first and the second text; the latter two kinds are only trained (see `ANSWERS`)."""
+"""What is written before the first and the second text."""
 MAX_FIRST, MAX_SECOND = 192, 300
 """Tokens that are read of each."""
+MAX_TURNS = 1200
+"""Characters of the turns that are read, the last ones."""
 MAX_WORDS = 48
 """The most tokens of an answer's words."""
 SPAN = 0.3
@@ -33,8 +35,10 @@ SPAN = 0.3
 trained nothing is .787 (English, 800 questions) and .896 (Chinese, 800) instead of .785 and .894."""
 BATCH = 8
 """Passages that are read at once."""
-ANSWERS, START_AT, END_AT = range(3)
-"""The heads that are read. Those for claims and for what a question carries over are trained beside them and not in use."""
+ANSWERS, START_AT, END_AT, SUPPORTED, CONTRADICTED, NEITHER, NEEDED = range(7)
+"""What the heads say of each token; those of whole texts say it of the first."""
+NEEDED_FROM = 0.0
+"""The logit from which a word of the turns is taken over into a question."""
 
 
 class Found(NamedTuple):
@@ -76,6 +80,30 @@ class CrossEncoder:
             start, end = (max(0, place - len(behind)) for place in (places[a][0], places[b][1]))
             found.append(Found(float(said[0, ANSWERS]) + SPAN * (best - null), text[start:end].strip()))
         return found
+
+    def check(self, claim: str, passages: Sequence[tuple[str, str]]) -> list[float]:
+        """The logit that each (title, text) supports the claim, against both that it contradicts it and that it leaves it open."""
+        before, behind = PREFIXES["claim"]
+        first = self._body.located(before + claim)[0][:MAX_FIRST]
+        texts = [f"{title}\n{text}" if title else text for title, text in passages]
+        made = self._states([(first, self._body.located(behind + text)[0][:MAX_SECOND]) for text in texts])
+        return [float(one[0, SUPPORTED] - np.logaddexp(one[0, CONTRADICTED], one[0, NEITHER])) for one in made]
+
+    def needed(self, turns: Sequence[str], question: str) -> list[str]:
+        """The words of the turns, oldest first, that a question leans on; runs of neighbouring tokens, in order."""
+        before, behind = PREFIXES["turn"]
+        text = "\n".join(turns)[-MAX_TURNS:]
+        ids, places = self._body.located(before + text)
+        ids, places = ids[-MAX_FIRST:], places[-MAX_FIRST:]
+        (said,) = self._states([(ids, self._body.located(behind + question)[0][:MAX_SECOND])])
+        found, last = list[tuple[int, int]](), -2
+        for at, (start, end) in enumerate(places):
+            if start < len(before) or said[at + 1, NEEDED] < NEEDED_FROM:
+                continue
+            begins = at != last + 1 or bool(text[found[-1][1] : start - len(before)].strip(" "))
+            found = [*found, (start - len(before), end - len(before))] if begins else [*found[:-1], (found[-1][0], end - len(before))]
+            last = at
+        return [text[start:end] for start, end in found]
 
     def _states(self, pairs: Sequence[tuple[list[int], list[int]]]) -> list[Floats]:
         """What the heads say of each token of each pair, (tokens, heads)."""

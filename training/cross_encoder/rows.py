@@ -30,6 +30,8 @@ TASKS = (QUESTION, CLAIM, TURN, PASSAGE)
 SUPPORTED, CONTRADICTED, NEITHER = 0, 1, 2
 """Labels of a claim."""
 LABELS = {"SUPPORTED": SUPPORTED, "REFUTED": CONTRADICTED, "NEI": NEITHER, "NOT_SUPPORTED": NOT_SUPPORTED}
+WRITTEN = {"supported": SUPPORTED, "contradicted": CONTRADICTED, "neither": NEITHER}
+"""Labels of the organisations' claims."""
 HELD_OUT = 10
 """Every so many-th title, by a hash of it, is kept for the figures."""
 LONG = 300
@@ -38,8 +40,10 @@ LONG_EVIDENCE = 1000
 """Evidence that is longer, in characters, is left out: cutting it might cut off what supports a claim."""
 NEIGHBOURS = (0, 1, 1, 2, 6)
 """How many sentences the evidence has before, or after, the one that a claim is made of."""
-BESIDE = 3
+BESIDE = 2
 """Passages that a customer's question is read with which do not answer it, the one that tempts among them."""
+ELSEWHERE = 0.3
+"""The share of the organisations' claims that are read with another passage too, which does not tell."""
 LOWERED, MISSPELT = 0.1, 0.1
 """The share of questions that are written without capitals, or with a slip of the finger."""
 
@@ -71,16 +75,39 @@ def read(sets: Path, own: Path, seed: int, share: float = 1.0) -> list[Row]:
     """
     rng = random.Random(seed)
     public = _public(sets, own, rng)
-    found = [*(_some(public, round(share * len(public)), rng) if share < 1 else public), *_customers()]
+    found = [*(_some(public, round(share * len(public)), rng) if share < 1 else public), *_customers(rng)]
     return [_as_typed(row, rng) for row in found]
 
 
-def _customers() -> Iterator[Row]:
-    """Customers' questions with the passages that a chat would read."""
+def _customers(rng: random.Random) -> Iterator[Row]:
+    """Of the organisations that train, the questions with the passages that a chat would read, claims, and what follows on."""
     for organisation in organisations.read():
         for question, passages in organisations.passages(organisation):
             for title, text, answers in passages[: BESIDE + question.answerable]:
                 yield Row(PASSAGE, question.text, f"{title}\n{text}", int(answers))
+        yield from claims(organisation, rng)
+        yield from (turn(one.turns, one.question, one.stand_alone) for one in organisation.follow_ups)
+
+
+def claims(organisation: organisations.Organisation, rng: random.Random) -> Iterator[Row]:
+    """The claims with their evidence and some of the sentences about it; some with a passage that holds no word of that."""
+    for claim in organisation.claims:
+        heading, said = organisations.evidence(organisation, claim)
+        label = WRITTEN[claim.label]
+        yield Row(CLAIM, claim.text, f"{heading}\n{_about(said, claim.quote, rng)}".strip(), label)
+        if rng.random() < ELSEWHERE:
+            other = rng.choice([one for one in organisation.claims if one.quote != claim.quote])
+            heading, said = organisations.evidence(organisation, other)
+            text = _about(said, other.quote, rng)
+            if not organisations.holds(text, claim.quote):
+                yield Row(CLAIM, claim.text, f"{heading}\n{text}".strip(), NEITHER)
+
+
+def _about(said: Sequence[str], quote: str, rng: random.Random) -> str:
+    """The sentences of a passage that hold the quoted ones, with some of those around."""
+    held = [at for at, one in enumerate(said) if organisations.holds(quote, one) or organisations.holds(one, quote)]
+    first, last = (held[0], held[-1]) if held else (0, len(said) - 1)
+    return " ".join(said[max(0, first - rng.choice(NEIGHBOURS)) : last + 1 + rng.choice(NEIGHBOURS)])[:LONG_EVIDENCE]
 
 
 def _public(sets: Path, own: Path, rng: random.Random) -> list[Row]:
@@ -211,8 +238,26 @@ def turn(history: Sequence[Any], query: str, rewrite: str) -> Row:
     said = [h if isinstance(h, str) else str(h.get("text", h)) for h in history]
     text = "\n".join(said)[-1200:]
     wanted = set(content(rewrite)) - set(content(query))
-    marked = [m.span() for m in re.finditer(r"[^\W_]+(?:[-'’.][^\W_]+)*", text) if set(content(m.group())) & wanted]
+    if has_cjk(text):
+        marked = _shared(text, rewrite, query)
+    else:
+        marked = [m.span() for m in re.finditer(r"[^\W_]+(?:[-'’.][^\W_]+)*", text) if set(content(m.group())) & wanted]
     return Row(TURN, text, query, 0, tuple(marked))
+
+
+def _shared(text: str, rewrite: str, query: str) -> list[tuple[int, int]]:
+    """Spans of two characters or more of a Chinese text that stand in the rewritten question and not in the question."""
+    found, at = list[tuple[int, int]](), 0
+    while at < len(text):
+        end = at + 2
+        if "\n" in text[at:end] or text[at:end] not in rewrite or text[at:end] in query:
+            at += 1
+            continue
+        while end < len(text) and text[at : end + 1] in rewrite:
+            end += 1
+        found.append((at, end))
+        at = end
+    return found
 
 
 def _chinese_turns(sets: Path, most: int, rng: random.Random) -> Iterator[Row]:

@@ -1,8 +1,10 @@
-"""Questions that customers ask in words of their own, over the documents of organisations that do not exist.
+"""What customers ask and bots say, over the documents of organisations that do not exist.
 
-One JSON file an organisation, written for this: four documents, in English or Chinese, and 36 questions, each in both languages.
-Of 22 one sentence holds the answer (`quote`); of 14 none does, and `quote` is the sentence that tempts. `FITTED` and `REPORTED`
-train nothing.
+One JSON file an organisation, written for this, each text in English and Chinese: four documents (in one of the two);
+`questions`, where one sentence holds the answer (`quote`), or none does and `quote` is the sentence that tempts; `claims`, ten that
+the quoted sentences support and ten that they do not; `follow_ups`, questions that lean on the turns before, and how they would
+stand alone. The first 36 questions are asked in other words than the text has where they are answered, and often in its words
+where they are not; the last twelve the other way round. `FITTED` and `REPORTED` train nothing.
 """
 
 from __future__ import annotations
@@ -18,8 +20,11 @@ from ragbot import Document, Memory
 from ragbot.answer.answer_span import about_best, as_read
 from ragbot.answer.context import TurnVectors
 from ragbot.answer.quote import Evidence, select_sentences
+from ragbot.text.documents import new_chunks_of
+from ragbot.text.sentences import sentences
 
 HERE = Path(__file__).parent
+LANGUAGES = ("en", "zh")
 FITTED = {"a-05", "b-06", "c-06", "d-04", "e-05", "f-06", "k-06", "m-05"}
 """Organisations whose questions fit the curves of confidence."""
 REPORTED = {"a-06", "b-05", "c-05", "d-05", "g-05", "h-05", "n-03", "p-01"}
@@ -37,12 +42,39 @@ class CustomerQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenClaim:
+    """What a bot might say in one language, and the sentences that it is judged by."""
+
+    text: str
+    label: str
+    """"supported", "contradicted" or "neither"."""
+    kind: str
+    document: str
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """A question in one language that leans on the turns before."""
+
+    turns: tuple[str, ...]
+    """What the user and the bot said, in turn."""
+    question: str
+    stand_alone: str
+    kind: str
+    document: str
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
 class Organisation:
-    """Documents, and questions about them."""
+    """Documents, questions about them, and what a bot might say."""
 
     name: str
     documents: tuple[Document, ...]
     questions: tuple[CustomerQuestion, ...]
+    claims: tuple[WrittenClaim, ...]
+    follow_ups: tuple[FollowUp, ...]
 
 
 def read(names: set[str] | None = None) -> list[Organisation]:
@@ -56,10 +88,33 @@ def read(names: set[str] | None = None) -> list[Organisation]:
         questions = tuple(
             CustomerQuestion(each[language], each["answerable"], each["document"], each["quote"])
             for each in one["questions"]
-            for language in ("en", "zh")
+            for language in LANGUAGES
         )
-        found.append(Organisation(file.stem, documents, questions))
+        claims = tuple(
+            WrittenClaim(each[language], *(each[key] for key in ("label", "kind", "document", "quote")))
+            for each in one["claims"]
+            for language in LANGUAGES
+        )
+        follow_ups = tuple(
+            FollowUp(tuple(said["turns"]), said["question"], said["stand_alone"], each["kind"], each["document"], each["quote"])
+            for each in one["follow_ups"]
+            for said in (each[language] for language in LANGUAGES)
+        )
+        found.append(Organisation(file.stem, documents, questions, claims, follow_ups))
     return found
+
+
+def evidence(organisation: Organisation, claim: WrittenClaim) -> tuple[str, list[str]]:
+    """Title and heading of the passage that holds the quoted sentences of a claim, and the sentences of that passage.
+
+    Without a passage that holds them all, the quoted words alone.
+    """
+    document = next(each for each in organisation.documents if each.uri == claim.document)
+    for chunk in new_chunks_of(document):
+        if holds(chunk.text, claim.quote):
+            parts = chunk.heading.split(" > ")
+            return ". ".join(dict.fromkeys((parts[0], parts[-1]))), [chunk.text[span.start : span.end] for span in sentences(chunk.text)]
+    return "", [claim.quote]
 
 
 def holds(text: str, quote: str) -> bool:
