@@ -1,4 +1,4 @@
-"""What questions that lean on the turns before find: as typed, with the turns, completed by the model, and as a person rewrote them.
+"""What questions that lean on the turns before find: as typed, with the turns, completed by the model, rewritten by a person.
 
     python -m benchmarks.follow_ups [MTRAG] [--part dev|held|all] [--set clapnq] [--limit N] [--home DIR] [--json] [--show]
 
@@ -104,7 +104,9 @@ def main(argv=None):
     parser.add_argument("--limit", type=int, help="only so many questions of MTRAG")
     parser.add_argument("--home", type=Path, help="keep MTRAG's memory here")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--show", action="store_true", help="print each question, the words that are taken over, and the rewritten one")
+    parser.add_argument(
+        "--show", action="store_true", help="print each question, the words that are taken over, and the rewritten one"
+    )
     given = parser.parse_args(argv)
     model, found, took = CrossEncoder(), defaultdict(lambda: defaultdict(list)), []
     of_organisations(given.part, model, found, took, given.show)

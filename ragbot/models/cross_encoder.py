@@ -82,7 +82,7 @@ class CrossEncoder:
         return found
 
     def check(self, claim: str, passages: Sequence[tuple[str, str]]) -> list[float]:
-        """The logit that each (title, text) supports the claim, against both that it contradicts it and that it leaves it open."""
+        """The logit that each (title, text) supports the claim, against that it contradicts it or leaves it open."""
         before, behind = PREFIXES["claim"]
         first = self._body.located(before + claim)[0][:MAX_FIRST]
         texts = [f"{title}\n{text}" if title else text for title, text in passages]
@@ -101,7 +101,9 @@ class CrossEncoder:
             if start < len(before) or said[at + 1, NEEDED] < NEEDED_FROM:
                 continue
             begins = at != last + 1 or bool(text[found[-1][1] : start - len(before)].strip(" "))
-            found = [*found, (start - len(before), end - len(before))] if begins else [*found[:-1], (found[-1][0], end - len(before))]
+            found = (
+                [*found, (start - len(before), end - len(before))] if begins else [*found[:-1], (found[-1][0], end - len(before))]
+            )
             last = at
         return [text[start:end] for start, end in found]
 

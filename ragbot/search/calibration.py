@@ -37,9 +37,9 @@ SHARED_WORDS = 0.75
 of the same matter against others is .9995 instead of .9971 (multilingual-e5-small), in Chinese by all-MiniLM-L6-v2 .986
 instead of .918 (36 pairs of the reference texts)."""
 ACROSS = 0.4
-"""So much of the way from the anchors of one language towards those across lie the anchors for passages in the other one. All the way, what is in the other
-language comes first too often where passages of both are: of sixteen organisations, half of them Chinese, recall@5 in one's own
-language was .43 and .60 (English, Chinese) instead of .56 and .77."""
+"""So much of the way from the anchors of one language towards those across lie the anchors for passages in the other one. All the
+way, these come first too often where there are passages of both: over sixteen organisations, half of them Chinese, recall@5 in
+one's own language was .43 and .60 (English, Chinese) instead of .56 and .77."""
 READS_CJK = 0.9
 """An embedder that tells apart this share of Chinese pairs reads Chinese as it reads English."""
 MIN_SPREAD = 0.02

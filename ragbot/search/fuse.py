@@ -152,8 +152,8 @@ def fuse(
 ) -> Ranking:
     """Order the candidates by aligned cosine plus `words` times BM25, best first; ties go to the newer chunk.
 
-    BM25 counts relative to its best here, or to `measured.full` where that is more: the best of what shares but a word or two with
-    the question is a poor match. `measured.instead` stands in for it.
+    BM25 counts relative to its best here, or to `measured.full` where that is more: the best of what shares but a word or two
+    with the question is a poor match. `measured.instead` stands in for it.
     A convex sum keeps the distances that reciprocal ranks throw away (Bruch, Gai and Ingber
     2023). A turn takes part of its score from those `beside` it: (n, 4) ids, -1 for none.
     """

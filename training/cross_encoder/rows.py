@@ -80,9 +80,13 @@ def read(sets: Path, own: Path, seed: int, share: float = 1.0) -> list[Row]:
 
 
 def _customers(rng: random.Random) -> Iterator[Row]:
-    """Of the organisations that train, the questions with the passages that a chat would read, claims, and what follows on."""
+    """Of the organisations that train, the questions, each in one language, with the passages that a chat would read, claims, and
+    what follows on.
+    """
     for organisation in organisations.read():
-        for question, passages in organisations.passages(organisation):
+        asked = organisation.questions
+        some = tuple(rng.choice(pair) for pair in zip(asked[::2], asked[1::2], strict=True))
+        for question, passages in organisations.passages(replace(organisation, questions=some)):
             for title, text, answers in passages[: BESIDE + question.answerable]:
                 yield Row(PASSAGE, question.text, f"{title}\n{text}", int(answers))
         yield from claims(organisation, rng)

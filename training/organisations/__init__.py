@@ -1,10 +1,10 @@
 """What customers ask and bots say, over the documents of organisations that do not exist.
 
 One JSON file an organisation, written for this, each text in English and Chinese: four documents (in one of the two);
-`questions`, where one sentence holds the answer (`quote`), or none does and `quote` is the sentence that tempts; `claims`, ten that
-the quoted sentences support and ten that they do not; `follow_ups`, questions that lean on the turns before, and how they would
-stand alone. The first 36 questions are asked in other words than the text has where they are answered, and often in its words
-where they are not; the last twelve the other way round. `FITTED` and `REPORTED` train nothing.
+`questions`, where one sentence holds the answer (`quote`), or none does and `quote` is the sentence that tempts; `claims`, ten
+that the quoted sentences support and ten that they do not; `follow_ups`, questions that lean on the turns before, and how they
+would stand alone. The first 36 questions are asked in other words than the text has where they are answered, and often in its
+words where they are not; the last twelve the other way round. `FITTED` and `REPORTED` train nothing.
 """
 
 from __future__ import annotations
@@ -113,7 +113,9 @@ def evidence(organisation: Organisation, claim: WrittenClaim) -> tuple[str, list
     for chunk in new_chunks_of(document):
         if holds(chunk.text, claim.quote):
             parts = chunk.heading.split(" > ")
-            return ". ".join(dict.fromkeys((parts[0], parts[-1]))), [chunk.text[span.start : span.end] for span in sentences(chunk.text)]
+            return ". ".join(dict.fromkeys((parts[0], parts[-1]))), [
+                chunk.text[span.start : span.end] for span in sentences(chunk.text)
+            ]
     return "", [claim.quote]
 
 
