@@ -190,7 +190,7 @@ def test_what_runs_all_the_time_goes_by_its_index(tmp_path, statement, index):
 # Ranking
 
 
-def fused(dense, lexical, beside=None):
+def fused(dense, lexical, beside=None, full=0.0):
     """Passages 1 to n with their (cosine, BM25); `beside` is by id."""
     cosines, bm25 = dict(dense), dict(lexical)
     ids = np.array(sorted({*cosines, *bm25}), np.int64)
@@ -201,7 +201,7 @@ def fused(dense, lexical, beside=None):
         lexical,
         ids,
         rows,
-        fuse.Measured(ids, cosines, cosines, bm25, np.zeros(len(ids), np.float32)),
+        fuse.Measured(ids, cosines, cosines, bm25, full),
         fuse.RankWeights(),
         0.5,
     )
@@ -209,6 +209,13 @@ def fused(dense, lexical, beside=None):
 
 def ranks(found):
     return [(one.dense_rank, one.lexical_rank) for one in map(found.features, range(len(found)))]
+
+
+def test_the_best_of_poor_matches_counts_less_than_a_full_match():
+    dense, lexical = [(1, 0.5), (2, 0.4)], [(2, 3.0)]
+    assert fused(dense, lexical).ids.tolist() == [2, 1]
+    assert fused(dense, lexical, full=4.0).ids.tolist() == [2, 1]
+    assert fused(dense, lexical, full=20.0).ids.tolist() == [1, 2]
 
 
 def test_fusing_keeps_what_only_one_part_found():

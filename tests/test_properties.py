@@ -77,7 +77,7 @@ def rankings(draw):
     quarters = st.lists(st.integers(0, 4), min_size=len(ids), max_size=len(ids))
     cosines, bm25 = (np.array(draw(quarters), np.float32) / 4 * by for by in (1, 8))
     beside = draw(st.lists(st.sampled_from([-1, *ids.tolist()]), min_size=4 * len(ids), max_size=4 * len(ids)))
-    return ids, np.array(beside, np.int64).reshape(-1, 4), Measured(ids, cosines, cosines, bm25, np.zeros(len(ids), np.float32))
+    return ids, np.array(beside, np.int64).reshape(-1, 4), Measured(ids, cosines, cosines, bm25)
 
 
 def scored(ids, beside, measured):
@@ -105,7 +105,6 @@ def test_a_worse_candidate_moves_none_of_the_others(ranking):
         np.append(measured.cosines, measured.cosines.min() - np.float32(0.25)),
         np.append(measured.aligned, measured.aligned.min() - np.float32(0.25)),
         np.append(measured.bm25, np.float32(0)),
-        np.append(measured.instead, np.float32(0)),
     )
     others = scored(np.append(ids, 99), np.vstack([beside, np.full((1, 4), -1)]), worse)
     assert [one for one in others if one[0] != 99] == found

@@ -48,10 +48,11 @@ OWN = {
     bundled.E5: {
         # On the 60 Chinese questions over the demo's handbook, whatever its cosine (benchmarks/cross_lingual.py).
         "answers_across": 0.43,
-        # Customers' words are not the document's: recall@5 among eight organisations is .53 (English), .70 (across) with .2,
-        # .52 and .53 with .5 (decision 0034).
-        "words": 0.2,
-        "words_cjk": 0.2,
+        # Customers' words are not the document's, and a claim of SciFact's is: with a full match at .8 of the highest possible
+        # both are served (decision 0035).
+        "words": 0.3,
+        "words_cjk": 0.3,
+        "full_match": 0.8,
         "feedback": 0.0,
         "feedback_cjk": 0.0,
         "sentence_words": 0.6,

@@ -98,7 +98,7 @@ def unvetoed(claim: str, said: str) -> bool:
     there = {reading for number in numbers(said) for reading in number}
     return (
         all(number & there for number in numbers(claim))
-        and _codes(claim) <= _codes(said)
+        and {code.parts for code in codes_in(claim) if code.mixed} <= _codes(said)
         and _addresses(claim) <= _addresses(said)
         and (bool(_CJK_CHAR.search(claim + said)) or _inner_names(claim) <= set(content(said)))
     )

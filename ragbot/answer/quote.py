@@ -37,6 +37,8 @@ LEAD = 0.1
 SAME_SCORE, CHANGED_SCORE = 0.15, 0.5
 """Of two statements of one matter the newer one counts if it answers the question about as well; less well is enough if it says
 that something changed."""
+WORDS_ACROSS = 0.3
+"""How much of its cosine stands in for the words that a sentence in another language cannot share."""
 EARLIER = 0.3
 """The weight of a word that only an earlier question holds, which this one leans on."""
 
@@ -122,14 +124,14 @@ def select_sentences(question: str, hits: Sequence[Hit], vectors: TurnVectors, n
     sentence_vectors = vectors.passages([with_context(unit.meaning, unit.context) for unit in units])
     across = np.array([numbers.reads_across and in_other_language(unit.hit.chunk.text, cjk) for unit in units], np.bool_)
     cosines = numbers.aligned(sentence_vectors @ vectors.query(question), cjk, across)
-    instead = numbers.instead_of_words(cosines, across)
     weights = _rarity(question, now or question, hits)
     meaning = numbers.sentence_meaning_cjk if cjk else numbers.sentence_meaning
     words = numbers.sentence_words_cjk if cjk else numbers.sentence_words
     found = []
-    for unit, cosine, foreign, least in zip(units, cosines, across.tolist(), instead.tolist(), strict=True):
-        coverage, cells = max(_unit_coverage(weights, unit), least), unit.named_cells(question)
-        one = _evidence(unit, float(cosine) * meaning + coverage * words + NAMED_CELL * cells, float(cosine), coverage)
+    for unit, cosine, foreign in zip(units, cosines.tolist(), across.tolist(), strict=True):
+        coverage, cells = _unit_coverage(weights, unit), unit.named_cells(question)
+        coverage = max(coverage, WORDS_ACROSS * min(cosine, 1.0)) if foreign else coverage
+        one = _evidence(unit, cosine * meaning + coverage * words + NAMED_CELL * cells, cosine, coverage)
         names_it = bool(named) or cells >= CELLS_OF_A_PLACE
         found.append(replace(one, names_code=names_it, across=foreign, opposes=not unit.affirms(now or question)))
     found = [one for at, one in enumerate(found) if not _superseded(at, found, sentence_vectors, numbers)]

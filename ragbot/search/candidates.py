@@ -88,9 +88,8 @@ class Search:
         bm25 = self._words.scores(ids)
         across = self._across(ids, bm25, read, found)
         aligned = self._aligned(cosines, across)
-        numbers = self._query.calibration
-        full = numbers.full_match * self._words.possible
-        measured = fuse.Measured(ids, cosines, aligned, bm25, numbers.instead_of_words(aligned, across), full)
+        full = self._query.calibration.full_match * self._words.possible
+        measured = fuse.Measured(ids, cosines, aligned, bm25, full)
         weights = self._query.weights
         words, feedback = (weights.words_cjk, weights.feedback_cjk) if self._cjk else (weights.words, weights.feedback)
         ranking = fuse.fuse(dense, lexical, candidates, around, measured, weights, words)

@@ -131,8 +131,6 @@ class Measured:
     aligned: Floats
     """The cosines on the scale of the reference space (`ragbot.search.calibration`)."""
     bm25: Floats
-    instead: Floats
-    """What stands in for the match of words, 0 to 1, of those in another language than the question; 0 for the others."""
     full: float = 0.0
     """The BM25 that counts as a full match; 0 if the best here does."""
 
@@ -153,8 +151,7 @@ def fuse(
     """Order the candidates by aligned cosine plus `words` times BM25, best first; ties go to the newer chunk.
 
     BM25 counts relative to its best here, or to `measured.full` where that is more: the best of what shares but a word or two
-    with the question is a poor match. `measured.instead` stands in for it.
-    A convex sum keeps the distances that reciprocal ranks throw away (Bruch, Gai and Ingber
+    with the question is a poor match. A convex sum keeps the distances that reciprocal ranks throw away (Bruch, Gai and Ingber
     2023). A turn takes part of its score from those `beside` it: (n, 4) ids, -1 for none.
     """
     own = measured.at(candidates)
@@ -166,9 +163,8 @@ def fuse(
     matches = bm25 + (measured.bm25[around] * there * weights.neighbour_words).sum(1)
     # In a tiny memory BM25 is near nothing, and the best of nothing is no evidence.
     top = max(float(matches.max(initial=0.0)), 1.0, measured.full)
-    instead = measured.instead[own]
-    scores = np.round(meaning + words * np.maximum(matches / top, instead), 5)
-    added = np.where(there.any(1), scores - (cosines + words * np.maximum(bm25 / top, instead)), 0.0)
+    scores = np.round(meaning + words * matches / top, 5)
+    added = np.where(there.any(1), scores - (cosines + words * bm25 / top), 0.0)
     order = np.lexsort((-candidates, -scores))
     return Ranking(
         ids=candidates[order],
