@@ -13,10 +13,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
+from ragbot.answer import intent_model
 from ragbot.answer import persona as personas
 from ragbot.answer.answerer import Answerer, open_gap
 from ragbot.answer.context import Context
 from ragbot.answer.intent import Ask, understand
+from ragbot.answer.intent_model import Intent
 from ragbot.answer.persona import Persona
 from ragbot.answer.quote import cite_own
 from ragbot.errors import InputError, NotFoundError, RagbotError
@@ -103,6 +107,14 @@ class Chat:
         """The model that reads question and evidence together; None where the settings say so."""
         return None if self.memory.settings.reader == NONE else self.memory.runtime.answerability_model()
 
+    def _intents(self, texts: Sequence[str]) -> list[Intent]:
+        """What the model of intents takes texts for; nothing where its embedder is not that of the memory."""
+        embedder, model = self.memory.embedder(), intent_model.shipped()
+        if f"{embedder.model}@{embedder.revision}" != model.embedder:
+            return []
+        vectors = {text: embedder.encode_query(text) for text in dict.fromkeys(texts)}
+        return model.read(texts, np.array([vectors[text] for text in texts], np.float32))
+
     def ask(self, question: str, *, history: Sequence[tuple[str, str]] | None = None) -> Turn:
         """Answer a message. The turn's citations carry its sentences; without any, it says it does not know.
 
@@ -131,7 +143,7 @@ class Chat:
         if not isinstance(question, str) or not question.strip():
             raise InputError("the message is empty; ask or tell something")
         question = storable(question)
-        ask = understand(question, self._history() if history is None else filter.history(history))
+        ask = understand(question, self._history() if history is None else filter.history(history), self._intents)
         context = Context(self.memory, self.scopes)
         answerer = Answerer(context, self.persona, self.generator, self.answerability_model, self.memory.settings.max_tokens)
         gap = open_gap(ask, self.persona)

@@ -13,7 +13,7 @@ from ragbot.answer.answer_span import with_answer_span
 from ragbot.answer.calibration import answerability, best_answerability
 from ragbot.answer.conflict import find_conflict, find_opposite
 from ragbot.answer.context import Context
-from ragbot.answer.intent import Ask, History
+from ragbot.answer.intent import Ask, History, Language
 from ragbot.answer.persona import Persona, Words
 from ragbot.answer.quote import (
     Evidence,
@@ -37,6 +37,9 @@ Sentence = Claim | Note | Refusal
 
 MAX_FACTS = 3
 """How many sentences the bundled generator is shown; more confuse it."""
+MAX_TITLES = 8
+"""How many documents are named to who asks which there are."""
+EMPTY = {"en": "no documents yet", "zh": "的资料里还没有文件"}
 MAX_PLACES = 2
 """How many places are named where nothing answers."""
 NEARBY = 0.25
@@ -88,10 +91,25 @@ class Answerer:
             yield Note(words.parting)
         elif ask.kind in ("greeting", "parting"):
             yield self._greeting(words)
+        elif ask.kind == "holdings":
+            yield Note(words.holdings.format(titles=self._titles(ask.language)))
+        elif ask.kind in ("about", "chatter", "forget", "person"):
+            yield Note(
+                {"about": words.about, "chatter": words.chatter, "forget": words.forget, "person": ""}[ask.kind] or words.greeting
+            )
         elif ask.kind == "question":
             yield from self._from_evidence(ask, own.uri if own else "", words)
         else:
             yield Claim(words.noted, "supported", 0.0, (own,)) if own else Note(words.noted)
+
+    def _titles(self, language: Language) -> str:
+        """The titles of what it has, the newest first."""
+        titles = self._context.titles()
+        shown = titles[:MAX_TITLES]
+        named = "、".join(f"《{one}》" for one in shown) if language == "zh" else ", ".join(f"“{one}”" for one in shown)
+        if more := len(titles) - len(shown):
+            named += f"等 {len(titles)} 份文件" if language == "zh" else f" and {more} more"
+        return named or EMPTY[language]
 
     def judged(self, gap: Gap, reply: str) -> Claim | None:
         """Whether a reply fills the gap, with the whole sentence; None if the evidence for that is gone."""

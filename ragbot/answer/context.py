@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ragbot.answer.intent import History
 from ragbot.memory import Memory
+from ragbot.safety.gate import harmless_name
 from ragbot.search import spelling
 from ragbot.search.calibration import Calibration
 from ragbot.types import Hit
@@ -70,6 +71,13 @@ class Context:
     def as_meant(self, text: str) -> str:
         """The text without slips in the spelling of words that the person may see in passages."""
         return spelling.as_meant(text, self._memory.corrected(text, scopes=self._scopes))
+
+    def titles(self) -> list[str]:
+        """The titles of the documents that the person may see, the newest first; what people told is left out."""
+        seen = [stored for stored in self._memory.documents(self._scopes) if stored.kind == "file"]
+        return list(
+            dict.fromkeys(harmless_name(stored.title or stored.uri) for stored in sorted(seen, key=lambda stored: -stored.id))
+        )
 
     def last_told(self) -> Hit | None:
         """The newest passage that the person told, in the own scope."""

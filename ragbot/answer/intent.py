@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ragbot.answer.intent_model import Intent
 from ragbot.text import messages
-from ragbot.text.tokens import has_cjk
+from ragbot.text.messages import Parsed
+from ragbot.text.sentences import sentences
+from ragbot.text.tokens import has_cjk, tokens
 
-Kind = Literal["greeting", "parting", "question", "statement"]
+Kind = Literal["greeting", "parting", "question", "statement", "chatter", "about", "holdings", "forget", "person"]
+ReadIntents = Callable[[Sequence[str]], Sequence[Intent]]
+"""What each text is; nothing where no model reads them."""
+TELLS = ("statement", "correction")
+ASKS = ("question", "several", "recall", "news", "about_bot", "holdings")
+KINDS: dict[str, Kind] = {
+    "greeting": "greeting",
+    "thanks": "parting",
+    "chatter": "chatter",
+    "about_bot": "about",
+    "holdings": "holdings",
+    "forget": "forget",
+    "person": "person",
+}
+"""What a whole message may be that is neither asked of the documents nor to be remembered."""
+SURE, SURER = 0.5, 0.7
+"""How likely the model must find what it takes a sentence for, and a whole message; else the rules over words decide."""
 Language = Literal["en", "zh"]
 History = Sequence[tuple[str, str]]
 """(role, text), oldest first."""
@@ -37,13 +56,15 @@ class Ask:
     history: tuple[tuple[str, str], ...] = ()
 
 
-def understand(message: str, history: History) -> Ask:
-    """Read a message in its conversation. Rules, no model."""
-    parsed = messages.parse(message)
-    if parsed.is_greeting or not (parsed.question or parsed.statements):
+def understand(message: str, history: History, read: ReadIntents | None = None) -> Ask:
+    """Read a message in its conversation: by rules over words, and, with `read`, by the model of intents where it is sure."""
+    parsed, whole = messages.parse(message), None
+    if read and not parsed.is_greeting and (parsed.question or parsed.statements):
+        parsed, whole = _read(message, parsed, read)
+    if parsed.is_greeting or not (whole or parsed.question or parsed.statements):
         kind: Kind = "parting" if parsed.is_parting else "greeting"
     else:
-        kind = "question" if parsed.question else "statement"
+        kind = whole or ("question" if parsed.question else "statement")
     dependent = bool(parsed.question) and messages.is_context_dependent(parsed.question)
     return Ask(
         text=message,
@@ -53,7 +74,31 @@ def understand(message: str, history: History) -> Ask:
         question=parsed.question,
         standalone=messages.contextualize(parsed.question, history) if dependent else parsed.question,
         context_dependent=dependent,
-        wants_person=messages.wants_person(message),
+        wants_person=messages.wants_person(message) or whole == "person",
         may_reply=messages.may_reply(message),
         history=tuple(history),
     )
+
+
+def _read(message: str, parsed: Parsed, read: ReadIntents) -> tuple[Parsed, Kind | None]:
+    """What the message tells and asks by the model, and what else it is, if it is neither."""
+    parts = [message[span.start : span.end] for span in sentences(message)]
+    found = read([message, *parts])
+    if not found:
+        return parsed, None
+    whole, *each = found
+    if whole.kind in KINDS and whole.chance >= SURER:
+        return Parsed("", "", parsed.is_greeting, parsed.is_parting), KINDS[whole.kind]
+    told, asked = list[str](), list[str]()
+    for part, one in zip(parts, each, strict=True):
+        if not tokens(part):
+            continue
+        if one.chance < SURE or part.rstrip("\"'”’」 ").endswith(("?", "？")):
+            (told if part in parsed.statements else asked).append(part)
+        elif one.kind in TELLS:
+            told.append(part)
+        elif one.kind in ASKS or one.kind not in KINDS:
+            asked.append(part)
+    if not told and not asked:
+        return parsed, None
+    return Parsed(" ".join(told), " ".join(asked), parsed.is_greeting, parsed.is_parting), None

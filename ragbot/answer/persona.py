@@ -15,6 +15,7 @@ LANGUAGES = ("en", "zh")
 Line = Annotated[str, Takes("a text")]
 Spoken = Annotated[str, Takes("a text that is not empty, since nothing would be said", pattern=r"\S")]
 Nearby = Annotated[str, Takes("a text with no braces but {places}", pattern=r"^([^{}]|\{places\})*$")]
+Titles = Annotated[str, Takes("a text with no braces but {titles}", pattern=r"^([^{}]|\{titles\})*$")]
 Check = Annotated[str, Takes("a text that holds {gap} once, and no other braces", pattern=r"^([^{}]*\{gap\}[^{}]*)?$")]
 Verdict = Annotated[str, Takes("a text with no braces but {sentence}", pattern=r"^([^{}]|\{sentence\})*$")]
 Switch = Annotated[bool, Takes("true or false")]
@@ -39,6 +40,14 @@ class Words:
     """For the generator, before its instructions."""
     parting: Line = ""
     """To thanks and goodbyes; the greeting where it is empty."""
+    about: Line = ""
+    """To who asks what it is or what it can do; the greeting where it is empty."""
+    chatter: Line = ""
+    """To what neither tells nor asks anything; the greeting where it is empty."""
+    holdings: Titles = "{titles}"
+    """To who asks which documents it has; `{titles}` stands for them."""
+    forget: Line = ""
+    """To who wants something forgotten, which is not done by a word; the greeting where it is empty."""
     handover: Line = ""
     """Said where it does not know, or is not sure, and to who asks for a person."""
     checking: Check = ""
