@@ -7,9 +7,9 @@ somebody who had not seen the code: `--part` takes every second text. The claims
 (`training/organisations`, `FITTED` with `--part dev`, `REPORTED` with `--part held`), over the passage that they were written on.
 With DATA, the folder of public sets, the sentences of human answers of MTRAG and ClapNQ too, over the passages that they stand
 on: as they are ("true"), and with one thing changed by `training/cross_encoder/corruptions.py`, by kind of change.
-For each: the share that the rules over words let through (`ragbot.answer.lexical`, sentence by sentence of the evidence), the
-share to which the cross-encoder gives a logit of at least `--threshold`, and the share that passes what the chat asks for
-(`ragbot.answer.verify`). For all of a set: the AUC of the logit, true claims against false ones.
+For each: the share that the rules over words let through (`ragbot.answer.lexical`, sentence by sentence of the evidence), and
+the share to which the cross-encoder gives a logit of at least `--threshold`. For all of a set: the AUC of the logit, true claims
+against false ones.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from pathlib import Path
 
 from sklearn.metrics import roc_auc_score
 
-from ragbot.answer.lexical import lexically_entailed, unvetoed
+from ragbot.answer.lexical import lexically_entailed
 from ragbot.models.cross_encoder import CrossEncoder
 from ragbot.text.sentences import sentences
 from training import organisations
@@ -101,21 +101,20 @@ def main(argv=None):
     for group, claim, evidence, due in claims:
         rules = any(lexically_entailed(claim, text[s.start : s.end]) for _, text in evidence for s in sentences(text))
         logit = max(model.check(claim, evidence))
-        passed = rules or (logit >= options.threshold and any(unvetoed(claim, f"{title} {text}") for title, text in evidence))
         for name in (group, f"{group.split()[0]} {'supported' if due else 'false'}", f"{group.split()[0]} all"):
-            found[name].append((due, rules, logit, passed))
-        if options.show and passed != due:
+            found[name].append((due, rules, logit))
+        if options.show and (logit >= options.threshold) != due:
             print(group, f"{logit:.1f}", claim, sep="\t", file=sys.stderr)
     result = {}
     for name, some in sorted(found.items()):
-        due, rules, logits, passed = zip(*some, strict=True)
+        due, rules, logits = zip(*some, strict=True)
         result[name] = {"claims": len(some)}
         if len(set(due)) > 1:
             result[name]["AUC"] = round(float(roc_auc_score(due, logits)), 3)
             continue
         by_model = sum(one >= options.threshold for one in logits)
-        result[name] |= {"rules": sum(rules), "model": by_model, "passed": sum(passed)}
-        result[name] |= {key: round(result[name][key] / len(some), 3) for key in ("rules", "model", "passed")}
+        result[name] |= {"rules": sum(rules), "model": by_model}
+        result[name] |= {key: round(result[name][key] / len(some), 3) for key in ("rules", "model")}
     if options.json:
         print(json.dumps(result))
     else:

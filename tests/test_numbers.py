@@ -2,7 +2,6 @@
 
 import pytest
 
-from ragbot.answer.lexical import unvetoed
 from ragbot.text.numbers import numbers
 
 
@@ -42,20 +41,3 @@ def test_other_numbers_differ(one, other):
 
 def test_words_that_count_nothing_are_no_numbers():
     assert readings("this one is for everyone, and no one else; 一起 走") == []
-
-
-@pytest.mark.parametrize(
-    ("claim", "said", "passes"),
-    [
-        ("You have a fortnight, that is 14 days.", "Returns are taken for fourteen days.", True),
-        ("You have 15 days.", "Returns are taken for fourteen days.", False),
-        ("You can ask Priya Nandra.", "Write to Priya Nandra.", True),
-        ("You can ask Marta Kowalczyk.", "Write to Priya Nandra.", False),
-        ("Order part AX-12.", "The valve is part AX-12.", True),
-        ("Order part AX-13.", "The valve is part AX-12.", False),
-        ("Write to swaps@fern.example.", "Write to swap@fern.example.", False),
-        ("九点半开门", "Open from 9:30.", True),
-    ],
-)
-def test_a_number_code_address_or_name_that_is_nowhere_is_a_veto(claim, said, passes):
-    assert unvetoed(claim, said) is passes

@@ -179,17 +179,22 @@ class Answerer:
     def _evidence(self, ask: Ask, own: str, model: AnswerabilityModel | None) -> tuple[str, list[Evidence], float]:
         """The question as it is best understood, the evidence for it, and how likely that answers it.
 
-        It is tried with what it leans on, then with all that the message says, then by itself; slips in spelling are mended.
+        It is tried with what it leans on, as the model sees it and as rules do, then with all that the message says, then by
+        itself; slips in spelling are mended.
         """
         said_so = (ask.question, ask.standalone, ask.text)
         meant = {text: self._context.as_meant(text) for text in dict.fromkeys(said_so)}
         numbers = self._context.vectors.calibration
         asking, standalone, whole = (meant[text] for text in said_so)
+        completed = model.completed(asking, [said for _, said in ask.history]) if model else asking
         tries: list[tuple[str, str, History]] = [
             (standalone, asking, ask.history),
+            (completed, completed, ()),
             (whole, whole, ()),
             (asking, asking, ()),
         ]
+        if ask.context_dependent and completed != asking:
+            tries[:2] = tries[1::-1]
         best: tuple[str, list[Evidence], float] = (asking, [], 0.0)
         for wanted, query, said in dict.fromkeys(tries):
             hits = self._context.retrieve(query, said)

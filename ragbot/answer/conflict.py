@@ -11,6 +11,7 @@ from ragbot.answer.calibration import answerability
 from ragbot.answer.quote import Evidence
 from ragbot.models.answerability import AnswerabilityModel
 from ragbot.search.calibration import Calibration
+from ragbot.text.numbers import numbers as numbers_of
 from ragbot.text.polarity import NEGATION, is_negated
 from ragbot.text.tokens import content, has_cjk
 from ragbot.types import Citation
@@ -62,7 +63,7 @@ def find_opposite(found: Sequence[Evidence], given: Collection[Citation]) -> Evi
             continue
         other_words, other_numbers = _words_and_numbers(e.text)
         negated = is_negated(lead.text) is not None and is_negated(e.text) is (not is_negated(lead.text))
-        if words == other_words and words and (negated or numbers and other_numbers and numbers != other_numbers):
+        if words == other_words and words and (negated or numbers and other_numbers and not _same_numbers(lead.text, e.text)):
             return e
     return None
 
@@ -76,4 +77,10 @@ def _words_and_numbers(text: str) -> tuple[list[str], list[str]]:
 def _same(one: str, other: str) -> bool:
     """Whether two answers are the same, or one says more of it."""
     first, second = set(content(one)), set(content(other))
-    return first <= second or second <= first
+    return first <= second or second <= first or _same_numbers(one, other)
+
+
+def _same_numbers(one: str, other: str) -> bool:
+    """Whether two texts name the same numbers in order, however they are written; False without any."""
+    first, second = list(numbers_of(one)), list(numbers_of(other))
+    return bool(first) and len(first) == len(second) and all(a & b for a, b in zip(first, second, strict=True))

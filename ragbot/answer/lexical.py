@@ -11,7 +11,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from ragbot.text.codes import codes_in
-from ragbot.text.numbers import numbers
 from ragbot.text.polarity import words_after
 from ragbot.text.tokens import CJK, content
 
@@ -22,7 +21,6 @@ _ADDRESS_SIGN = re.compile(r"@|://|www\.")
 """What an address has before its end: one changed sign, and it leads nowhere or elsewhere."""
 _TO_LAST_LETTER = re.compile(r".*[\w/]")
 _NAME = re.compile(r"(?:(?<=[\w,;:] )|^\W*)[A-Z][\w’'-]+")
-_INNER_NAME = re.compile(r"(?<=[a-z0-9,;] )[A-Z][\w’'-]+")
 _CASED = re.compile(r"\b(?:May|March|Will|Mark|US|IT)\b")
 """Names that are other words when they are written small."""
 _WORD = re.compile(r"[^\W\d_]+(?:['’][a-z]+)?")
@@ -88,25 +86,6 @@ def lexically_entailed(claim: str, evidence: str, context: str = "") -> bool:
         and _latin(claim) <= _latin(said)
         and _in_order(_CJK_CHAR.findall(claim), _CJK_CHAR.findall(said))
     )
-
-
-def unvetoed(claim: str, said: str) -> bool:
-    """Whether each number, code, address and name of a claim stands in what is said: without that no model may pass it.
-
-    Numbers may be written otherwise; names are looked for where both are written in alphabets.
-    """
-    there = {reading for number in numbers(said) for reading in number}
-    return (
-        all(number & there for number in numbers(claim))
-        and {code.parts for code in codes_in(claim) if code.mixed} <= _codes(said)
-        and _addresses(claim) <= _addresses(said)
-        and (bool(_CJK_CHAR.search(claim + said)) or _inner_names(claim) <= set(content(said)))
-    )
-
-
-def _inner_names(text: str) -> set[str]:
-    """The words of names; a word that begins a sentence is none."""
-    return {word for found in _INNER_NAME.findall(text) for word in content(found)}
 
 
 def _in_order(some: Iterable[str], all_of_them: Iterable[str]) -> bool:

@@ -65,6 +65,10 @@ class AnswerabilityModel(Protocol):
         """What it finds in each; None where it does not read its language."""
         ...
 
+    def completed(self, question: str, turns: Sequence[str]) -> str:
+        """A question with the words of the turns before, oldest first, that it leans on; as it is, where none are seen."""
+        ...
+
 
 def open_answerability_model() -> AnswerabilityModel:
     """The bundled models; without the package of multilingual-e5-small, the one that reads English. Raises ModelError."""
@@ -92,6 +96,10 @@ class BundledAnswerabilityModel:
             for one, said in zip(passages, read, strict=True)
         ]
 
+    def completed(self, question: str, turns: Sequence[str]) -> str:
+        """The question with the words of the turns that it leans on. Raises ModelError if the runtime fails."""
+        return " ".join((question, *self.reader.needed(turns, question))) if turns else question
+
 
 class EnglishAnswerabilityModel:
     """The generator with its curve."""
@@ -102,6 +110,10 @@ class EnglishAnswerabilityModel:
     def read(self, question: str, passages: Sequence[Passage]) -> list[AnswerSpan | None]:
         """What it finds in each; None where one of the two is not English. Raises ModelError if the runtime fails."""
         return [self._read(question, one) if languages(question, one.text) == ENGLISH else None for one in passages]
+
+    def completed(self, question: str, turns: Sequence[str]) -> str:  # noqa: ARG002 (the generator marks no words)
+        """The question as it is."""
+        return question
 
     def _read(self, question: str, passage: Passage) -> AnswerSpan:
         answers, words = self.reader.read(question, (passage.title, passage.text))

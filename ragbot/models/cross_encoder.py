@@ -6,6 +6,7 @@ docs/models/reader.md has its figures.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -20,6 +21,8 @@ from ragbot.models.bundled.encoder import EncoderBuilder, retrained
 from ragbot.models.embedder import compiled, quick_in_8_bits
 
 Floats = NDArray[np.float32]
+_WORD = re.compile(r"[\u2e80-\ud7ff]|[^\W_\u2e80-\ud7ff]+(?:[-'’.][^\W_\u2e80-\ud7ff]+)*")
+"""A word of an alphabet, or a character of what is written without spaces."""
 
 WEIGHTS = bundled.FOLDER / "cross_encoder" / "weights.npz"
 PREFIXES = {"question": ("query: ", "passage: "), "claim": ("claim: ", "passage: "), "turn": ("turns: ", "query: ")}
@@ -82,7 +85,10 @@ class CrossEncoder:
         return found
 
     def check(self, claim: str, passages: Sequence[tuple[str, str]]) -> list[float]:
-        """The logit that each (title, text) supports the claim, against that it contradicts it or leaves it open."""
+        """The logit that each (title, text) supports the claim, against that it contradicts it or leaves it open.
+
+        Measured by `benchmarks/claims.py` and used by no answer: it tells true claims from false ones little better than a coin.
+        """
         before, behind = PREFIXES["claim"]
         first = self._body.located(before + claim)[0][:MAX_FIRST]
         texts = [f"{title}\n{text}" if title else text for title, text in passages]
@@ -90,22 +96,21 @@ class CrossEncoder:
         return [float(one[0, SUPPORTED] - np.logaddexp(one[0, CONTRADICTED], one[0, NEITHER])) for one in made]
 
     def needed(self, turns: Sequence[str], question: str) -> list[str]:
-        """The words of the turns, oldest first, that a question leans on; runs of neighbouring tokens, in order."""
+        """The words of the turns, oldest first, that a question leans on; neighbouring ones in one string."""
         before, behind = PREFIXES["turn"]
         text = "\n".join(turns)[-MAX_TURNS:]
         ids, places = self._body.located(before + text)
         ids, places = ids[-MAX_FIRST:], places[-MAX_FIRST:]
         (said,) = self._states([(ids, self._body.located(behind + question)[0][:MAX_SECOND])])
-        found, last = list[tuple[int, int]](), -2
-        for at, (start, end) in enumerate(places):
-            if start < len(before) or said[at + 1, NEEDED] < NEEDED_FROM:
-                continue
-            begins = at != last + 1 or bool(text[found[-1][1] : start - len(before)].strip(" "))
-            found = (
-                [*found, (start - len(before), end - len(before))] if begins else [*found[:-1], (found[-1][0], end - len(before))]
-            )
-            last = at
-        return [text[start:end] for start, end in found]
+        marked = np.zeros(len(text), np.bool_)
+        for (start, end), logit in zip(places, said[1:, NEEDED], strict=False):
+            marked[max(0, start - len(before)) : max(0, end - len(before))] |= logit >= NEEDED_FROM
+        found = list[tuple[int, int]]()
+        for word in _WORD.finditer(text):
+            if marked[word.start() : word.end()].any():
+                follows = found and not text[found[-1][1] : word.start()].strip(" ")
+                found[-1:] = [(found[-1][0], word.end())] if follows else [*found[-1:], word.span()]
+        return list(dict.fromkeys(text[start:end] for start, end in found))
 
     def _states(self, pairs: Sequence[tuple[list[int], list[int]]]) -> list[Floats]:
         """What the heads say of each token of each pair, (tokens, heads)."""
