@@ -201,7 +201,7 @@ class Answerer:
             hits = [hit for hit in hits if hit.chunk.uri != own or _answers_itself(asking, hit)]
             found = with_answer_span(wanted, select_sentences(wanted, hits, self._context.vectors, asking), model, numbers)
             sure = best_answerability(wanted, found, numbers)
-            if not (wanted == asking or (found and shares_query_term(asking, found[0]))):
+            if not (wanted in (asking, completed) or (found and shares_query_term(asking, found[0]))):
                 sure = min(sure, self._persona.refuse_below / 2)  # it answers what was asked before
             if sure >= self._persona.refuse_below:
                 return wanted, found, sure
