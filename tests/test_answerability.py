@@ -15,7 +15,14 @@ from ragbot.models.answerability import AnswerSpan, Passage
 UNKNOWN = persona.load("plain", Path()).en.unknown
 
 
-class ClockReader:
+class Reader:
+    """Sees no words that a question leans on."""
+
+    def completed(self, question, _turns):
+        return question
+
+
+class ClockReader(Reader):
     """Takes the first time of day for the answer, and is sure of it."""
 
     def read(self, _question, passages):
@@ -23,7 +30,7 @@ class ClockReader:
         return [AnswerSpan(0.99, m.group()) if m else AnswerSpan(0.01) for m in found]
 
 
-class FixedReader:
+class FixedReader(Reader):
     """Makes the same of everything."""
 
     def __init__(self, chance, words=""):
@@ -101,7 +108,7 @@ CAFE = (
 )
 
 
-class HallReader:
+class HallReader(Reader):
     """Takes the hall's line for the answer, if it is shown one."""
 
     def read(self, _question, passages):
@@ -121,7 +128,7 @@ def test_what_a_reader_takes_for_the_answer_is_said_too_and_cited(chat_of, home,
     ]
 
 
-class CafeReader:
+class CafeReader(Reader):
     """Is sure of every passage, and sees words in the one about the café."""
 
     def read(self, _question, passages):
@@ -176,7 +183,7 @@ def test_a_chinese_question_is_read_too(chat_of, home, monkeypatch):
     assert reader.shown[0][:2] == ("图书馆", "图书馆九点开门。")
 
 
-class HoursReader:
+class HoursReader(Reader):
     """Sees an answer only in a passage that names an hour."""
 
     def read(self, _question, passages):

@@ -373,7 +373,18 @@ def test_what_the_rules_let_through_is_counted_by_kind(benchmark, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["en supported"]["claims"] + found["en false"]["claims"] > 80
     assert found["zh supported"]["claims"] + found["zh false"]["claims"] > 40
-    assert all(0 <= one["passed"] <= 1 for one in found.values())
+    assert found["organisations supported"]["claims"] == found["organisations false"]["claims"] == 160
+    assert all(0 <= one.get("AUC", one.get("model")) <= 1 for one in found.values())
+
+
+@pytest.mark.model
+def test_a_follow_up_is_completed_and_found(benchmark, monkeypatch, capsys):
+    module = benchmark("follow_ups")
+    monkeypatch.setitem(module.PARTS, "dev", {"a-05"})
+    module.main(["--json", "--part", "dev"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["English"]["questions"] == found["Chinese"]["questions"] == 4
+    assert all(found[one]["completed"] >= found[one]["as typed"] for one in ("English", "Chinese"))
 
 
 @pytest.mark.model

@@ -42,6 +42,7 @@ def handbook(ingested, tmp_path):
         yield chat, tmp_path / "handbook"
 
 
+IS_ANSWERED = pytest.mark.xfail(reason="docs/decisions/0035-follow-ups-intents.md", strict=True)
 IS_REFUSED = pytest.mark.xfail(reason="docs/decisions/0034-customers-words.md", strict=True)
 
 
@@ -52,11 +53,10 @@ IS_REFUSED = pytest.mark.xfail(reason="docs/decisions/0034-customers-words.md", 
         ("Can I return a gift card?", "within 30 days", "handbook/gift-cards.txt, line 42"),
         ("May I cut PVC on the laser?", "must not be cut", "handbook/safety-rules.pdf, page 2"),
         pytest.param("Do volunteers get their bus fare back?", "£7 per shift", "handbook/volunteers.docx, ", marks=IS_REFUSED),
-        pytest.param(
+        (
             "What is the most an employee may spend on a hotel night when travelling for work?",
             "£95",
             "staff-guide.docx, “Expenses”",
-            marks=IS_REFUSED,
         ),
         ("中文服务台什么时候有人值班？", "15:00–18:00", "handbook/welcome-zh.md, line "),
         ("我一次能借几本中文书？", "三本", "handbook/welcome-zh.md, line 31"),
@@ -71,10 +71,7 @@ def test_answers_with_their_source(handbook, question, words, where):
 
 @pytest.mark.parametrize(
     ("question", "document"),
-    [
-        ("Do volunteers get their bus fare back?", "volunteers.docx"),
-        ("What is the most an employee may spend on a hotel night when travelling for work?", "staff-guide.docx (“Expenses”)"),
-    ],
+    [("Do volunteers get their bus fare back?", "volunteers.docx")],
 )
 def test_what_is_there_in_other_words_is_pointed_at(handbook, question, document):
     """They are refused, but with their place."""
@@ -92,7 +89,7 @@ def test_the_conversation_goes_on(handbook):
         "Can I bring my dog to the café?",
         "Can I charge my electric car in the car park?",
         "Who is the president of France?",
-        "How fast is the wifi?",
+        pytest.param("How fast is the wifi?", marks=IS_ANSWERED),
     ],
 )
 def test_what_the_handbook_does_not_say_is_not_known(handbook, question):

@@ -1,6 +1,7 @@
-"""The questions of customers: each quote stands in its document, and what trains is kept apart from what reports."""
+"""The organisations: each quote stands in its document, and what trains is kept apart from what reports."""
 
 import json
+from collections import Counter
 
 import pytest
 
@@ -15,10 +16,21 @@ FILES = sorted(organisations.HERE.glob("*.json"))
 def test_each_quote_stands_in_its_document(file):
     one = json.loads(file.read_text(encoding="utf-8"))
     texts = {each["name"]: each["text"] for each in one["documents"]}
-    assert len(texts) == 4 and len(one["questions"]) == 36
-    assert [each for each in one["questions"] if each["quote"] not in texts[each["document"]]] == []
-    assert sum(each["answerable"] for each in one["questions"]) == 22
-    assert all(each["en"].strip() and each["zh"].strip() for each in one["questions"])
+    assert len(texts) == 4 and len(one["questions"]) == 48
+    quoting = [*one["questions"], *one["claims"], *one["follow_ups"]]
+    assert [each for each in quoting if each["quote"] not in texts[each["document"]]] == []
+    assert [sum(each["answerable"] for each in part) for part in (one["questions"][:36], one["questions"][36:])] == [22, 6]
+    assert all(each["en"].strip() and each["zh"].strip() for each in (*one["questions"], *one["claims"]))
+    assert Counter(each["label"] for each in one["claims"]) == {"supported": 10, "contradicted": 7, "neither": 3}
+    for said in (each[language] for each in one["follow_ups"] for language in organisations.LANGUAGES):
+        assert len(said["turns"]) in (2, 4) and said["question"].strip() and said["stand_alone"].strip()
+
+
+def test_the_evidence_of_a_claim_holds_its_quote():
+    (one,) = organisations.read({"a-05"})
+    for claim in one.claims:
+        _, said = organisations.evidence(one, claim)
+        assert organisations.holds(" ".join(said), claim.quote)
 
 
 def test_what_fits_and_what_reports_trains_nothing():
@@ -43,7 +55,7 @@ def test_the_quoted_passage_comes_first_and_alone_answers():
         CustomerQuestion("Can my son take it from the courier?", True, "a.md", "signed for by an adult"),
         CustomerQuestion("What do boots cost?", False, "a.md", "We sell boots and tents."),
     )
-    (first, of_first), (second, of_second) = organisations.passages(Organisation("shop", documents, asked))
+    (first, of_first), (second, of_second) = organisations.passages(Organisation("shop", documents, asked, (), ()))
     assert first is asked[0] and second is asked[1]
     assert [answers for *_, answers in of_first] == [True, *[False] * (len(of_first) - 1)]
     assert "signed for by an adult" in of_first[0][1] and len(of_first) > 1
