@@ -49,6 +49,11 @@ def test_chatter_is_neither_told_nor_asked():
     assert (said.kind, said.statements, said.question) == ("chatter", "", "")
 
 
+def test_a_question_behind_a_greeting_is_answered():
+    asked = understand("Hi! I'm new, when do you open", (), reads(("greeting", 0.87), ("greeting", 0.99), ("greeting", 0.73)))
+    assert asked.kind == "question" and "when do you open" in asked.question
+
+
 def test_without_a_model_the_rules_decide():
     assert understand("My badge is 4471.", (), lambda texts: []) == understand("My badge is 4471.", ())
 
@@ -82,4 +87,5 @@ def test_a_chat_notes_what_is_told_and_not_what_is_chattered(tmp_path):
         assert "14:15" in chat.ask("when is the dentist").answer
         holdings = chat.ask("tell me which documents you've got in there").answer
         assert "The lab" in holdings and "Pay" not in holdings
+        assert "14:15" in chat.ask("list everything I've told you so far").answer
         assert chat.ask("so what are you exactly, and what are you good for").answer == chat.persona.en.about

@@ -37,6 +37,8 @@ Sentence = Claim | Note | Refusal
 
 MAX_FACTS = 3
 """How many sentences the bundled generator is shown; more confuse it."""
+MAX_TOLD = 8
+"""How many things that a person told are said again to who asks for them, the newest first."""
 MAX_TITLES = 8
 """How many documents are named to who asks which there are."""
 EMPTY = {"en": "no documents yet", "zh": "的资料里还没有文件"}
@@ -102,6 +104,11 @@ class Answerer:
         else:
             yield Claim(words.noted, "supported", 0.0, (own,)) if own else Note(words.noted)
 
+    def _first_of_each(self, hits: Sequence[Hit]) -> Iterator[Evidence]:
+        """The first evidence of each hit."""
+        for hit in hits:
+            yield from select_sentences(hit.chunk.text, [hit], self._context.vectors)[:1]
+
     def _titles(self, language: Language) -> str:
         """The titles of what it has, the newest first."""
         titles = self._context.titles()
@@ -126,8 +133,8 @@ class Answerer:
         return self._persona.zh if ask.language == "zh" else self._persona.en
 
     def _greeting(self, words: Words) -> Sentence:
-        last = self._context.last_told() if self._persona.recalls else None
-        found = select_sentences(last.chunk.text, [last], self._context.vectors) if last else []
+        last = next(iter(self._context.told(1)), None) if self._persona.recalls else None
+        found = list(self._first_of_each([last])) if last else []
         if not found:
             return Note(words.greeting)
         text = f"{words.greeting} {render_quote(found[0])} {words.again}".strip()
@@ -137,6 +144,9 @@ class Answerer:
         model = self._model()
         wanted, found, sure = self._evidence(ask, own, model)
         if not found or sure < self._persona.refuse_below:
+            if ask.recalls and (told := self._context.told(MAX_TOLD)):
+                yield from (Claim(render_quote(one), "supported", 0.0, (one.citation,)) for one in self._first_of_each(told))
+                return
             unclear = not ask.history and ask.context_dependent and not ask.statements
             yield Refusal(words.unclear, sure) if unclear else _refusal(ask, found, words, sure)
             return

@@ -79,12 +79,10 @@ class Context:
             dict.fromkeys(harmless_name(stored.title or stored.uri) for stored in sorted(seen, key=lambda stored: -stored.id))
         )
 
-    def last_told(self) -> Hit | None:
-        """The newest passage that the person told, in the own scope."""
+    def told(self, most: int) -> list[Hit]:
+        """The newest passages that the person told, in the own scope, newest first."""
         own = self._scopes[-1:]
         told = [stored for stored in self._memory.documents(own) if stored.kind == "turn"]
-        if not told:
-            return None
-        newest = max(told, key=lambda stored: stored.id)
-        found = self._memory.recall(newest.uri, 1, scopes=own, uris=[newest.uri], part="dense")
-        return found[0] if found else None
+        newest = sorted(told, key=lambda stored: -stored.id)[:most]
+        found = [self._memory.recall(one.uri, 1, scopes=own, uris=[one.uri], part="dense") for one in newest]
+        return [hit for hits in found for hit in hits]

@@ -27,8 +27,10 @@ KINDS: dict[str, Kind] = {
     "person": "person",
 }
 """What a whole message may be that is neither asked of the documents nor to be remembered."""
-SURE, SURER = 0.5, 0.7
-"""How likely the model must find what it takes a sentence for, and a whole message; else the rules over words decide."""
+SMALL_TALK = ("greeting", "thanks", "chatter")
+SURE, SURER, SUREST = 0.5, 0.7, 0.9
+"""How likely the model must find what it takes a sentence for, a whole message, and one for small talk that has the form of a
+question; else the rules over words decide."""
 Language = Literal["en", "zh"]
 History = Sequence[tuple[str, str]]
 """(role, text), oldest first."""
@@ -53,6 +55,8 @@ class Ask:
     """Whether it asks to speak to a person."""
     may_reply: bool
     """Whether it may be a reply to what the bot asked."""
+    recalls: bool = False
+    """Whether it asks what the person has told."""
     history: tuple[tuple[str, str], ...] = ()
 
 
@@ -61,6 +65,7 @@ def understand(message: str, history: History, read: ReadIntents | None = None) 
     parsed, whole = messages.parse(message), None
     if read and not parsed.is_greeting and (parsed.question or parsed.statements):
         parsed, whole = _read(message, parsed, read)
+    recalls, whole = whole == "recall", None if whole == "recall" else whole
     if parsed.is_greeting or not (whole or parsed.question or parsed.statements):
         kind: Kind = "parting" if parsed.is_parting else "greeting"
     else:
@@ -76,18 +81,21 @@ def understand(message: str, history: History, read: ReadIntents | None = None) 
         context_dependent=dependent,
         wants_person=messages.wants_person(message) or whole == "person",
         may_reply=messages.may_reply(message),
+        recalls=recalls,
         history=tuple(history),
     )
 
 
-def _read(message: str, parsed: Parsed, read: ReadIntents) -> tuple[Parsed, Kind | None]:
-    """What the message tells and asks by the model, and what else it is, if it is neither."""
+def _read(message: str, parsed: Parsed, read: ReadIntents) -> tuple[Parsed, Kind | Literal["recall"] | None]:
+    """What the message tells and asks by the model, and what else it is, if it is neither, or asks what was told."""
     parts = [message[span.start : span.end] for span in sentences(message)]
     found = read([message, *parts])
     if not found:
         return parsed, None
     whole, *each = found
-    if whole.kind in KINDS and whole.chance >= SURER:
+    asks = any(one.kind in ASKS[:2] and one.chance >= SURE for one in each)
+    least = SUREST if whole.kind in SMALL_TALK and messages.asks(message) else SURER
+    if whole.kind in KINDS and whole.chance >= least and not asks:
         return Parsed("", "", parsed.is_greeting, parsed.is_parting), KINDS[whole.kind]
     told, asked = list[str](), list[str]()
     for part, one in zip(parts, each, strict=True):
@@ -101,4 +109,5 @@ def _read(message: str, parsed: Parsed, read: ReadIntents) -> tuple[Parsed, Kind
             asked.append(part)
     if not told and not asked:
         return parsed, None
-    return Parsed(" ".join(told), " ".join(asked), parsed.is_greeting, parsed.is_parting), None
+    recalls: Literal["recall"] | None = "recall" if whole.kind == "recall" and whole.chance >= SURER and asked else None
+    return Parsed(" ".join(told), " ".join(asked), parsed.is_greeting, parsed.is_parting), recalls

@@ -140,6 +140,15 @@ class Parsed:
     is_parting: bool
 
 
+def asks(text: str) -> bool:
+    """Whether a sentence of it has the form of a question, with or without a question mark."""
+    parts = [simplified(text[span.start : span.end]) for span in sentences(text)]
+    return any(
+        any(form.search(part) for form in ((_ASKS_CJK,) if has_cjk(part) else (_ASKS, _ASKS_LATER, _ASKS_INSIDE)))
+        for part in parts
+    )
+
+
 def parse(text: str) -> Parsed:
     """Sort the sentences of a message."""
     told, asked = [], []
