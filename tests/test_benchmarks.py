@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -375,6 +376,36 @@ def test_what_the_rules_let_through_is_counted_by_kind(benchmark, capsys):
     assert found["zh supported"]["claims"] + found["zh false"]["claims"] > 40
     assert found["organisations supported"]["claims"] == found["organisations false"]["claims"] == 160
     assert all(0 <= one.get("AUC", one.get("model")) <= 1 for one in found.values())
+
+
+def test_an_answer_is_scored_by_the_parts_that_it_must_hold(benchmark):
+    verdict = benchmark("questions").verdict
+    question = {"answerable": True, "must": [["14 days", "two weeks"], ["unused"]], "must_not": ["30 days"]}
+
+    def turn(answer, grounded=True):
+        return SimpleNamespace(answer=answer, grounded=grounded)
+
+    assert verdict(question, turn("Within 14-days, if it is UNUSED.")) == "right"
+    assert verdict(question, turn("Within two weeks.")) == "incomplete"
+    assert verdict(question, turn("Unused things: 14 days, others 30 days.")) == "wrong"
+    assert verdict(question, turn("The shop opens at nine.")) == "wrong"
+    assert verdict(question, turn("I don't know.", grounded=False)) == "refused"
+    silent = {"answerable": False, "must": [], "must_not": []}
+    assert verdict(silent, turn("I don't know.", grounded=False)) == "right"
+    assert verdict(silent, turn("Within 14 days.")) == "wrong"
+
+
+def test_every_question_of_the_benchmark_can_be_scored():
+    files = sorted((BENCHMARKS / "questions").glob("*.json"))
+    assert {file.stem for file in files} == organisations.FITTED | organisations.REPORTED
+    for file in files:
+        one = json.loads(file.read_text(encoding="utf-8"))
+        (organisation,) = organisations.read({file.stem})
+        names = {document.uri for document in organisation.documents}
+        for question in one["questions"]:
+            assert question["answerable"] == bool(question["must"]), question["text"]
+            assert all(part and all(wording.strip() for wording in part) for part in question["must"])
+            assert set(question["documents"]) <= names
 
 
 @pytest.mark.model
