@@ -369,12 +369,13 @@ def test_the_readers_are_measured_and_their_curves_fitted(benchmark, squad, tmp_
         assert all(0 <= value <= 1 for name, value in figures.items() if name.startswith("AUC"))
 
 
-def test_what_the_rules_let_through_is_counted_by_kind(benchmark, capsys):
+def test_what_the_rules_let_through_is_counted_by_kind(benchmark, monkeypatch, capsys):
+    monkeypatch.setattr(organisations, "FITTED", {"a-05"})  # one of them is enough here
     benchmark("claims").main(["--json", "--part", "dev"])
     found = json.loads(capsys.readouterr().out)
     assert found["en supported"]["claims"] + found["en false"]["claims"] > 80
     assert found["zh supported"]["claims"] + found["zh false"]["claims"] > 40
-    assert found["organisations supported"]["claims"] == found["organisations false"]["claims"] == 160
+    assert found["organisations supported"]["claims"] == found["organisations false"]["claims"] == 20
     assert all(0 <= one.get("AUC", one.get("model")) <= 1 for one in found.values())
 
 
