@@ -109,11 +109,10 @@ class Chat:
 
     def _intents(self, texts: Sequence[str]) -> list[Intent]:
         """What the model of intents takes texts for; nothing where its embedder is not that of the memory."""
-        embedder, model = self.memory.embedder(), intent_model.shipped()
-        if f"{embedder.model}@{embedder.revision}" != model.embedder:
+        space, model = self.memory.retriever.answering_space(), intent_model.shipped()
+        if f"{space.model}@{space.revision}" != model.embedder:
             return []
-        vectors = {text: embedder.encode_query(text) for text in dict.fromkeys(texts)}
-        return model.read(texts, np.array([vectors[text] for text in texts], np.float32))
+        return model.read(texts, np.array([self.memory.encode_query(text) for text in texts], np.float32))
 
     def ask(self, question: str, *, history: Sequence[tuple[str, str]] | None = None) -> Turn:
         """Answer a message. The turn's citations carry its sentences; without any, it says it does not know.

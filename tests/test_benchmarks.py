@@ -396,6 +396,18 @@ def test_an_answer_is_scored_by_the_parts_that_it_must_hold(benchmark):
     assert verdict(silent, turn("Within 14 days.")) == "wrong"
 
 
+@pytest.mark.model
+def test_questions_are_asked_and_counted_by_kind(benchmark, monkeypatch, tmp_path, capsys):
+    module = benchmark("questions")
+    monkeypatch.setitem(module.PARTS, "dev", {"a-05"})
+    few = json.loads((module.HERE / "a-05.json").read_text(encoding="utf-8"))["questions"][:2]
+    (tmp_path / "a-05.json").write_text(json.dumps({"questions": few}), encoding="utf-8")
+    monkeypatch.setattr(module, "HERE", tmp_path)
+    module.main(["--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert sum(found["all"].values()) == 2 and set(found) == {"all", "all, en", *(one["kind"] for one in few)}
+
+
 def test_every_question_of_the_benchmark_can_be_scored():
     files = sorted((BENCHMARKS / "questions").glob("*.json"))
     assert {file.stem for file in files} == organisations.FITTED | organisations.REPORTED

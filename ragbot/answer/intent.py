@@ -12,7 +12,7 @@ from ragbot.text.messages import Parsed
 from ragbot.text.sentences import sentences
 from ragbot.text.tokens import has_cjk, tokens
 
-Kind = Literal["greeting", "parting", "question", "statement", "chatter", "about", "holdings", "forget", "person"]
+Kind = Literal["greeting", "parting", "question", "statement", "chatter", "about", "holdings", "forget", "person", "recall"]
 ReadIntents = Callable[[Sequence[str]], Sequence[Intent]]
 """What each text is; nothing where no model reads them."""
 TELLS = ("statement", "correction")
@@ -55,8 +55,6 @@ class Ask:
     """Whether it asks to speak to a person."""
     may_reply: bool
     """Whether it may be a reply to what the bot asked."""
-    recalls: bool = False
-    """Whether it asks what the person has told."""
     history: tuple[tuple[str, str], ...] = ()
 
 
@@ -65,7 +63,6 @@ def understand(message: str, history: History, read: ReadIntents | None = None) 
     parsed, whole = messages.parse(message), None
     if read and not parsed.is_greeting and (parsed.question or parsed.statements):
         parsed, whole = _read(message, parsed, read)
-    recalls, whole = whole == "recall", None if whole == "recall" else whole
     if parsed.is_greeting or not (whole or parsed.question or parsed.statements):
         kind: Kind = "parting" if parsed.is_parting else "greeting"
     else:
@@ -81,13 +78,12 @@ def understand(message: str, history: History, read: ReadIntents | None = None) 
         context_dependent=dependent,
         wants_person=messages.wants_person(message) or whole == "person",
         may_reply=messages.may_reply(message),
-        recalls=recalls,
         history=tuple(history),
     )
 
 
-def _read(message: str, parsed: Parsed, read: ReadIntents) -> tuple[Parsed, Kind | Literal["recall"] | None]:
-    """What the message tells and asks by the model, and what else it is, if it is neither, or asks what was told."""
+def _read(message: str, parsed: Parsed, read: ReadIntents) -> tuple[Parsed, Kind | None]:
+    """What the message tells and asks by the model, and what it is, if that is more than a question or a statement."""
     parts = [message[span.start : span.end] for span in sentences(message)]
     found = read([message, *parts])
     if not found:
@@ -101,13 +97,14 @@ def _read(message: str, parsed: Parsed, read: ReadIntents) -> tuple[Parsed, Kind
     for part, one in zip(parts, each, strict=True):
         if not tokens(part):
             continue
-        if one.chance < SURE or part.rstrip("\"'”’」 ").endswith(("?", "？")):
-            (told if part in parsed.statements else asked).append(part)
+        if one.chance < SURE or messages.ends_asking(part):
+            (told if messages.parse(part).statements else asked).append(part)
         elif one.kind in TELLS:
             told.append(part)
         elif one.kind in ASKS or one.kind not in KINDS:
             asked.append(part)
     if not told and not asked:
         return parsed, None
-    recalls: Literal["recall"] | None = "recall" if whole.kind == "recall" and whole.chance >= SURER and asked else None
-    return Parsed(" ".join(told), " ".join(asked), parsed.is_greeting, parsed.is_parting), recalls
+    recalls = bool(asked) and whole.kind == "recall" and whole.chance >= SURER
+    read_as = Parsed(" ".join(told), " ".join(asked), parsed.is_greeting, parsed.is_parting)
+    return read_as, "recall" if recalls else None

@@ -123,9 +123,7 @@ def may_reply(text: str) -> bool:
     parts = [text[span.start : span.end] for span in sentences(text)]
     if is_greeting(text) or _GOES_ON.search(text) or _OF_ONESELF.search(text) or not tokens(text):
         return False
-    return not any(
-        part.rstrip("\"'”’」 ").endswith(("?", "？")) or (_ASKS_CJK if has_cjk(part) else _ASKS).search(part) for part in parts
-    )
+    return not any(ends_asking(part) or (_ASKS_CJK if has_cjk(part) else _ASKS).search(part) for part in parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +136,11 @@ class Parsed:
     """The others that hold words; "" if there are none."""
     is_greeting: bool
     is_parting: bool
+
+
+def ends_asking(text: str) -> bool:
+    """Whether it ends with a question mark, quotation marks aside."""
+    return text.rstrip("\"'”’」 ").endswith(("?", "？"))
 
 
 def asks(text: str) -> bool:
@@ -163,7 +166,7 @@ def parse(text: str) -> Parsed:
 
 def _tells(sentence: str) -> bool:
     sentence = simplified(sentence)
-    if is_greeting(sentence) or not tokens(sentence) or sentence.rstrip("\"'”’」 ").endswith(("?", "？")):
+    if is_greeting(sentence) or not tokens(sentence) or ends_asking(sentence):
         return False
     if has_cjk(sentence):
         return not _ASKS_CJK.search(sentence) and bool(_TELLS_CJK.search(sentence))
