@@ -54,6 +54,11 @@ def test_a_question_behind_a_greeting_is_answered():
     assert asked.kind == "question" and "when do you open" in asked.question
 
 
+def test_what_is_told_behind_a_greeting_is_not_lost():
+    said = understand("Hey there! My badge is 4471.", (), reads(("greeting", 0.8), ("greeting", 0.99), ("statement", 0.9)))
+    assert (said.kind, said.statements) == ("statement", "My badge is 4471.")
+
+
 def test_without_a_model_the_rules_decide():
     assert understand("My badge is 4471.", (), lambda texts: []) == understand("My badge is 4471.", ())
 

@@ -89,9 +89,10 @@ def _read(message: str, parsed: Parsed, read: ReadIntents) -> tuple[Parsed, Kind
     if not found:
         return parsed, None
     whole, *each = found
-    asks = any(one.kind in ASKS[:2] and one.chance >= SURE for one in each)
+    # A greeting before a fact is no reason to lose the fact.
+    says = any(one.kind in (*TELLS, *ASKS[:2]) and one.chance >= SURE for one in each)
     least = SUREST if whole.kind in SMALL_TALK and messages.asks(message) else SURER
-    if whole.kind in KINDS and whole.chance >= least and not asks:
+    if whole.kind in KINDS and whole.chance >= least and not says:
         return Parsed("", "", parsed.is_greeting, parsed.is_parting), KINDS[whole.kind]
     told, asked = list[str](), list[str]()
     for part, one in zip(parts, each, strict=True):
