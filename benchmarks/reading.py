@@ -73,7 +73,7 @@ def ask(memory, reader, questions):
         if not passages:
             continue
         read = [as_read(about_best(some)) for some in passages]
-        said = reader.read(question, [(one.title, one.text) for one in read])
+        said = reader.read(question, [(one.title, one.sentences) for one in read])
         found.append(
             ReadQuestion(
                 group,

@@ -30,7 +30,7 @@ def portable():
 class Recorded:
     """The bundled generator, and what it was shown."""
 
-    model = bundled.GENERATOR
+    model, window = bundled.GENERATOR, BundledGenerator.window
 
     def __init__(self):
         self.generator, self.shown = BundledGenerator(), []

@@ -50,7 +50,7 @@ class Case:
 class Recorder:
     """A generator that writes nothing, and keeps what it was shown."""
 
-    model = "recorder"
+    model, window = "recorder", 2048
 
     def __init__(self, inner=None):
         self.inner, self.shown = inner, []

@@ -31,12 +31,12 @@ from ragbot.runtime import Runtime
 from ragbot.search import filter
 from ragbot.settings import NONE
 from ragbot.store import Raced, Transaction
-from ragbot.text import messages, storable
+from ragbot.text import layout, messages, storable
 from ragbot.types import EVERYONE, LOCAL, Citation, Claim, Document, Done, Event, Hit, Refusal, Turn, TurnHit
 
 HISTORY_TURNS = 4
-STRATEGY = "quote"
-"""The one way to answer there is: quote, or restate single sentences."""
+ANSWERS, REVISES = "quote", "revise"
+"""Strategies: the documents are asked, or the answer before is said otherwise."""
 
 
 class Chat:
@@ -131,11 +131,12 @@ class Chat:
         The turn is stored when the iterator ends. If it is closed early, what was said until then is stored; if it fails,
         likewise, and the turn counts as ungrounded.
         """
-        between = ""
+        said = ""
         for event in self.events(question, history=history):
             if not isinstance(event, Done):
-                yield f"{between}{event.text}"
-                between = " "
+                piece = layout.between(said, event.text) + event.text
+                said += piece
+                yield piece
 
     def events(self, question: str, *, history: Sequence[tuple[str, str]] | None = None) -> Iterator[Event]:
         """Answer a message as typed events, each as soon as it is sure; the last one is Done, with the stored turn."""
@@ -144,8 +145,8 @@ class Chat:
         question = storable(question)
         ask = understand(question, self._history() if history is None else filter.history(history), self._intents)
         context = Context(self.memory, self.scopes)
-        answerer = Answerer(context, self.persona, self.generator, self.answerability_model, self.memory.settings.max_tokens)
-        gap = open_gap(ask, self.persona)
+        answerer = Answerer(context, self.persona, self.generator, self.answerability_model, self.memory.settings)
+        gap, last = open_gap(ask, self.persona), self._last(ask.history) if ask.kind == "revise" else None
         # What fills the gap of a check is an exercise, no knowledge.
         turn, own = self._begin(ask, "" if gap else ask.statements)
         said: list[Event] = []
@@ -154,7 +155,7 @@ class Chat:
             judged = answerer.judged(gap, question) if gap else None
             if gap and judged is None:
                 own = self._remember_told(turn, ask.statements)
-            for event in [judged] if judged else answerer.events(ask, own):
+            for event in [judged] if judged else answerer.events(ask, own, last):
                 said.append(event)
                 yield event
             failed = False
@@ -206,6 +207,20 @@ class Chat:
             turns = snapshot.turns(self.scope, self.session, HISTORY_TURNS)
         return [line for turn in turns for line in (("user", turn.question), ("assistant", turn.answer)) if line[1]]
 
+    def _last(self, history: Sequence[tuple[str, str]]) -> Turn | None:
+        """The last answer that was no revision, with what was said to it since; None if the history ends with another one."""
+        with self.memory.store.reading() as snapshot:
+            turns = snapshot.turns(self.scope, self.session, HISTORY_TURNS)
+        if not turns or not history or history[-1] != ("assistant", turns[-1].answer):
+            return None
+        since = [turns.pop()]
+        while turns and since[0].strategy == REVISES:
+            since.insert(0, turns.pop())
+        claims = dict[tuple[Citation, ...], Claim]()
+        for claim in (claim for turn in since for claim in turn.claims):
+            claims.setdefault(claim.citations, claim)
+        return replace(since[0], claims=tuple(claims.values()))
+
     def _begin(self, ask: Ask, told: str) -> tuple[Turn, Citation | None]:
         """Store the message, and what it tells as evidence, in one transaction. The turn, and where its own words stand."""
         turn = Turn(
@@ -217,7 +232,7 @@ class Chat:
             claims=(),
             grounded=False,
             at=datetime.now(UTC),
-            strategy=STRATEGY,
+            strategy=REVISES if ask.kind == "revise" else ANSWERS,
         )
         if told and self.persona.remember == "told":
             return turn, self._remember_told(turn, told, new=True)
@@ -247,7 +262,7 @@ class Chat:
         sure = [event.score for event in claims] + [event.confidence for event in said if isinstance(event, Refusal)]
         done = replace(
             turn,
-            answer=" ".join(texts),
+            answer=layout.joined(texts),
             claims=claims,
             nearby=tuple(cited for event in said if isinstance(event, Refusal) for cited in event.nearby),
             grounded=bool(claims) and not failed and all(claim.verdict == "supported" for claim in claims),

@@ -52,6 +52,9 @@ class Settings:
     """"full", or "fast": the context of a question is then searched by its words alone, and nothing is reranked."""
     reader: Literal["bundled", "none"] = "bundled"
     """Reads question and evidence together (docs/models/reader.md); or "none"."""
+    answers: Literal["auto", "quote", "compose"] = "auto"
+    """"quote": in the words of the sources; "compose": as the generator words them from whole passages, each claim checked;
+    "auto" composes where the generator reads 8,000 tokens or more."""
     persona: Text = "plain"
     """How it speaks and when it refuses: plain, service, tutor, companion, or a TOML file."""
     passages: Count = 5

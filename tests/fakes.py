@@ -48,6 +48,7 @@ class FakeGenerator:
     """Writes what it is told to, in pieces of three letters, and keeps what it was shown."""
 
     model = "fake"
+    window = 2048
 
     def __init__(self, *replies):
         self.replies = list(replies)

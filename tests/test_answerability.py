@@ -26,7 +26,7 @@ class ClockReader(Reader):
     """Takes the first time of day for the answer, and is sure of it."""
 
     def read(self, _question, passages):
-        found = [re.search(r"\d+:\d\d", text) for _title, text, *_ in passages]
+        found = [re.search(r"\d+:\d\d", one.text) for one in passages]
         return [AnswerSpan(0.99, m.group()) if m else AnswerSpan(0.01) for m in found]
 
 
@@ -59,7 +59,7 @@ def test_a_reader_that_sees_no_answer_has_it_refused(chat_of, home, monkeypatch)
     assert turn.answer.startswith(UNKNOWN)
     assert turn.confidence < 0.3
     # The whole passage is read, under its title.
-    assert reader.shown[0][:2] == ("Lab", "The lab opens at 9:30. The café sells soup.")
+    assert reader.shown[0][:2] == ("Lab", ["The lab opens at 9:30.", "The café sells soup."])
 
 
 def test_a_reader_that_sees_the_answer_has_it_said_though_no_word_is_shared(chat_of, home, monkeypatch):
@@ -74,7 +74,7 @@ def test_a_reader_that_sees_the_answer_has_it_said_though_no_word_is_shared(chat
 
 @pytest.mark.model
 def test_the_readers_make_no_answer_of_what_does_not_speak_to_the_question(bundled_models):
-    passage = Passage("a.md", "There are 9 parking spaces for holders of a badge.", 0.05, 0.0)
+    passage = Passage("a.md", ["There are 9 parking spaces for holders of a badge."], 0.05, 0.0)
     (said,) = bundled_models.answerability.read("What is the name of my dog?", [passage])
     assert said.chance < 0.2
 
@@ -112,7 +112,7 @@ class HallReader(Reader):
     """Takes the hall's line for the answer, if it is shown one."""
 
     def read(self, _question, passages):
-        return [AnswerSpan(0.99, "" if "12:00" not in text else "from 12:00 in the hall") for _title, text, *_ in passages]
+        return [AnswerSpan(0.99, "" if "12:00" not in one.text else "from 12:00 in the hall") for one in passages]
 
 
 def test_what_a_reader_takes_for_the_answer_is_said_too_and_cited(chat_of, home, monkeypatch):
@@ -132,7 +132,7 @@ class CafeReader(Reader):
     """Is sure of every passage, and sees words in the one about the café."""
 
     def read(self, _question, passages):
-        return [AnswerSpan(0.99, "11:00" if "café" in text else "") for _title, text, *_ in passages]
+        return [AnswerSpan(0.99, "11:00" if "café" in one.text else "") for one in passages]
 
 
 def test_what_a_reader_finds_in_other_passages_is_not_said_too(chat_of, home, monkeypatch):
@@ -180,14 +180,14 @@ def test_a_chinese_question_is_read_too(chat_of, home, monkeypatch):
     chat.memory.remember(Document("a.md", "图书馆九点开门。", title="图书馆"))
     turn = chat.ask("图书馆几点开门？")
     assert not turn.grounded and turn.confidence < 0.3
-    assert reader.shown[0][:2] == ("图书馆", "图书馆九点开门。")
+    assert reader.shown[0][:2] == ("图书馆", ["图书馆九点开门。"])
 
 
 class HoursReader(Reader):
     """Sees an answer only in a passage that names an hour."""
 
     def read(self, _question, passages):
-        return [AnswerSpan(0.95, "10 o'clock") if "10 o'clock" in text else AnswerSpan(0.01) for _title, text, *_ in passages]
+        return [AnswerSpan(0.95, "10 o'clock") if "10 o'clock" in one.text else AnswerSpan(0.01) for one in passages]
 
 
 def test_the_passage_that_answers_comes_before_one_that_only_speaks_of_the_matter(memory):

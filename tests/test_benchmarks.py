@@ -376,7 +376,8 @@ def test_what_the_rules_let_through_is_counted_by_kind(benchmark, monkeypatch, c
     assert found["en supported"]["claims"] + found["en false"]["claims"] > 80
     assert found["zh supported"]["claims"] + found["zh false"]["claims"] > 40
     assert found["organisations supported"]["claims"] == found["organisations false"]["claims"] == 20
-    assert all(0 <= one.get("AUC", one.get("model")) <= 1 for one in found.values())
+    assert all(0 <= one.get("AUC of the model", one.get("checked")) <= 1 for one in found.values())
+    assert found["en number"]["checked"] <= 0.2
 
 
 def test_an_answer_is_scored_by_the_parts_that_it_must_hold(benchmark):
@@ -406,6 +407,18 @@ def test_questions_are_asked_and_counted_by_kind(benchmark, monkeypatch, tmp_pat
     module.main(["--json"])
     found = json.loads(capsys.readouterr().out)
     assert sum(found["all"].values()) == 2 and set(found) == {"all", "all, en", *(one["kind"] for one in few)}
+
+
+@pytest.mark.model
+def test_sentences_of_complete_answers_are_counted(benchmark, monkeypatch, capsys):
+    module = benchmark("complete")
+    monkeypatch.setitem(module.PARTS, "fitted", {"a-05"})
+    read = organisations.read
+    monkeypatch.setattr(organisations, "read", lambda names: [replace(one, answers=one.answers[:4]) for one in read(names)])
+    module.main(["--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["all"]["questions"] == 4 and found["all, zh"]["questions"] == 2
+    assert all(0 <= found["all"][name] <= 1 for name in ("refused", "recall", "precision", "whole"))
 
 
 def test_every_question_of_the_benchmark_can_be_scored():

@@ -209,14 +209,14 @@ def reader(bundled_models):
     ],
 )
 def test_it_finds_the_words_of_the_answer(reader, question, title, text, answer):
-    (found,) = reader.read(question, [(title, text)])
+    (found,) = reader.read(question, [(title, [text])])
     assert answer in found.words
-    assert found.answers > reader.read("What does the museum café sell?", [(title, text)])[0].answers
+    assert found.answers > reader.read("What does the museum café sell?", [(title, [text])])[0].answers
 
 
 @pytest.mark.model
 def test_passages_are_read_together_as_they_are_one_by_one(reader):
-    passages = [("Larkfield", HARBOUR), ("", KITE), ("Larkfield", HARBOUR[:90]), ("", "")]
+    passages = [("Larkfield", [HARBOUR]), ("", [KITE]), ("Larkfield", [HARBOUR[:90]]), ("", [])]
     together = reader.read("Who designed the lighthouse?", passages)
     for passage, read in zip(passages, together, strict=True):
         (alone,) = reader.read("Who designed the lighthouse?", [passage])
@@ -233,7 +233,7 @@ def test_without_the_package_of_the_body_only_english_is_read(monkeypatch, bundl
     reader = bundled_models.english_reader
     monkeypatch.setattr(answerability, "GenerativeReader", lambda: reader)
     alone = open_answerability_model()
-    passages = [Passage("Larkfield", HARBOUR, 0.5, 0.6), Passage("风筝节", KITE, 0.5, 0.0)]
+    passages = [Passage("Larkfield", [HARBOUR], 0.5, 0.6), Passage("风筝节", [KITE], 0.5, 0.0)]
     asked, chinese = alone.read("Who designed the lighthouse?", passages)
     assert asked.words == "Edwin Marsh" and asked.chance > 0.5
     assert chinese is None

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ragbot.answer import units
+from ragbot.answer import compose, revise, units
 from ragbot.answer.intent import understand
 from ragbot.answer.lexical import lexically_entailed
+from ragbot.answer.vetoes import vetoes
 from ragbot.safety import gate, injection, markup
 from ragbot.search import fold
 from ragbot.text import characters, chunks, codes, messages, polarity, sentences, tokens
@@ -66,7 +67,11 @@ RULES = {
     "may_reply": messages.may_reply,
     "contextualize": lambda text: messages.contextualize(text, [("user", text)]),
     "understand": lambda text: understand(text, ()),
+    "questions": messages.questions,
     "lexically_entailed": lambda text: lexically_entailed(text, text),
+    "vetoes": lambda text: vetoes(text, [text], text),
+    "written": lambda text: list(compose.written(iter([text]))),
+    "wish": revise.wish,
     "wording": fold.wording,
     "is_instruction": injection.is_instruction,
     "is_put_in_mouth": injection.is_put_in_mouth,

@@ -7,7 +7,7 @@ import pytest
 
 from ragbot import Document
 from training import organisations
-from training.organisations import CustomerQuestion, Organisation
+from training.organisations import CompleteAnswer, CustomerQuestion, Organisation
 
 FILES = sorted(organisations.HERE.glob("*.json"))
 
@@ -24,6 +24,11 @@ def test_each_quote_stands_in_its_document(file):
     assert Counter(each["label"] for each in one["claims"]) == {"supported": 10, "contradicted": 7, "neither": 3}
     for said in (each[language] for each in one["follow_ups"] for language in organisations.LANGUAGES):
         assert len(said["turns"]) in (2, 4) and said["question"].strip() and said["stand_alone"].strip()
+    (read,) = organisations.read({file.stem})
+    kept_apart = file.stem in organisations.FITTED | organisations.REPORTED
+    assert len(read.answers) == (32 if kept_apart else 64)
+    assert all(answer.question and answer.quotes for answer in read.answers)
+    assert [quote for answer in read.answers for uri, quote in answer.quotes if texts[uri].count(quote) != 1] == []
 
 
 def test_the_evidence_of_a_claim_holds_its_quote():
@@ -55,8 +60,22 @@ def test_the_quoted_passage_comes_first_and_alone_answers():
         CustomerQuestion("Can my son take it from the courier?", True, "a.md", "signed for by an adult"),
         CustomerQuestion("What do boots cost?", False, "a.md", "We sell boots and tents."),
     )
-    (first, of_first), (second, of_second) = organisations.passages(Organisation("shop", documents, asked, (), ()))
-    assert first is asked[0] and second is asked[1]
-    assert [answers for *_, answers in of_first] == [True, *[False] * (len(of_first) - 1)]
-    assert "signed for by an adult" in of_first[0][1] and len(of_first) > 1
-    assert "tents" in of_second[0][1] and not any(answers for *_, answers in of_second)
+    first, second = organisations.passages(Organisation("shop", documents, asked, (), (), ()), asked)
+    assert [any(one.said) for one in first] == [True, *[False] * (len(first) - 1)]
+    assert "signed for by an adult" in first[0].text and len(first) > 1
+    assert "tents" in second[0].text and not any(any(one.said) for one in second)
+
+
+def test_every_sentence_of_a_complete_answer_is_marked():
+    lines = [
+        "# Rooms",
+        "Rooms are booked at the desk. You need a card. Chairs are blue.",
+        "# Cards",
+        "- Cards cost 5 euros.\n- Ada prints.",
+    ]
+    text = "\n\n".join(lines)
+    quotes = (("a.md", "You need a card."), ("a.md", "- Cards cost 5 euros."), ("b.md", "Ada prints."))
+    asked = CompleteAnswer("How do I get a room?", "steps", quotes)
+    (passages,) = organisations.passages(Organisation("desk", (Document("a.md", text),), (), (), (), (asked,)), [asked])
+    marked = {one.text[start:end].strip("- ") for one in passages for start, end in one.marked}
+    assert marked == {"You need a card.", "Cards cost 5 euros."}

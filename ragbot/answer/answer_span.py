@@ -9,7 +9,7 @@ import numpy as np
 
 from ragbot.answer.calibration import answerability
 from ragbot.answer.quote import Evidence
-from ragbot.models.answerability import AnswerabilityModel, Passage
+from ragbot.models.answerability import AnswerabilityModel, AnswerSpan, Passage
 from ragbot.search.calibration import Calibration
 from ragbot.text.tokens import content, has_cjk
 
@@ -20,7 +20,7 @@ PASSAGES = 5
 """How many of the best passages are read."""
 CLEARLY = 0.05
 """How much likelier another passage must be to answer than the first, to come before it."""
-AROUND, AROUND_CJK = 700, 350
+AROUND, AROUND_CJK = 1000, 370
 """About how much of a passage is read, in characters."""
 
 
@@ -35,26 +35,43 @@ def with_answer_span(
     if model is None or not found or not is_readable(found[0]):
         return list(found)
     passages = readable_passages(found)
-    said = model.read(question, [as_read(about_best(some)) for some in passages])
-    read: dict[int, Evidence] = {}
-    leads = list[Evidence]()
-    for some, one in zip(passages, said, strict=True):
+    read, leads = dict[int, Evidence](), list[Evidence]()
+    for some, (sentences, one) in zip(passages, _read(question, passages, model), strict=True):
+        read |= {id(e): replace(e, said=said) for e, said in sentences}
         best, words = some[0], one.words if one else ""
-        holder = _holder(about_best(some), words)
-        read[id(best)] = replace(best, span_found=one, holds=holder is best)
+        holder = _holder([e for e, _ in sentences], words)
+        read[id(best)] = replace(read[id(best)], span_found=one, holds=holder is best)
         if holder is not None and holder is not best:
-            read[id(holder)] = replace(holder, span_found=one, holds=True)
+            read[id(holder)] = replace(read[id(holder)], span_found=one, holds=True)
         leads.append(holder if holder is not None and _near(holder, best) else best)
     sure = [answerability(question, read[id(e)], numbers) for e in leads]
     first = leads[int(np.argmax(sure))] if max(sure) >= sure[0] + CLEARLY else leads[0]
     return [read.get(id(e), e) for e in (first, *(e for e in found if e is not first))]
 
 
-def readable_passages(found: Sequence[Evidence]) -> list[list[Evidence]]:
+def with_said(question: str, found: Sequence[Evidence], model: AnswerabilityModel) -> list[Evidence]:
+    """The evidence of further passages with how likely a complete answer says each sentence."""
+    passages = readable_passages(found, most=len(found))
+    return [replace(e, said=said) for sentences, _ in _read(question, passages, model) for e, said in sentences]
+
+
+def _read(
+    question: str, passages: Sequence[Sequence[Evidence]], model: AnswerabilityModel
+) -> list[tuple[list[tuple[Evidence, float]], AnswerSpan | None]]:
+    """For each passage the sentences that were read, in order, how likely a complete answer says each, and what is found."""
+    about = [about_best(some) for some in passages]
+    found = model.read(question, [as_read(some) for some in about])
+    return [
+        ([*zip(some, (one.said if one else ()) or [0.0] * len(some), strict=True)], one)
+        for some, one in zip(about, found, strict=True)
+    ]
+
+
+def readable_passages(found: Sequence[Evidence], most: int = PASSAGES) -> list[list[Evidence]]:
     """The sentences of each of the best passages that may be read, best first."""
     passages: dict[int, list[Evidence]] = {}
     for e in found:
-        if is_readable(e) and (e.hit.chunk.id in passages or len(passages) < PASSAGES):
+        if is_readable(e) and (e.hit.chunk.id in passages or len(passages) < most):
             passages.setdefault(e.hit.chunk.id, []).append(e)
     return list(passages.values())
 
@@ -62,7 +79,7 @@ def readable_passages(found: Sequence[Evidence]) -> list[list[Evidence]]:
 def as_read(sentences_of_one: Sequence[Evidence]) -> Passage:
     """A passage as the model reads it, with how near the best of its sentences is."""
     best = max(sentences_of_one, key=lambda e: e.score)
-    return Passage(_under(sentences_of_one[0]), " ".join(e.text for e in sentences_of_one), best.cosine, best.coverage)
+    return Passage(_under(sentences_of_one[0]), [e.text for e in sentences_of_one], best.cosine, best.coverage)
 
 
 def _near(holder: Evidence, best: Evidence) -> bool:

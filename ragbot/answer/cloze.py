@@ -31,7 +31,7 @@ def open_gap(answer: str, words: Words) -> str:
     if not (words.checking and words.right and words.wrong):
         return ""
     before, after = (re.escape(part) for part in words.checking.split("{gap}"))
-    found = re.search(rf"(?:^|\s){before}((?:(?!{before}).)*{GAP}.*){after}$", answer, re.DOTALL)
+    found = re.search(rf"(?:^|\s|(?<=[^\w\s])){before}((?:(?!{before}).)*{GAP}.*){after}$", answer, re.DOTALL)
     return found[1] if found else ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +13,17 @@ from ragbot.memory import Memory
 from ragbot.safety.gate import harmless_name
 from ragbot.search import spelling
 from ragbot.search.calibration import Calibration
-from ragbot.types import Hit
+from ragbot.types import Citation, Dispute, Hit
 
 Vectors = NDArray[np.float32]
 WIDER = 4
 """So many times as many passages are looked through for other documents than are read."""
 MIN_DOCUMENTS = 3
 """Passages of so many documents are read, where there are: one that says the same in every passage must not be the only one."""
+
+
+MAX_OF_PART = 3
+"""The most passages that are read for one of several questions, beside those for all of them together."""
 
 
 class TurnVectors:
@@ -68,16 +73,47 @@ class Context:
         self.hits = [*hits[:most], *sorted(others.values(), key=hits.index)[:wanted]]
         return self.hits
 
+    def beside(self, hit: Hit, reach: int) -> list[Hit]:
+        """The passages up to `reach` places before and after one, in order; they count as retrieved too."""
+        chunks = self._memory.around(hit.chunk, reach, scopes=self._scopes) if hit.chunk.kind == "file" else []
+        with self._memory.store.reading() as snapshot:
+            disputed = snapshot.disputed([chunk.id for chunk in chunks], self._scopes)
+        disputes = {
+            chunk.id: tuple(Dispute(start, end, uri) for id, start, end, uri in disputed if id == chunk.id) for chunk in chunks
+        }
+        return self._noted([Hit(chunk, 0.0, disputes=disputes[chunk.id], name=hit.name) for chunk in chunks])
+
+    def also(self, query: str) -> list[Hit]:
+        """The few passages that fit a part of the question best; they count as retrieved too."""
+        return self._noted(self._memory.recall(query, MAX_OF_PART, scopes=self._scopes))
+
+    def of(self, citation: Citation) -> Hit | None:
+        """The passage of a citation, as it stands now; None where it is no longer current, or not to be seen."""
+        with self._memory.store.reading() as snapshot:
+            chunk = snapshot.chunks([citation.chunk_id], self._scopes).get(citation.chunk_id)
+            disputed = snapshot.disputed([citation.chunk_id], self._scopes)
+        if chunk is None:
+            return None
+        return Hit(chunk, 0.0, disputes=tuple(Dispute(start, end, uri) for _, start, end, uri in disputed), name=citation.shown)
+
+    def _noted(self, hits: list[Hit]) -> list[Hit]:
+        known = {hit.chunk.id for hit in self.hits}
+        self.hits = [*self.hits, *(hit for hit in hits if hit.chunk.id not in known)]
+        return hits
+
     def as_meant(self, text: str) -> str:
         """The text without slips in the spelling of words that the person may see in passages."""
         return spelling.as_meant(text, self._memory.corrected(text, scopes=self._scopes))
 
-    def titles(self) -> list[str]:
-        """The titles of the documents that the person may see, the newest first; what people told is left out."""
+    def titles(self) -> dict[str, datetime]:
+        """The titles of the documents that the person may see, and since when they stand, the newest first; what people told is
+        left out.
+        """
         seen = [stored for stored in self._memory.documents(self._scopes) if stored.kind == "file"]
-        return list(
-            dict.fromkeys(harmless_name(stored.title or stored.uri) for stored in sorted(seen, key=lambda stored: -stored.id))
-        )
+        found = dict[str, datetime]()
+        for stored in sorted(seen, key=lambda stored: stored.recorded_at, reverse=True):
+            found.setdefault(harmless_name(stored.title or stored.uri), stored.recorded_at)
+        return found
 
     def told(self, most: int) -> list[Hit]:
         """The newest passages that the person told, in the own scope, newest first."""

@@ -12,17 +12,21 @@ from ragbot.text.messages import Parsed
 from ragbot.text.sentences import sentences
 from ragbot.text.tokens import has_cjk, tokens
 
-Kind = Literal["greeting", "parting", "question", "statement", "chatter", "about", "holdings", "forget", "person", "recall"]
+Kind = Literal[
+    "greeting", "parting", "question", "statement", "chatter", "about", "holdings", "news", "revise", "forget", "person", "recall"
+]
 ReadIntents = Callable[[Sequence[str]], Sequence[Intent]]
 """What each text is; nothing where no model reads them."""
 TELLS = ("statement", "correction")
-ASKS = ("question", "several", "recall", "news", "about_bot", "holdings")
+ASKS = ("question", "several", "recall", "about_bot", "holdings", "news")
 KINDS: dict[str, Kind] = {
     "greeting": "greeting",
     "thanks": "parting",
     "chatter": "chatter",
     "about_bot": "about",
     "holdings": "holdings",
+    "news": "news",
+    "revise": "revise",
     "forget": "forget",
     "person": "person",
 }
@@ -47,6 +51,10 @@ class Ask:
     """The sentences that tell something; "" for none."""
     question: str
     """The sentences that ask something; "" for none."""
+    parts: tuple[str, ...]
+    """The questions that it asks; several, where it asks several."""
+    form: str
+    """The form of answer that it asks for, as the model of intents names them; "" where none reads it."""
     standalone: str
     """The question with what it leans on."""
     context_dependent: bool
@@ -60,9 +68,9 @@ class Ask:
 
 def understand(message: str, history: History, read: ReadIntents | None = None) -> Ask:
     """Read a message in its conversation: by rules over words, and, with `read`, by the model of intents where it is sure."""
-    parsed, whole = messages.parse(message), None
+    parsed, whole, form = messages.parse(message), None, ""
     if read and not parsed.is_greeting and (parsed.question or parsed.statements):
-        parsed, whole = _read(message, parsed, read)
+        parsed, whole, form = _read(message, parsed, read, bool(history))
     if parsed.is_greeting or not (whole or parsed.question or parsed.statements):
         kind: Kind = "parting" if parsed.is_parting else "greeting"
     else:
@@ -74,6 +82,8 @@ def understand(message: str, history: History, read: ReadIntents | None = None) 
         kind=kind,
         statements=parsed.statements,
         question=parsed.question,
+        parts=tuple(messages.questions(parsed.question)),
+        form=form,
         standalone=messages.contextualize(parsed.question, history) if dependent else parsed.question,
         context_dependent=dependent,
         wants_person=messages.wants_person(message) or whole == "person",
@@ -82,18 +92,21 @@ def understand(message: str, history: History, read: ReadIntents | None = None) 
     )
 
 
-def _read(message: str, parsed: Parsed, read: ReadIntents) -> tuple[Parsed, Kind | None]:
-    """What the message tells and asks by the model, and what it is, if that is more than a question or a statement."""
+def _read(message: str, parsed: Parsed, read: ReadIntents, answered: bool) -> tuple[Parsed, Kind | None, str]:
+    """What the message tells and asks by the model, what it is, if that is more than a question or a statement, and which form of
+    answer it asks for.
+    """
     parts = [message[span.start : span.end] for span in sentences(message)]
     found = read([message, *parts])
     if not found:
-        return parsed, None
+        return parsed, None, ""
     whole, *each = found
     # A greeting before a fact is no reason to lose the fact.
     says = any(one.kind in (*TELLS, *ASKS[:2]) and one.chance >= SURE for one in each)
     least = SUREST if whole.kind in SMALL_TALK and messages.asks(message) else SURER
-    if whole.kind in KINDS and whole.chance >= least and not says:
-        return Parsed("", "", parsed.is_greeting, parsed.is_parting), KINDS[whole.kind]
+    nothing_to_revise = whole.kind == "revise" and not answered
+    if whole.kind in KINDS and whole.chance >= least and not says and not nothing_to_revise:
+        return Parsed("", "", parsed.is_greeting, parsed.is_parting), KINDS[whole.kind], ""
     told, asked = list[str](), list[str]()
     for part, one in zip(parts, each, strict=True):
         if not tokens(part):
@@ -105,7 +118,7 @@ def _read(message: str, parsed: Parsed, read: ReadIntents) -> tuple[Parsed, Kind
         elif one.kind in ASKS or one.kind not in KINDS:
             asked.append(part)
     if not told and not asked:
-        return parsed, None
+        return parsed, None, whole.form
     recalls = bool(asked) and whole.kind == "recall" and whole.chance >= SURER
     read_as = Parsed(" ".join(told), " ".join(asked), parsed.is_greeting, parsed.is_parting)
-    return read_as, "recall" if recalls else None
+    return read_as, "recall" if recalls else None, whole.form

@@ -21,7 +21,7 @@ _ADDRESS_SIGN = re.compile(r"@|://|www\.")
 """What an address has before its end: one changed sign, and it leads nowhere or elsewhere."""
 _TO_LAST_LETTER = re.compile(r".*[\w/]")
 _NAME = re.compile(r"(?:(?<=[\w,;:] )|^\W*)[A-Z][\w’'-]+")
-_CASED = re.compile(r"\b(?:May|March|Will|Mark|US|IT)\b")
+CASED = re.compile(r"\b(?:May|March|Will|Mark|US|IT)\b")
 """Names that are other words when they are written small."""
 _WORD = re.compile(r"[^\W\d_]+(?:['’][a-z]+)?")
 _CJK_CHAR = re.compile(f"[{CJK}]")
@@ -67,9 +67,9 @@ def lexically_entailed(claim: str, evidence: str, context: str = "") -> bool:
     said = f"{context} {evidence}"
     return (
         _in_order(_numbers(claim), _numbers(said))
-        and _counted(claim) <= _counted(said)
-        and _addresses(claim) <= _addresses(said)
-        and set(_CASED.findall(claim)) <= set(_CASED.findall(said))
+        and counted(claim) <= counted(said)
+        and addresses(claim) <= addresses(said)
+        and set(CASED.findall(claim)) <= set(CASED.findall(said))
         and _negated(claim) <= _negated(said)
         and bool(_negated(claim)) == bool(_negated(evidence))
         and _words(claim) & _GUARDS <= _words(said)
@@ -79,7 +79,7 @@ def lexically_entailed(claim: str, evidence: str, context: str = "") -> bool:
         and _conditions(evidence) <= set(content(claim))
         and _whole_lists(claim, evidence)
         and _in_one_piece(claim, evidence)
-        and _codes(claim) <= _codes(said)
+        and codes(claim) <= codes(said)
         and not Counter(_latin_words(claim)) - Counter(_latin_words(said))  # nothing twice that is said once
         and _in_order([word for name in _NAME.findall(claim) for word in content(name)], content(said))
         and all(before & elsewhere or not elsewhere for before, elsewhere in _placed(claim, said))
@@ -98,12 +98,12 @@ def _numbers(text: str) -> list[str]:
     return [re.sub(r"[\s.]+(?=[ap]\.?m$)|\.(?=m$)", "", number.lower()) for number in _NUMBER.findall(text)]
 
 
-def _addresses(text: str) -> set[str]:
+def addresses(text: str) -> set[str]:
     parts = (found[0] for part in _BETWEEN_ADDRESSES.split(text) if (found := _TO_LAST_LETTER.match(part)))
     return {part for part in parts if (sign := _ADDRESS_SIGN.search(part)) and sign.end() < len(part)}
 
 
-def _counted(text: str) -> set[tuple[str, str]]:
+def counted(text: str) -> set[tuple[str, str]]:
     """Each number with the content word right after it: its unit."""
     return {(number, unit[0]) for number, word in _COUNTED.findall(text) if (unit := content(word))}
 
@@ -190,7 +190,7 @@ def _pieces(text: str) -> list[tuple[str, int, int]]:
     return found
 
 
-def _codes(text: str) -> set[tuple[str, ...]]:
+def codes(text: str) -> set[tuple[str, ...]]:
     """The codes of a text, as long as they are written: "Part no. 88" is not said by "Part no. 88-12"."""
     return {code.parts for code in codes_in(text)}
 

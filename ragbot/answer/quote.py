@@ -82,6 +82,8 @@ class Evidence:
     """What the answerability model finds in its passage."""
     holds: bool = False
     """It holds the words that the model takes for the answer."""
+    said: float = 0.0
+    """How likely a complete answer says it, by the model; 0 where it was not read."""
 
     @property
     def answer(self) -> str:
@@ -107,14 +109,18 @@ class Evidence:
         )
 
 
-def select_sentences(question: str, hits: Sequence[Hit], vectors: TurnVectors, now: str = "") -> list[Evidence]:
+def select_sentences(
+    question: str, hits: Sequence[Hit], vectors: TurnVectors, now: str = "", *, beside: bool = False
+) -> list[Evidence]:
     """The sentences of `hits` by how well they speak to the question, best first.
 
     `now` is the part of the question that was asked now, where the rest is what it leans on. A sentence that a correction
-    sets aside is left out where that correction is among the hits.
+    sets aside is left out where that correction is among the hits, or where these are looked at beside others.
     """
     named = asked_codes(now or question, [f"{hit.chunk.title}\n{hit.chunk.heading}\n{hit.chunk.text}" for hit in hits])
     corrections = {hit.chunk.uri for hit in hits if hit.chunk.kind == "correction"}
+    if beside:
+        corrections |= {dispute.uri for hit in hits for dispute in hit.disputes}
     units = [unit for hit in hits for unit in units_of(hit) if not is_disputed(unit, corrections) and unit.is_about(named)]
     wrong = rows_of_another(question, units)
     units = [unit for place, unit in enumerate(units) if place not in wrong]
@@ -131,7 +137,7 @@ def select_sentences(question: str, hits: Sequence[Hit], vectors: TurnVectors, n
     for unit, cosine, foreign in zip(units, cosines.tolist(), across.tolist(), strict=True):
         coverage, cells = _unit_coverage(weights, unit), unit.named_cells(question)
         coverage = max(coverage, WORDS_ACROSS * min(cosine, 1.0)) if foreign else coverage
-        one = _evidence(unit, cosine * meaning + coverage * words + NAMED_CELL * cells, cosine, coverage)
+        one = _evidence(unit, cosine * meaning + coverage * words + NAMED_CELL * cells, cosine, coverage, question)
         names_it = bool(named) or cells >= CELLS_OF_A_PLACE
         found.append(replace(one, names_code=names_it, across=foreign, opposes=not unit.affirms(now or question)))
     found = [one for at, one in enumerate(found) if not _superseded(at, found, sentence_vectors, numbers)]
@@ -139,9 +145,10 @@ def select_sentences(question: str, hits: Sequence[Hit], vectors: TurnVectors, n
 
 
 def _of_one_sign(found: list[Evidence]) -> list[Evidence]:
-    """The evidence that does not contradict the question; all of it if nothing else scores nearly as high: none answers."""
+    """What does not contradict the question first, if it scores nearly as high; else nothing answers, and all stays as it is."""
     fitting = [one for one in found if not one.opposes]
-    return fitting if fitting and fitting[0].score >= found[0].score - OPPOSED else found
+    near = fitting and fitting[0].score >= found[0].score - OPPOSED
+    return [*fitting, *(one for one in found if one.opposes)] if near else found
 
 
 def _unit_coverage(weights: dict[str, float], unit: Unit) -> float:
@@ -154,14 +161,20 @@ def _unit_coverage(weights: dict[str, float], unit: Unit) -> float:
     return (2 * near + around) / 3
 
 
+def every_sentence(hits: Sequence[Hit]) -> list[list[Evidence]]:
+    """The sentences of each hit in order, without those that a correction sets aside."""
+    corrections = {dispute.uri for hit in hits for dispute in hit.disputes}
+    return [[_evidence(unit, 0.0, 0.0, 0.0) for unit in units_of(hit) if not is_disputed(unit, corrections)] for hit in hits]
+
+
 def cite_own(chunks: Sequence[Chunk]) -> Citation | None:
     """The first sentence of what a message told, as it was stored; None if nothing of it may be evidence."""
     units = [unit for chunk in chunks for unit in units_of(Hit(chunk, 0.0))]
     return _evidence(units[0], 0.0, 0.0, 0.0).citation if units else None
 
 
-def _evidence(unit: Unit, score: float, cosine: float, coverage: float) -> Evidence:
-    named_row = unit.meaning if unit.columns and unit.meaning != unit.text else ""
+def _evidence(unit: Unit, score: float, cosine: float, coverage: float, question: str = "") -> Evidence:
+    named_row = row if unit.columns and (row := unit.row_for(question)) != unit.text else ""
     return Evidence(
         unit.hit, unit.span, unit.text, unit.context, score, cosine, coverage, is_row=unit.is_row, named_row=named_row
     )
@@ -193,21 +206,23 @@ def answer_span_sentence(found: Sequence[Evidence], given: Collection[Citation])
 
 
 def describe_place(found: Evidence) -> str:
-    """Where it stands, in words."""
-    heading, name = found.citation.heading, found.citation.shown or found.citation.uri
-    return f"{name} (“{heading}”)" if heading and heading != found.hit.chunk.title else name
+    """Where it stands, in words: the title of its document, or else its name, and the heading."""
+    title = found.context.partition(" > ")[0] if found.hit.chunk.title else ""
+    heading, name = found.citation.heading, title or found.citation.shown or found.citation.uri
+    return f"{name} (“{heading}”)" if heading and heading != title else name
 
 
 def near_best(found: Sequence[Evidence]) -> list[Evidence]:
     """The evidence that answers the question about as well as the best does."""
     if not found:
         return []
-    best = max(e.score for e in found)
-    return [e for e in found if e is found[0] or e.score >= best - NEAR_BEST]
+    fitting = [e for e in found if e.opposes <= found[0].opposes]
+    best = max(e.score for e in fitting)
+    return [e for e in fitting if e is found[0] or e.score >= best - NEAR_BEST]
 
 
-def render_quote(found: Evidence) -> str:
-    """The evidence as an answer: its own words, without markup, under its heading if it is but a fragment.
+def render_quote(found: Evidence, *, alone: bool = True) -> str:
+    """The evidence as an answer: its own words, without markup; alone, under its heading if it is but a fragment.
 
     What a person told is quoted as such, since its "I" and "my" are not the bot's.
     """
@@ -216,7 +231,7 @@ def render_quote(found: Evidence) -> str:
     text = " ".join(MARKUP.sub("", found.named_row or found.text).split())
     text = " – ".join(cell.strip() for cell in text.strip("| ").split(" | "))
     heading = found.context.rpartition(" > ")[2]
-    fragment = not re.search(r"[.!?。！？]['\"”’」）)]*$", text) and _LABEL.fullmatch(heading)
+    fragment = alone and not re.search(r"[.!?。！？]['\"”’」）)]*$", text) and _LABEL.fullmatch(heading)
     return f"{MARKUP.sub('', heading)}: {text}" if fragment and heading and heading.lower() not in text.lower() else text
 
 

@@ -20,6 +20,9 @@ MAX_STUB_WORDS = 4
 _ROW = re.compile(r" \| |^[^:;\n]{1,40}: [^;\n]*; ")
 _HEADS = re.compile(r"[^\n]*\n[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*\|")
 """What follows the first row of a table in Markdown: the names of its columns say nothing by themselves."""
+_DASHES = re.compile(r"[|:\s-]*-{2,}[|:\s-]*")
+WIDE_ROW = 4
+"""Of a row of so many cells those are said whose columns the question names."""
 MARKUP = re.compile(
     r"^(?:\s*(?:[-*+•·]|\d{1,3}[.)]|#{1,6}|>)\s+)+|(?<![A-Za-z0-9])[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}(?![A-Za-z0-9])|\s*\{\s*#[\w-]+\s*\}"
 )
@@ -47,10 +50,18 @@ class Unit(NamedTuple):
     @property
     def meaning(self) -> str:
         """What it says, for its vector and its words: a row with the names of its columns."""
+        return self.row_for("")
+
+    def row_for(self, question: str) -> str:
+        """A row with the names of its columns: its first cell and those whose columns the question names, or else all of them."""
         cells = _cells(self.text)
         if len(cells) != len(self.columns):
             return self.text
-        return "; ".join(f"{name}: {cell}" for name, cell in zip(self.columns, cells, strict=True) if cell)
+        asked = _asked(question)
+        named = {at for at, name in enumerate(self.columns) if at and len(cells) >= WIDE_ROW and _is_in(name, asked)}
+        kept = {0, *named} if named else range(len(cells))
+        both = [(name, cell) for at, (name, cell) in enumerate(zip(self.columns, cells, strict=True)) if cell and at in kept]
+        return "; ".join(f"{name}: {cell}" if name else cell for name, cell in both)
 
     def named_cells(self, question: str) -> int:
         """How many of a row's cells, as they are, the question names: "Elm Island" and "child", no numbers."""
@@ -175,15 +186,24 @@ def _cells(row: str) -> list[str]:
 
 
 def _is_named(cell: str, asked: str) -> bool:
-    words = _WORDS.findall(cell.lower())
-    if not words or any(char.isdigit() for char in cell) or cell.endswith(("?", "？")):
+    if any(char.isdigit() for char in cell) or cell.endswith(("?", "？")):
         return False  # a question in a cell is no name
-    together = " ".join(words)
-    return together.replace(" ", "") in asked.replace(" ", "") if has_cjk(cell) else f" {together} " in asked
+    return _is_in(cell, asked)
+
+
+def _is_in(name: str, asked: str) -> bool:
+    """Whether a question has the words of a name, one after the other."""
+    together = " ".join(_WORDS.findall(name.lower()))
+    if not together:
+        return False
+    return together.replace(" ", "") in asked.replace(" ", "") if has_cjk(name) else f" {together} " in asked
 
 
 def _columns_above(text: str, span: Span, context: str) -> tuple[str, ...]:
-    """The cells of the first row of the table that a row with bars stands in, if they are names and not values."""
+    """The cells of the first row of the table that a row with bars stands in, if they are names and not values.
+
+    What stands over a line of dashes, or above the whole passage, is a head, whatever it holds.
+    """
     if " | " not in text[span.start : span.end]:
         return ()
     lines = text[: span.start].rstrip("\n").split("\n")
@@ -193,7 +213,8 @@ def _columns_above(text: str, span: Span, context: str) -> tuple[str, ...]:
             break
         above.append(line)
     first = above[-1] if above else context.rpartition(" > ")[2]
-    if " | " not in first or any(char.isdigit() for char in first):
+    is_head = not above or len(above) > 1 and _DASHES.fullmatch(above[-2].strip()) is not None
+    if " | " not in first or not is_head and any(char.isdigit() for char in first):
         return ()
     return tuple(_cells(MARKUP.sub("", first)))
 

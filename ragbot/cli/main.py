@@ -15,7 +15,7 @@ import typer
 from ragbot.cli import evaluate
 from ragbot.cli.terminal import Home, Json, app, note, one_line, reporting, say, say_json, waiting
 from ragbot.errors import InputError, NotFoundError
-from ragbot.text import storable
+from ragbot.text import layout, storable
 from ragbot.types import EVERYONE, LOCAL, Chunk, Done, Hit, Turn
 
 if TYPE_CHECKING:
@@ -221,15 +221,16 @@ def _chat(home: Any, session: str, scope: str) -> Chat:  # noqa: ANN401 (as type
 
 
 def _answer(talk: Chat, text: str) -> None:
-    start, between = time.perf_counter(), ""
+    start, said = time.perf_counter(), ""
     for event in talk.events(text):
         if isinstance(event, Done):
             say()
             _citations(event.turn)
             note(f"{time.perf_counter() - start:.1f} s · turn {event.turn.id}")
         else:
-            say(f"{between}{event.text}", newline=False)
-            between = " "
+            piece = layout.between(said, event.text) + event.text
+            say(piece, newline=False)
+            said += piece
 
 
 def _citations(turn: Turn) -> None:

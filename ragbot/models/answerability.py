@@ -42,11 +42,16 @@ class Passage(NamedTuple):
     """What is read, and how near its best sentence is to the question."""
 
     title: str
-    text: str
+    sentences: Sequence[str]
     cosine: float
     """On the reference scale (`ragbot.search.calibration`)."""
     coverage: float
     """The part of the question's words that it holds."""
+
+    @property
+    def text(self) -> str:
+        """Its sentences, one after the other."""
+        return " ".join(self.sentences)
 
 
 class AnswerSpan(NamedTuple):
@@ -56,6 +61,8 @@ class AnswerSpan(NamedTuple):
     """How likely it answers the question, 0 to 1."""
     words: str = ""
     """The words that are taken for the answer; "" where none are seen."""
+    said: Sequence[float] = ()
+    """Of each sentence, how likely a complete answer says it; nothing where that was not judged."""
 
 
 class AnswerabilityModel(Protocol):
@@ -90,9 +97,13 @@ class BundledAnswerabilityModel:
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[AnswerSpan | None]:
         """What it finds in each. Raises ModelError if the runtime fails."""
-        read = self.reader.read(question, [(one.title, one.text) for one in passages])
+        read = self.reader.read(question, [(one.title, one.sentences) for one in passages])
         return [
-            AnswerSpan(_chance(languages(question, one.text), one, said.answers), said.words)
+            AnswerSpan(
+                _chance(languages(question, one.text), one, said.answers),
+                said.words,
+                [1 / (1 + math.exp(-max(logit, UNLIKELY))) for logit in said.said],
+            )
             for one, said in zip(passages, read, strict=True)
         ]
 

@@ -38,7 +38,7 @@ SPAN = 0.3
 trained nothing is .787 (English, 800 questions) and .896 (Chinese, 800) instead of .785 and .894."""
 BATCH = 8
 """Passages that are read at once."""
-ANSWERS, START_AT, END_AT, SUPPORTED, CONTRADICTED, NEITHER, NEEDED = range(7)
+ANSWERS, START_AT, END_AT, SUPPORTED, CONTRADICTED, NEITHER, NEEDED, COMPLETE = range(8)
 """What the heads say of each token; those of whole texts say it of the first."""
 NEEDED_FROM = 0.0
 """The logit from which a word of the turns is taken over into a question."""
@@ -51,6 +51,8 @@ class Found(NamedTuple):
     """Logit that the passage answers the question."""
     words: str
     """The likeliest answer."""
+    said: list[float]
+    """Of each sentence, the logit that a complete answer says it; -inf where it was not read."""
 
 
 class CrossEncoder:
@@ -67,21 +69,23 @@ class CrossEncoder:
             self._network = compiled(network)
         self._lock = threading.Lock()
 
-    def read(self, question: str, passages: Sequence[tuple[str, str]]) -> list[Found]:
-        """What it finds in each (title, text)."""
+    def read(self, question: str, passages: Sequence[tuple[str, Sequence[str]]]) -> list[Found]:
+        """What it finds in each (title, sentences)."""
         before, behind = PREFIXES["question"]
         first = self._body.located(before + question)[0][:MAX_FIRST]
-        texts = [f"{title}\n{text}" if title else text for title, text in passages]
+        heads = [f"{title}\n" if title else "" for title, _ in passages]
+        texts = [head + " ".join(sentences) for head, (_, sentences) in zip(heads, passages, strict=True)]
         located = [self._body.located(behind + text) for text in texts]
         made = self._states([(first, ids[:MAX_SECOND]) for ids, _ in located])
         begin = len(first) + 3
         found = []
-        for said, text, (ids, places) in zip(made, texts, located, strict=True):
+        for said, text, head, (_, sentences), (ids, places) in zip(made, texts, heads, passages, located, strict=True):
             inside = said[begin : begin + min(len(ids), MAX_SECOND)]
             (a, b), best = _span(inside[:, START_AT], inside[:, END_AT])
             null = float(said[0, START_AT] + said[0, END_AT])
             start, end = (max(0, place - len(behind)) for place in (places[a][0], places[b][1]))
-            found.append(Found(float(said[0, ANSWERS]) + SPAN * (best - null), text[start:end].strip()))
+            each = _by_sentence(inside[:, COMPLETE], places, len(behind) + len(head), sentences)
+            found.append(Found(float(said[0, ANSWERS]) + SPAN * (best - null), text[start:end].strip(), each))
         return found
 
     def check(self, claim: str, passages: Sequence[tuple[str, str]]) -> list[float]:
@@ -131,6 +135,17 @@ class CrossEncoder:
             for row, at in enumerate(batch):
                 found[at] = said[row]
         return found
+
+
+def _by_sentence(said: Floats, places: Sequence[tuple[int, int]], start: int, sentences: Sequence[str]) -> list[float]:
+    """The mean of what is said of the tokens of each sentence; they stand one after the other from `start`."""
+    middle = [(a + b) / 2 for a, b in places[: len(said)]]
+    found = []
+    for sentence in sentences:
+        here = [logit for logit, at in zip(said, middle, strict=True) if start <= at < start + len(sentence)]
+        found.append(float(np.mean(here)) if here else -np.inf)
+        start += len(sentence) + 1
+    return found
 
 
 def _span(starts: Floats, ends: Floats) -> tuple[tuple[int, int], float]:

@@ -20,7 +20,8 @@ _ASKS = re.compile(
     |what\ (?:i|we)\ \w+\ (?:is|are)\b|when\ (?:i|we)\ (?:was|were)\b)
     (?:who|whom|whose|what|when|where|which|why|how|is|are|am|was|were|do|does|did|can|could|will|would|shall|should
     |may|might|must|has|have|had|isn't|aren't|don't|doesn't|didn't|can't|couldn't|won't|wouldn't|shouldn't
-    |tell\ (?:me|us)|explain|describe|list|show|give\ (?:me|us)|find|name|summari[sz]e|compare|define|help|remind\ me
+    |tell\ (?:me|us)|(?:talk|walk|take)\ (?:me|us)\ through
+    |explain|describe|list|show|give\ (?:me|us)|find|name|summari[sz]e|compare|define|help|remind\ me
     |i\ (?:want|need|wish|would\ like|'d\ like)\ to\ (?:know|ask|find)|i'd\ like\ to\ (?:know|ask|find)|i\ wonder|i'm\ wondering
     |(?:what|who|where|when|how)['’]?s|wich|wat|wen|wher|hwo|quiz\ (?:me|us)
     |any|and|or|about|in\ (?:what|which)|at\ (?:what|which)
@@ -102,6 +103,13 @@ ENOUGH_WORDS = 3
 _LEANS_CJK = re.compile(r"^(?:那|还有|然后)|(?<![其吉])[它他她]|这个|那个|这些|那些|呢[？?]?$")
 
 
+_PIECE = re.compile(r"(?<=[,;，；])\s*|(?<=\w)\s+(?=(?:and|also|plus)\b)|(?<=\S)\s[-–+&]\s", re.IGNORECASE)
+"""Between the clauses of a sentence."""
+MAX_QUESTIONS = 4
+"""The most questions of one message that are searched for by themselves."""
+_JOINS = re.compile(r"^(?:(?:and|also|but|plus|then)\b[\s,]*)+|^(?:另外|还有|以及|同时|顺便)[，,]?", re.IGNORECASE)
+
+
 def is_greeting(text: str) -> bool:
     """Whether the message says hello, thanks or goodbye and nothing else."""
     return _GREETING.match(simplified(text.strip())) is not None
@@ -150,6 +158,21 @@ def asks(text: str) -> bool:
         any(form.search(part) for form in ((_ASKS_CJK,) if has_cjk(part) else (_ASKS, _ASKS_LATER, _ASKS_INSIDE)))
         for part in parts
     )
+
+
+def questions(text: str) -> list[str]:
+    """The questions of a text, one after the other: its sentences, and clauses that ask something after one that does."""
+    found, asked = [""], False
+    for span in sentences(text):
+        for piece in filter(str.strip, _PIECE.split(text[span.start : span.end])):
+            bare = _JOINS.sub("", piece.strip())
+            asks_too = ends_asking(bare) or asks(bare)
+            if asked and asks_too:
+                found.append("")
+                asked = False
+            asked |= asks_too
+            found[-1] = f"{found[-1]} {piece.strip() if found[-1] else bare}".strip()
+    return [one.rstrip(",;，； ") for one in found[:MAX_QUESTIONS]]
 
 
 def parse(text: str) -> Parsed:

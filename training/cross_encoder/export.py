@@ -13,7 +13,7 @@ import torch
 from ragbot.models import bundled
 from ragbot.models.bundled.encoder import Pair, Weights, scaled
 from ragbot.models.bundled.minilm import LINEAR
-from training.cross_encoder.network import CrossEncoder
+from training.cross_encoder.network import HEAD_SIZES, CrossEncoder
 from training.cross_encoder.packed import Packed
 from training.quantise import SPLIT_DOWN, Quantiser
 
@@ -45,7 +45,7 @@ def export(network: CrossEncoder, body: Weights, rows: Packed, trained: Sequence
     with torch.no_grad():
         made = Quantiser(weights, words, SPLIT_DOWN[bundled.E5], trained).run()
     arrays = quantised_arrays(made, weights, trained)
-    heads = [network.heads[name] for name in ("answers", "span", "claim", "needed")]
+    heads = [network.heads[name] for name in HEAD_SIZES]
     for part in ("weight", "bias"):
         arrays[f"heads.{part}"] = np.concatenate([getattr(head, part).detach().float().cpu().numpy() for head in heads])
     file.parent.mkdir(parents=True, exist_ok=True)

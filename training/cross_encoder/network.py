@@ -1,4 +1,4 @@
-"""The cross-encoder as a PyTorch network: the body of multilingual-e5-small, read as transformers' BERT, with four heads."""
+"""The cross-encoder as a PyTorch network: the body of multilingual-e5-small, read as transformers' BERT, with five heads."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from ragbot.models.bundled.e5 import SHAPE
 from ragbot.models.bundled.minilm import LINEAR
 
 LAYERS, HEADS, DIM = SHAPE.layers, SHAPE.heads, SHAPE.dim
-HEAD_SIZES = {"answers": 1, "span": 2, "claim": 3, "needed": 1}
-"""Does a passage answer; where its answer begins and ends; is a claim supported, contradicted or neither; is a word needed."""
-QUESTION, CLAIM, TURN, PASSAGE = range(4)
-"""Tasks of rows, by number. A passage is a question too, but nobody marked the words of its answer."""
+HEAD_SIZES = {"answers": 1, "span": 2, "claim": 3, "needed": 1, "complete": 1}
+"""Does a passage answer; where its answer begins and ends; is a claim supported, contradicted or neither; is a word needed; does
+a complete answer say a sentence."""
+QUESTION, CLAIM, TURN, PASSAGE, COMPLETE = range(5)
+"""Tasks of rows, by number. A passage is a question too, but nobody marked the words of its answer; where the answer is complete,
+whole sentences are marked."""
 NOT_SUPPORTED = 3
 """The label of a claim of which it is known only that it is not supported (0), be it contradicted (1) or neither (2)."""
-SPAN, TURNS = 0.5, 1.0
-"""What the loss of a span, and of the words that a question needs, counts beside that of an answer or a claim."""
+SPAN, TURNS, SAID = 0.5, 1.0, 1.0
+"""What the loss of a span, of the words that a question needs, and of the sentences that are said, counts beside that of an
+answer or a claim."""
 NEEDED = 2.0
 """What a word that is needed counts beside one that is not."""
 MASKED = -1e4
@@ -66,6 +69,7 @@ class CrossEncoder(nn.Module):
             "claim": self.heads["claim"](first).float(),
             "span": self.heads["span"](states).float(),
             "needed": self.heads["needed"](states)[..., 0].float(),
+            "complete": self.heads["complete"](states)[..., 0].float(),
         }
 
 
@@ -102,7 +106,7 @@ def loss(said: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> dict[str, T
     found = {}
     asks = task == QUESTION
     each = F.binary_cross_entropy_with_logits(said["answers"], label.clamp(max=1).float(), reduction="none")
-    found["answers"] = (each * (asks | (task == PASSAGE))).sum()
+    found["answers"] = (each * (asks | (task == PASSAGE) | (task == COMPLETE))).sum()
     found["span"] = SPAN * _span_loss(said["span"], asks, label, marked, second, mask)
     claims = task == CLAIM
     chances = F.log_softmax(said["claim"], -1)
@@ -115,6 +119,9 @@ def loss(said: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> dict[str, T
         said["needed"], marked.float(), torch.where(marked > 0, NEEDED, 1.0), reduction="none"
     )
     found["needed"] = TURNS * ((each * turns).sum(1) / turns.sum(1).clamp(min=1)).sum()
+    inside = (task == COMPLETE)[:, None] & (place >= second[:, None]) & (place < mask.sum(1, keepdim=True) - 1)
+    each = F.binary_cross_entropy_with_logits(said["complete"], marked.float(), reduction="none")
+    found["complete"] = SAID * ((each * inside).sum(1) / inside.sum(1).clamp(min=1)).sum()
     return found
 
 

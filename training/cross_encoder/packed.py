@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Located = tuple[list[int], list[tuple[int, int]]]
 
-MAX_FIRST, MAX_SECOND = 256, 224
+MAX_FIRST, MAX_SECOND = 256, 300
 """Tokens of the first text (the last ones are kept) and of the second."""
 FILE = "packed.npz"
 
@@ -31,7 +31,7 @@ class Packed:
     ids: NDArray[np.uint16]
     """Numbers of `vocabulary`'s rows."""
     marked: NDArray[np.uint8]
-    """1 for a token of the answer, or one that a question needs."""
+    """1 for a token of the answer, of a sentence that a complete one says, or one that a question needs."""
     start: NDArray[np.int64]
     second: NDArray[np.int16]
     """Where the second text begins in the row."""
@@ -49,7 +49,7 @@ def pack(rows: Sequence[Row], folder: Path, seed: int) -> int:
     from training.cross_encoder.rows import TASKS
 
     model, rng = E5(), random.Random(seed)
-    prefixes = {**PREFIXES, "passage": PREFIXES["question"]}
+    prefixes = {**PREFIXES, "passage": PREFIXES["question"], "complete": PREFIXES["question"]}
     texts = list({text for row in rows for text in (prefixes[row.task][0] + row.first, prefixes[row.task][1] + row.second)})
     pieces = {text: model.located(text) for text in texts}
     ids, marks, start, second, task, label = [], [], [0], [], [], []

@@ -24,9 +24,11 @@ from training.answerability import data
 from training.cross_encoder.corruptions import KINDS, altered, misspelt
 from training.cross_encoder.network import NOT_SUPPORTED
 
-QUESTION, CLAIM, TURN, PASSAGE = "question", "claim", "turn", "passage"
-TASKS = (QUESTION, CLAIM, TURN, PASSAGE)
-"""What a row teaches. A passage is a question too, but nobody marked the words of its answer."""
+QUESTION, CLAIM, TURN, PASSAGE, COMPLETE = "question", "claim", "turn", "passage", "complete"
+TASKS = (QUESTION, CLAIM, TURN, PASSAGE, COMPLETE)
+"""What a row teaches. A passage is a question too, but nobody marked the words of its answer; where the answer is complete, whole
+sentences are marked."""
+ASKED = (QUESTION, PASSAGE, COMPLETE)
 SUPPORTED, CONTRADICTED, NEITHER = 0, 1, 2
 """Labels of a claim."""
 LABELS = {"SUPPORTED": SUPPORTED, "REFUTED": CONTRADICTED, "NEI": NEITHER, "NOT_SUPPORTED": NOT_SUPPORTED}
@@ -60,7 +62,7 @@ class Row:
     label: int
     """Of a question: 1 where the passage answers it. Of a claim: one of the labels above. Of turns: 0."""
     marked: tuple[tuple[int, int], ...] = ()
-    """Characters: the answer in the passage; or the words of the turns that the question needs."""
+    """Characters: the answer in the passage, or all sentences that it says; or the words of the turns that the question needs."""
 
 
 def kept_apart(title: str) -> bool:
@@ -80,15 +82,17 @@ def read(sets: Path, own: Path, seed: int, share: float = 1.0) -> list[Row]:
 
 
 def _customers(rng: random.Random) -> Iterator[Row]:
-    """Of the organisations that train, the questions, each in one language, with the passages that a chat would read, claims, and
-    what follows on.
+    """Of the organisations that train, the questions with one sentence that answers, each in one language, and those with
+    complete answers in both, with the passages that a chat would read; claims, and what follows on.
     """
     for organisation in organisations.read():
         asked = organisation.questions
-        some = tuple(rng.choice(pair) for pair in zip(asked[::2], asked[1::2], strict=True))
-        for question, passages in organisations.passages(replace(organisation, questions=some)):
-            for title, text, answers in passages[: BESIDE + question.answerable]:
-                yield Row(PASSAGE, question.text, f"{title}\n{text}", int(answers))
+        some = [rng.choice(pair) for pair in zip(asked[::2], asked[1::2], strict=True)]
+        texts = [one.text for one in some] + [one.question for one in organisation.answers]
+        for text, passages in zip(texts, organisations.passages(organisation, [*some, *organisation.answers]), strict=True):
+            holding = [one for one in passages if any(one.said)]
+            beside = [one for one in passages if not any(one.said)][:BESIDE]
+            yield from (Row(COMPLETE, text, one.text, int(any(one.said)), one.marked) for one in (*holding, *beside))
         yield from claims(organisation, rng)
         yield from (turn(one.turns, one.question, one.stand_alone) for one in organisation.follow_ups)
 
@@ -291,8 +295,8 @@ def _chinese_turns(sets: Path, most: int, rng: random.Random) -> Iterator[Row]:
 
 def _as_typed(row: Row, rng: random.Random) -> Row:
     """Some questions without capitals, some with a slip of the finger."""
-    if row.task in (QUESTION, PASSAGE) and rng.random() < LOWERED:
+    if row.task in ASKED and rng.random() < LOWERED:
         row = replace(row, first=row.first.lower())
-    if row.task in (QUESTION, PASSAGE) and rng.random() < MISSPELT:
+    if row.task in ASKED and rng.random() < MISSPELT:
         row = replace(row, first=misspelt(row.first, rng))
     return row

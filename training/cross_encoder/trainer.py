@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ragbot.errors import InputError
-from training.cross_encoder.network import CLAIM, PASSAGE, QUESTION, TURN, CrossEncoder, loss
+from training.cross_encoder.network import CLAIM, COMPLETE, PASSAGE, QUESTION, TURN, CrossEncoder, loss
 from training.cross_encoder.packed import Packed
 
 STEP = 4096
@@ -26,10 +26,11 @@ WARM, HEAD_RATE = 0.06, 5.0
 """The share of steps in which the learning rate rises, and how much faster the heads learn than the body."""
 
 TAUGHT = {
-    "answers": torch.tensor([QUESTION, PASSAGE]),
+    "answers": torch.tensor([QUESTION, PASSAGE, COMPLETE]),
     "span": torch.tensor([QUESTION]),
     "claim": torch.tensor([CLAIM]),
     "needed": torch.tensor([TURN]),
+    "complete": torch.tensor([COMPLETE]),
 }
 """The tasks whose rows teach each head."""
 

@@ -4,7 +4,8 @@ One JSON file an organisation, written for this, each text in English and Chines
 `questions`, where one sentence holds the answer (`quote`), or none does and `quote` is the sentence that tempts; `claims`, ten
 that the quoted sentences support and ten that they do not; `follow_ups`, questions that lean on the turns before, and how they
 would stand alone. The first 36 questions are asked in other words than the text has where they are answered, and often in its
-words where they are not; the last twelve the other way round. `FITTED` and `REPORTED` train nothing.
+words where they are not; the last twelve the other way round. `answers/*.jsonl` has questions with all sentences that a complete
+answer says, in order: lists, steps, exceptions, sums, two questions in one. `FITTED` and `REPORTED` train nothing.
 """
 
 from __future__ import annotations
@@ -67,6 +68,20 @@ class FollowUp:
 
 
 @dataclass(frozen=True, slots=True)
+class CompleteAnswer:
+    """A question in one language, and what a complete answer says."""
+
+    question: str
+    kind: str
+    quotes: tuple[tuple[str, str], ...]
+    """(document, sentence, list item or row), in the order in which they are said."""
+
+    def says(self, document: str, sentence: str) -> bool:
+        """Whether a sentence of a document is said."""
+        return any(uri == document and same(sentence, quote) for uri, quote in self.quotes)
+
+
+@dataclass(frozen=True, slots=True)
 class Organisation:
     """Documents, questions about them, and what a bot might say."""
 
@@ -75,6 +90,7 @@ class Organisation:
     questions: tuple[CustomerQuestion, ...]
     claims: tuple[WrittenClaim, ...]
     follow_ups: tuple[FollowUp, ...]
+    answers: tuple[CompleteAnswer, ...]
 
 
 def read(names: set[str] | None = None) -> list[Organisation]:
@@ -100,7 +116,13 @@ def read(names: set[str] | None = None) -> list[Organisation]:
             for each in one["follow_ups"]
             for said in (each[language] for language in LANGUAGES)
         )
-        found.append(Organisation(file.stem, documents, questions, claims, follow_ups))
+        lines = (HERE / "answers" / f"{file.stem}.jsonl").read_text(encoding="utf-8").splitlines()
+        answers = tuple(
+            CompleteAnswer(each[language], each["kind"], tuple((document, quote) for document, quote in each["quotes"]))
+            for each in map(json.loads, lines)
+            for language in LANGUAGES
+        )
+        found.append(Organisation(file.stem, documents, questions, claims, follow_ups, answers))
     return found
 
 
@@ -128,26 +150,59 @@ def _letters(text: str) -> str:
     return re.sub(r"\W+", "", text)
 
 
-def passages(organisation: Organisation) -> Iterator[tuple[CustomerQuestion, list[tuple[str, str, bool]]]]:
-    """Each question with (title, text, whether it answers) of all passages: the quoted one first, then the nearest."""
+def same(sentence: str, quote: str) -> bool:
+    """Whether a sentence is what is quoted, or the most part of it, or holds it."""
+    one, other = _letters(sentence), _letters(quote)
+    return bool(one) and (other in one or one in other and 2 * len(one) >= len(other))
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A passage as it is read for a question."""
+
+    title: str
+    sentences: tuple[str, ...]
+    said: tuple[bool, ...]
+    """Of each sentence, whether a complete answer says it."""
+
+    @property
+    def text(self) -> str:
+        """Title and sentences."""
+        return f"{self.title}\n{' '.join(self.sentences)}"
+
+    @property
+    def marked(self) -> tuple[tuple[int, int], ...]:
+        """Where in the text the sentences stand that are said."""
+        found, at = [], len(self.title) + 1
+        for sentence, said in zip(self.sentences, self.said, strict=True):
+            found += [(at, at + len(sentence))] if said else []
+            at += len(sentence) + 1
+        return tuple(found)
+
+
+def passages(organisation: Organisation, questions: Sequence[CustomerQuestion | CompleteAnswer]) -> Iterator[list[Read]]:
+    """For each question the passages that hold what answers or tempts, then the others, the nearest first."""
     with tempfile.TemporaryDirectory() as home, Memory.open(home) as memory:
         memory.remember(organisation.documents)
         memory.recall("what is there?")
         vectors = TurnVectors(memory.encode_query, memory.encode, memory.calibration())
-        for question in organisation.questions:
-            hits = memory.recall(question.text, 40)
-            found = select_sentences(question.text, hits, vectors)
-            yield question, [*_read(question, found)]
+        for question in questions:
+            text = question.text if isinstance(question, CustomerQuestion) else question.question
+            found = select_sentences(text, memory.recall(text, 40), vectors)
+            by_chunk: dict[int, list[Evidence]] = {}
+            for e in sorted(found, key=lambda e: not _holds_quote(question, e)):
+                by_chunk.setdefault(e.hit.chunk.id, []).append(e)
+            yield [_read(question, some) for some in by_chunk.values()]
 
 
-def _read(question: CustomerQuestion, found: Sequence[Evidence]) -> Iterator[tuple[str, str, bool]]:
-    """The passage with the quoted words first, about them; then the others, each about its best sentence."""
-    quoted = next((e for e in found if holds(e.text, question.quote) or holds(question.quote, e.text)), None)
-    by_chunk: dict[int, list[Evidence]] = {}
-    for e in [quoted, *found] if quoted else found:
-        some = by_chunk.setdefault(e.hit.chunk.id, [])
-        if e not in some:
-            some.append(e)
-    for some in by_chunk.values():
-        title, text, *_ = as_read(about_best(some))
-        yield title, text, question.answerable and holds(text, question.quote)
+def _read(question: CustomerQuestion | CompleteAnswer, found: Sequence[Evidence]) -> Read:
+    """The sentences of one passage, about the first of these."""
+    about = about_best(found)
+    answers = not isinstance(question, CustomerQuestion) or question.answerable
+    return Read(as_read(about).title, tuple(e.text for e in about), tuple(answers and _holds_quote(question, e) for e in about))
+
+
+def _holds_quote(question: CustomerQuestion | CompleteAnswer, one: Evidence) -> bool:
+    if isinstance(question, CompleteAnswer):
+        return question.says(one.hit.chunk.uri, one.text)
+    return one.hit.chunk.uri == question.document and (holds(one.text, question.quote) or holds(question.quote, one.text))

@@ -23,6 +23,8 @@ class Generator(Protocol):
     """Writes text. Several threads may use one at once."""
 
     model: str
+    window: int
+    """How many tokens it reads and writes at most, or about so many."""
 
     def stream(self, messages: Sequence[Message], max_tokens: int) -> Iterator[str]:
         """The reply to `messages`, in pieces as they are written; closing the iterator stops it.

@@ -18,6 +18,7 @@ class BundledGenerator:
     """SmolLM2-135M-Instruct (Ben Allal and others 2025), in 8 bits. Replies are written one at a time."""
 
     model = bundled.GENERATOR
+    window = 2048
 
     def __init__(self) -> None:
         import openvino_genai as genai

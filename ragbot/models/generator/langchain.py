@@ -28,6 +28,9 @@ ADVICE = {401: "; check its key", 403: "; check its key", 404: "; check the mode
 class LangChainGenerator:
     """Any chat model that LangChain's `init_chat_model` opens: "ollama:llama3.2", "openai:gpt-5", …"""
 
+    window = 32_000
+    """What chat models of today read at least; providers do not say it."""
+
     def __init__(self, name: str, timeout: float) -> None:
         self.model, self._timeout = name, timeout
         with hub.loading(name, "check the name, and the provider's key and settings"):

@@ -34,6 +34,7 @@ class TransformersGenerator:
                 self._tokenizer: Any = AutoTokenizer.from_pretrained(source, **files)
                 model = AutoModelForCausalLM.from_pretrained(source, **files, dtype=dtype)
                 self._model: Any = _placed(model, device)
+                self.window = int(getattr(model.config, "max_position_embeddings", 0) or 0)
 
     def count(self, text: str) -> int:
         self._opened()
