@@ -69,19 +69,6 @@ def _goes_with(one: Evidence, lead: Evidence) -> bool:
     return one.hit.chunk.uri == lead.hit.chunk.uri and not beside
 
 
-def overview(found: Sequence[Evidence]) -> list[Evidence]:
-    """Of each passage of the document of the best evidence the sentence that says most, in order.
-
-    The longest one: of the sentences that people chose to sum up sixteen documents they hold .27 (.33 of them are chosen), the
-    first ones .20 (.25), and those that the model finds likeliest .19 (.23), which shows that it does not learn this.
-    """
-    longest = dict[int, Evidence]()
-    for one in (e for e in found if e.hit.chunk.uri == found[0].hit.chunk.uri):
-        before = longest.get(one.hit.chunk.id, one)
-        longest[one.hit.chunk.id] = max(before, one, key=lambda e: len(e.text))
-    return sorted(longest.values(), key=lambda e: e.citation.start)[:MAX_SENTENCES]
-
-
 def spoken(said: Sequence[Evidence]) -> list[Part]:
     """The sentences as they are said: items of lists and rows of tables, where there are several, on lines of their own."""
     several, under, parts = sum(map(_is_item, said)) > 1, "", list[Part]()

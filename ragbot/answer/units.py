@@ -21,7 +21,7 @@ _ROW = re.compile(r" \| |^[^:;\n]{1,40}: [^;\n]*; ")
 _HEADS = re.compile(r"[^\n]*\n[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*\|")
 """What follows the first row of a table in Markdown: the names of its columns say nothing by themselves."""
 _DASHES = re.compile(r"[|:\s-]*-{2,}[|:\s-]*")
-WIDE_ROW = 4
+WIDE_ROW = 7
 """Of a row of so many cells those are said whose columns the question names."""
 MARKUP = re.compile(
     r"^(?:\s*(?:[-*+•·]|\d{1,3}[.)]|#{1,6}|>)\s+)+|(?<![A-Za-z0-9])[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}(?![A-Za-z0-9])|\s*\{\s*#[\w-]+\s*\}"

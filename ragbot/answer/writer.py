@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from ragbot.answer import compose, prompt
 from ragbot.answer.answer_span import with_said
-from ragbot.answer.complete import REACH, REACH_OF_SUMMARY, WIDE, complete, overview, spoken
+from ragbot.answer.complete import REACH, REACH_OF_SUMMARY, WIDE, complete, spoken
 from ragbot.answer.compose import Composed
 from ragbot.answer.conflict import differ, otherwise
 from ragbot.answer.context import Context
@@ -88,10 +88,8 @@ class Writer:
         if model is None or not read:
             return []
         beside = select_sentences(found.wanted, self._beside(found, read), self._context.vectors, beside=True)
-        every = [*found.evidence, *with_said(found.wanted, beside, model)]
-        if found.ask.form == "summary":
-            return overview(every)
-        return complete(every, wide=found.ask.form in WIDE or len(found.ask.parts) > 1)
+        wide = found.ask.form in WIDE or len(found.ask.parts) > 1
+        return complete([*found.evidence, *with_said(found.wanted, beside, model)], wide=wide)
 
     def _beside(self, found: Found, known: Collection[int]) -> list[Hit]:
         """Passages about the best one, and those that fit each of several questions, without those that are known."""
