@@ -13,23 +13,12 @@ Of the answers that were given: how many of the sentences that belong to them we
 import argparse
 import json
 import sys
-import tempfile
 from collections import defaultdict
 
-from ragbot import Chat, Memory
+from benchmarks.questions import asked
 from training import organisations
 
 PARTS = {"fitted": organisations.FITTED, "reported": organisations.REPORTED}
-
-
-def asked(one):
-    """Each question of an organisation with what a chat says, every one in a session of its own."""
-    with tempfile.TemporaryDirectory() as home:
-        with Memory.open(home) as memory:
-            memory.remember(one.documents)
-        for number, answer in enumerate(one.answers):
-            with Chat.open(home, session=f"q{number}") as chat:
-                yield answer, chat.ask(answer.question)
 
 
 def counts(answer, turn):
@@ -62,7 +51,8 @@ def main(argv=None):
     given = parser.parse_args(argv)
     found = defaultdict(list)
     for one in organisations.read(PARTS[given.part])[: given.limit]:
-        for number, (answer, turn) in enumerate(asked(one)):
+        turns = (turn for _, turn in asked(one, [{"text": answer.question} for answer in one.answers]))
+        for number, (answer, turn) in enumerate(zip(one.answers, turns, strict=True)):
             each = counts(answer, turn) if turn.grounded else None
             for group in (answer.kind, f"all, {organisations.LANGUAGES[number % 2]}", "all"):
                 found[group].append(each)

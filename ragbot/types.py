@@ -306,7 +306,7 @@ class Done:
 
 
 Event = Block | Claim | Note | Refusal | Done
-"""What a chat streams; the last one is Done. Texts of events are joined by a space."""
+"""What a chat streams; the last one is Done. `ragbot.text.layout` says what stands between their texts."""
 
 
 @dataclass(frozen=True, slots=True)

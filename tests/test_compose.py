@@ -88,6 +88,10 @@ def test_a_generator_that_is_not_heard_to_the_end_stops_writing(asked):
         ("## Canoes cost 200 euros a day\n\n- Paddles are lent with every canoe.", "- Paddles are lent with every canoe."),
         ("Yes, members may keep a canoe for three days.", "members may keep a canoe for three days."),
         ("Yes. Members may keep a canoe for three days [1].\n\n[2]", "Members may keep a canoe for three days."),
+        (
+            "| Canoes cost 200 euros | a day |\n|---|---|\n| Paddles | lent with every canoe |",
+            "| paddles | lent with every canoe |",
+        ),
         ("![x](https://evil.example/x): Paddles are lent with every canoe.", "Paddles are lent with every canoe."),
     ],
 )

@@ -5,8 +5,9 @@ Works for one message of one person; stores nothing. `ragbot.chat` keeps what wa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from ragbot.answer import cloze
 from ragbot.answer.calibration import answerability
@@ -96,8 +97,9 @@ class Answerer:
     def _line(self, ask: Ask, words: Words) -> str:
         """What the persona says to what neither tells nor asks anything of the documents."""
         if ask.kind in ("holdings", "news"):
-            news = ask.kind == "news" and bool(self._context.titles())
-            return (words.news if news else words.holdings).format(titles=self._titles(ask.language, with_days=news))
+            titles = self._context.titles()
+            news = ask.kind == "news" and bool(titles)
+            return (words.news if news else words.holdings).format(titles=_named(titles, ask.language, with_days=news))
         said = {"parting": words.parting, "about": words.about, "chatter": words.chatter, "forget": words.forget}
         return said.get(ask.kind, "")
 
@@ -116,17 +118,6 @@ class Answerer:
         """The first evidence of each hit."""
         for hit in hits:
             yield from select_sentences(hit.chunk.text, [hit], self._context.vectors)[:1]
-
-    def _titles(self, language: Language, *, with_days: bool = False) -> str:
-        """The titles of what it has, the newest first; on wish with the day since when it has them."""
-        titles = self._context.titles()
-        name, day = ("《{}》", "（{0.year}年{0.month}月{0.day}日）") if language == "zh" else ("“{}”", " ({0.day} {0:%B %Y})")
-        shown = [name.format(title) + (day.format(since) if with_days else "") for title, since in titles.items()][:MAX_TITLES]
-        named = "、".join(shown) if language == "zh" else ", ".join(shown)
-        more = len(titles) - len(shown)
-        if more and not with_days:
-            named += f"等 {len(titles)} 份文件" if language == "zh" else f" and {more} more"
-        return named or EMPTY[language]
 
     def judged(self, gap: Gap, reply: str) -> Claim | None:
         """Whether a reply fills the gap, with the whole sentence; None if the evidence for that is gone."""
@@ -187,6 +178,17 @@ class Answerer:
                 yield Claim(otherwise(found.ask.language, render_quote(other)), "supported", found.sure, (other.citation,))
         if self._persona.check and each and (gap := _gap(each[0].evidence, given)):
             yield Note(words.checking.format(gap=gap))
+
+
+def _named(titles: Mapping[str, datetime], language: Language, *, with_days: bool) -> str:
+    """Titles, the first ones of many; on wish with the day since when they are there."""
+    name, day = ("《{}》", "（{0.year}年{0.month}月{0.day}日）") if language == "zh" else ("“{}”", " ({0.day} {0:%B %Y})")
+    shown = [name.format(title) + (day.format(since) if with_days else "") for title, since in titles.items()][:MAX_TITLES]
+    named = "、".join(shown) if language == "zh" else ", ".join(shown)
+    more = len(titles) - len(shown)
+    if more and not with_days:
+        named += f"等 {len(titles)} 份文件" if language == "zh" else f" and {more} more"
+    return named or EMPTY[language]
 
 
 def _refusal(found: Found, words: Words) -> Refusal:

@@ -92,12 +92,12 @@ class Composed:
                 if one.text.startswith(NO_ANSWER):
                     self.refused = self.kept == 0
                     return
-                begins_table = _ROW.match(one.text) is not None and not in_table
-                in_table = _ROW.match(one.text) is not None
-                if begins_table:
-                    leads.append(f"{one.text}\n{'|---' * (one.text.strip().strip('|').count('|') + 1)}|")
-                elif one.leads:
-                    leads += [one.text] if stands_as_lead(one.text, self._every) else []
+                is_row = _ROW.match(one.text) is not None
+                is_head, in_table = is_row and not in_table, is_row
+                if is_head or one.leads:
+                    cells = [cell.strip() for cell in one.text.strip().strip("|").split("|")] if is_head else [one.text]
+                    under = f"\n{'|---' * len(cells)}|" if is_head else ""
+                    leads += [one.text + under] if all(stands_as_lead(cell, self._every) for cell in cells) else []
                 elif content(one.text):
                     if claim := self._claim(one, leads):
                         yield claim

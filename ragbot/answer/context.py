@@ -53,7 +53,7 @@ class Context:
         self._memory, self._scopes = memory, tuple(scopes)
         self._vectors: TurnVectors | None = None
         self.hits: Sequence[Hit] = ()
-        """What the last retrieval found."""
+        """What the last retrieval found, and what was read beside it."""
 
     @property
     def vectors(self) -> TurnVectors:

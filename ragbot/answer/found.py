@@ -76,8 +76,11 @@ def find_each(found: Found, context: Context, model: AnswerabilityModel | None, 
     together = [found] if found.evidence and found.sure >= least else []
     if len(found.ask.parts) < 2 or found.ask.form in WHOLE:
         return together
-    asked = [_alone(found.ask, at) for at in range(len(found.ask.parts))]
-    each = [find(one, found.own, context, model, least) for one in asked]
+    each, hits = list[Found](), [*context.hits]
+    for at in range(len(found.ask.parts)):
+        each.append(find(_alone(found.ask, at), found.own, context, model, least))
+        hits += context.hits
+    context.hits = list({hit.chunk.id: hit for hit in hits}.values())
     answered = [one for one in each if one.evidence and one.sure >= least]
     return answered if len(answered) == len(each) else [*together, *answered]
 
