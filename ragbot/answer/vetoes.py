@@ -193,7 +193,8 @@ def _other_first(claim: str, nearest: str) -> bool:
     own, there = set(content(claim)), set(content(nearest))
     new = set(content(first)) - there
     named = {word for word in _leading(nearest) if word in there} - own
-    return bool(new and named) and first[:1].isupper() and len(own & there) >= OTHERS_ALIKE * (len(own) - len(new))
+    others = own - new
+    return bool(new and named and others) and first[:1].isupper() and len(others & there) >= OTHERS_ALIKE * len(others)
 
 
 def _names_turned(claim: str, nearest: str) -> bool:
