@@ -1,11 +1,11 @@
-# Everything a person needs: make demo | demo-service | demo-tutor | demo-companion | test | check | train-reader | train-cross-encoder | train-embedder | train-intent | crash | bench | rivals | mutate | clean
+# Everything a person needs: make demo | demo-service | demo-tutor | demo-companion | test | check | train-reader | train-cross-encoder | train-embedder | train-intent | train-supersession | crash | bench | rivals | mutate | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 TRAINING_DATA ?= data
-.PHONY: demo test check fast crash train-reader train-cross-encoder train-embedder train-intent bench rivals mutate clean
+.PHONY: demo test check fast crash train-reader train-cross-encoder train-embedder train-intent train-supersession bench rivals mutate clean
 
 ROUNDS ?= 1000
 MINUTES ?= 60
@@ -62,6 +62,10 @@ train-cross-encoder: $(VENV)/ready
 # Retrain the model of what a message is, after the embedder (docs/models/intent.md).
 train-intent: $(VENV)/ready
 	$(BIN)/python -m training.intent
+
+# Retrain the model of what later messages end, after the cross-encoder (docs/models/supersession.md).
+train-supersession: $(VENV)/ready
+	MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1000000000000 $(BIN)/python -m training.supersession train
 
 # Retrain the embedder: make train-embedder SETS=FOLDER TRAINING_DATA=FOLDER (docs/models/embedder.md names the sets).
 train-embedder: $(VENV)/ready

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from ingest import parsers, remote, sources
+from ingest.dating import dated
 from ingest.failed_files import FailedFiles
 from ingest.parse_pool import ParsePool, Request
 from ingest.sources import Item, Place, Seen
@@ -331,12 +332,21 @@ class _Run:
         if seen.passing and seen.path:
             seen.path.unlink(missing_ok=True)
         if isinstance(read, Document):
-            named = replace(read, metadata={**read.metadata, "name": item.name}) if item.name else read
+            named = self._dated(replace(read, metadata={**read.metadata, "name": item.name}) if item.name else read, seen)
             self._waiting[item.uri] = _Waiting(named, self._state(seen))
             return
         if read is None and not seen.gone:
             self._notes += self._note(item.uri, seen.state)
         yield self._not_read(item, read, seen)
+
+    def _dated(self, document: Document, seen: Seen) -> Document:
+        """The document with the time from which it holds."""
+        before = self._memory.document(document.uri, scope=self._scope) if document.uri in self.known else None
+        last_modified = seen.state.last_modified if isinstance(seen.state, WebState) else ""
+        try:
+            return dated(document, None if seen.passing else seen.path, last_modified, before.valid_from if before else None)
+        except FileNotFoundError:  # it was there when it was read
+            return document
 
     def _keep(self) -> Iterator[Outcome]:
         """Write all that was not yet written."""

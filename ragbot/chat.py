@@ -19,6 +19,7 @@ from ragbot.answer import intent_model
 from ragbot.answer import persona as personas
 from ragbot.answer.answerer import Answerer, open_gap
 from ragbot.answer.context import Context
+from ragbot.answer.facts import Effect, Facts
 from ragbot.answer.intent import Ask, understand
 from ragbot.answer.intent_model import Intent
 from ragbot.answer.persona import Persona
@@ -27,10 +28,12 @@ from ragbot.errors import InputError, NotFoundError, RagbotError
 from ragbot.memory import Memory
 from ragbot.models.answerability import AnswerabilityModel
 from ragbot.models.generator import Generator
+from ragbot.models.supersession import SupersessionModel
 from ragbot.runtime import Runtime
 from ragbot.search import filter
 from ragbot.settings import NONE
 from ragbot.store import Raced, Transaction
+from ragbot.store.derived import FORGOTTEN
 from ragbot.text import layout, messages, storable
 from ragbot.types import EVERYONE, LOCAL, Citation, Claim, Document, Done, Event, Hit, Refusal, Turn, TurnHit
 
@@ -114,13 +117,14 @@ class Chat:
             return []
         return model.read(texts, np.array([self.memory.encode_query(text) for text in texts], np.float32))
 
-    def ask(self, question: str, *, history: Sequence[tuple[str, str]] | None = None) -> Turn:
+    def ask(self, question: str, *, history: Sequence[tuple[str, str]] | None = None, as_of: datetime | None = None) -> Turn:
         """Answer a message. The turn's citations carry its sentences; without any, it says it does not know.
 
         `history` is (role, text), oldest first, for callers that keep the conversation elsewhere; by default it is
-        the last turns of this session. Raises InputError for an empty message, ModelError if a model is missing.
+        the last turns of this session. `as_of` asks what held then. Raises InputError for an empty message, ModelError if a
+        model is missing.
         """
-        for event in self.events(question, history=history):
+        for event in self.events(question, history=history, as_of=as_of):
             if isinstance(event, Done):
                 return event.turn
         raise AssertionError("the events of an answer end with Done")
@@ -138,24 +142,26 @@ class Chat:
                 said += piece
                 yield piece
 
-    def events(self, question: str, *, history: Sequence[tuple[str, str]] | None = None) -> Iterator[Event]:
+    def events(
+        self, question: str, *, history: Sequence[tuple[str, str]] | None = None, as_of: datetime | None = None
+    ) -> Iterator[Event]:
         """Answer a message as typed events, each as soon as it is sure; the last one is Done, with the stored turn."""
         if not isinstance(question, str) or not question.strip():
             raise InputError("the message is empty; ask or tell something")
         question = storable(question)
         ask = understand(question, self._history() if history is None else filter.history(history), self._intents)
-        context = Context(self.memory, self.scopes)
+        context = Context(self.memory, self.scopes, filter.select(self.scopes, as_of=as_of).as_of)
         answerer = Answerer(context, self.persona, self.generator, self.answerability_model, self.memory.settings)
         gap, last = open_gap(ask, self.persona), self._last(ask.history) if ask.kind == "revise" else None
         # What fills the gap of a check is an exercise, no knowledge.
-        turn, own = self._begin(ask, "" if gap else ask.statements)
+        turn, did = self._begin(ask, told=not gap)
         said: list[Event] = []
         failed = True
         try:
             judged = answerer.judged(gap, question) if gap else None
             if gap and judged is None:
-                own = self._remember_told(turn, ask.statements)
-            for event in [judged] if judged else answerer.events(ask, own, last):
+                did = self._remember_told(turn, ask)
+            for event in [judged] if judged else answerer.events(ask, did, last):
                 said.append(event)
                 yield event
             failed = False
@@ -163,7 +169,7 @@ class Chat:
             failed = False
             raise
         finally:
-            done = self._finish(turn, ask, said, context.hits, failed)
+            done = self._finish(turn, ask, said, context.hits, failed, forgot=bool(did.forgotten))
         yield Done(done)
 
     def rate(self, turn_id: str, *, up: bool, author: str = "") -> None:
@@ -180,21 +186,27 @@ class Chat:
         """
         with self.memory.store.reading() as snapshot:
             turn = self._own(snapshot.turn(turn_id), turn_id)
+        return self._correct(turn, storable(text.strip()), storable(author))
+
+    def _correct(self, turn: Turn, text: str, author: str = "", new: Turn | None = None) -> Document:
+        """Remember a correction of a turn; with `new`, the turn in which it was said, in the same transaction."""
         correction = Document(
             uri=f"correction:{turn.id}",
-            text=storable(text.strip()),
+            text=text,
             title=messages.parse(
                 turn.question
             ).question,  # what was told in it is a document of its own, to be forgotten on its own
             kind="correction",
             scope=self.scope,
-            metadata={"author": storable(author)} if author else {},
+            metadata={"author": author} if author else {},
         )
-        self.memory.remember(
-            correction,
-            disputes=turn.citations,
-            also=lambda transaction: transaction.add_feedback(turn, "correction", correction.text, storable(author)),
-        )
+
+        def also(transaction: Transaction) -> None:
+            transaction.add_feedback(turn, "correction", text, author)
+            if new:
+                transaction.add_turn(new)
+
+        self.memory.remember(correction, disputes=turn.citations, also=also)
         return correction
 
     def _own(self, turn: Turn | None, turn_id: str) -> Turn:
@@ -221,8 +233,8 @@ class Chat:
             claims.setdefault(claim.citations, claim)
         return replace(since[0], claims=tuple(claims.values()))
 
-    def _begin(self, ask: Ask, told: str) -> tuple[Turn, Citation | None]:
-        """Store the message, and what it tells as evidence, in one transaction. The turn, and where its own words stand."""
+    def _begin(self, ask: Ask, *, told: bool) -> tuple[Turn, Effect]:
+        """Store the message, and do what it wants done to the memory: what it tells is evidence in the same transaction."""
         turn = Turn(
             id=secrets.token_hex(6),
             session=self.session,
@@ -234,29 +246,73 @@ class Chat:
             at=datetime.now(UTC),
             strategy=REVISES if ask.kind == "revise" else ANSWERS,
         )
-        if told and self.persona.remember == "told":
-            return turn, self._remember_told(turn, told, new=True)
+        if told and ask.told and self.persona.remember == "told":
+            return turn, self._remember_told(turn, ask, new=True)
+        did = Effect()
+        if ask.kind == "forget":
+            did = self._forget(ask)
+            turn = replace(turn, question=FORGOTTEN) if did.forgotten else turn
+        elif ask.kind == "takes back":
+            did = self._take_back(ask)
         with self.memory.store.writing() as transaction:
             transaction.add_turn(turn)
-        return turn, None
+        return turn, did
 
-    def _remember_told(self, turn: Turn, told: str, *, new: bool = False) -> Citation | None:
-        """Make what a turn tells evidence; with `new`, add the turn in the same transaction. Where its words stand."""
-        if not told or self.persona.remember != "told":
-            return None
-        document = Document(f"turn:{turn.id}", told, kind="turn", scope=self.scope, lines=False)
-        cited: list[Citation | None] = []
+    def _take_back(self, ask: Ask) -> Effect:
+        """Let what a message takes back, and says nothing instead of, hold no longer."""
+        facts = Facts(self.memory, self.scope, self._supersession_model)
+        ended = facts.ended_by(ask.text, self._before())
+        self.memory.retire_each([fact.chunk.uri for fact in ended], scope=self.scope)
+        return Effect(replaced=tuple(fact.chunk.text for fact in ended))
+
+    def _remember_told(self, turn: Turn, ask: Ask, *, new: bool = False) -> Effect:
+        """Make what a message tells evidence, and set aside what it ends; with `new`, add the turn in the same transaction."""
+        if not ask.told or self.persona.remember != "told":
+            return Effect()
+        last, facts = self._before(turn), Facts(self.memory, self.scope, self._supersession_model)
+        ended = facts.ended_by(ask.statements, last)
+        if ask.corrects and not ended and last and last.citations and all(one.kind != "turn" for one in last.citations):
+            correction = self._correct(last, ask.statements, new=turn if new else None)
+            with self.memory.store.reading() as snapshot:
+                return Effect(cite_own(snapshot.chunks_of(self.scope, correction.uri)))
+        documents = facts.documents(ask.told, turn.id, turn.at.date(), last, ended)
+        cited = list[Citation | None]()
 
         def also(transaction: Transaction) -> None:
-            cited.append(cite_own(transaction.chunks_of(self.scope, document.uri)))
-            if new:
+            cited.append(cite_own(transaction.chunks_of(self.scope, documents[0].uri)))
+            if new and transaction.turn(turn.id) is None:
                 transaction.add_turn(turn)
 
-        self.memory.remember(document, also=also)
-        return cited[-1]
+        owners = facts.owners(documents, ended)
+        self.memory.remember(documents, disputes=lambda document: owners.get(document.uri, ()), also=also)
+        return Effect(cited[-1], replaced=tuple(fact.chunk.text for fact in ended))
 
-    def _finish(self, turn: Turn, ask: Ask, said: Sequence[Event], hits: Sequence[Hit], failed: bool) -> Turn:
-        """Store what was said, with what it stands on and what was retrieved for it."""
+    def _forget(self, ask: Ask) -> Effect:
+        """Erase what an order to forget means."""
+        facts, last = Facts(self.memory, self.scope, self._supersession_model), self._before()
+        if messages.forgets_all(ask.text):
+            meant = facts.all()
+        elif messages.forgets_last(ask.text):
+            meant = facts.with_versions(facts.of(last))
+        else:
+            meant = facts.forgotten(ask.text, last)
+        if not meant:
+            return Effect()
+        self.memory.forget_each([fact.chunk.uri for fact in meant], scope=self.scope)
+        return Effect(forgotten=tuple(fact.chunk.text for fact in meant))
+
+    def _before(self, turn: Turn | None = None) -> Turn | None:
+        """The last turn of this session, before `turn`."""
+        with self.memory.store.reading() as snapshot:
+            turns = [one for one in snapshot.turns(self.scope, self.session, 2) if turn is None or one.id != turn.id]
+        return turns[-1] if turns else None
+
+    def _supersession_model(self) -> SupersessionModel | None:
+        """The model of what later messages end; None where no model is to read."""
+        return None if self.memory.settings.reader == NONE else self.memory.runtime.supersession_model()
+
+    def _finish(self, turn: Turn, ask: Ask, said: Sequence[Event], hits: Sequence[Hit], failed: bool, *, forgot: bool) -> Turn:
+        """Store what was said, with what it stands on and what was retrieved; with `forgot`, without the words that are gone."""
         claims = tuple(event for event in said if isinstance(event, Claim))
         texts = [event.text for event in said if not isinstance(event, Done)]
         sure = [event.score for event in claims] + [event.confidence for event in said if isinstance(event, Refusal)]
@@ -272,7 +328,7 @@ class Chat:
         features = [TurnHit(hit.chunk.id, at, hit.score, hit.features) for at, hit in enumerate(hits, 1)]
         try:
             with self.memory.store.writing() as transaction:
-                transaction.add_answer(done, features)
+                transaction.add_answer(replace(done, answer=FORGOTTEN) if forgot else done, features)
         except Raced:  # a cited document was forgotten while the answer was written
             words = self.persona.zh if ask.language == "zh" else self.persona.en
             done = replace(turn, answer=words.unknown, versions=done.versions)  # which names no source

@@ -20,11 +20,13 @@ from ragbot.maintenance.builder import Builder
 from ragbot.maintenance.refresh import Maintenance, Progress
 from ragbot.maintenance.spaces import Counted, Spaces, Vector
 from ragbot.models.embedder import Embedder, Vectors
-from ragbot.retriever import Retriever
+from ragbot.retriever import Retriever, with_disputes
 from ragbot.runtime import Runtime, shared_runtime
 from ragbot.search import filter
 from ragbot.search.calibration import Calibration
+from ragbot.search.newer import outranks
 from ragbot.store import Raced, Store, Stored, Transaction
+from ragbot.store.derived import MAX_SAMPLES
 from ragbot.store.rows import micros
 from ragbot.text import documents as texts
 from ragbot.text import storable
@@ -45,6 +47,8 @@ from ragbot.types import (
     SourceState,
 )
 
+Disputes = Sequence[Citation] | Callable[[Document], Sequence[Citation]]
+"""What a document sets aside; or what each of several does."""
 MAX_COMPACTED = 65_536
 """A merge of more passages than this is left to the background and to `refresh`."""
 TRIES = 20
@@ -91,7 +95,7 @@ class Memory:
         self,
         documents: Document | Iterable[Document],
         *,
-        disputes: Sequence[Citation] = (),
+        disputes: Disputes = (),
         also: Callable[[Transaction], None] | None = None,
         progress: Counted | None = None,
     ) -> Remembered:
@@ -136,8 +140,10 @@ class Memory:
 
     def _prepare(self, document: Document, *, again: bool) -> Prepared:
         texts.need_sound(document)
-        if document.valid_from is not None:
-            micros(document.valid_from, f"{document.uri}: its valid_from")
+        given = {"valid_from": document.valid_from, "valid_to": document.valid_to}
+        times = [micros(at, f"{document.uri}: its {name}") for name, at in given.items() if at is not None]
+        if times != sorted(set(times)):
+            raise InputError(f"{document.uri}: its valid_to is not after its valid_from; give a later one, or leave it out")
         document = texts.storable_document(document)
         if not again and self._unchanged(document):
             return Prepared(document, None)
@@ -145,12 +151,13 @@ class Memory:
 
     def _unchanged(self, document: Document) -> bool:
         with self.store.reading() as snapshot:
-            return snapshot.current_digest(document.scope, document.uri) == document.sha256
+            ends_at = micros(document.valid_to) if document.valid_to else None
+            return snapshot.current_version(document.scope, document.uri) == (document.sha256, ends_at)
 
     def _remember_group(
         self,
         group: Sequence[Prepared],
-        disputes: Sequence[Citation],
+        disputes: Disputes,
         also: Callable[[Transaction], None] | None,
         progress: Counted | None,
     ) -> list[tuple[Document, Remembered]]:
@@ -170,7 +177,7 @@ class Memory:
     def _write(
         self,
         due: Sequence[tuple[Prepared, Sequence[NewChunk]]],
-        disputes: Sequence[Citation],
+        disputes: Disputes,
         also: Callable[[Transaction], None] | None,
         progress: Counted | None,
     ) -> list[Remembered]:
@@ -184,7 +191,8 @@ class Memory:
                 with self.store.writing() as transaction:
                     for one, new_chunks in due:
                         states = [one.state] if one.state else []
-                        done.append(transaction.replace_document(one.document, new_chunks, space, vectors, disputes, states))
+                        cited = disputes(one.document) if callable(disputes) else disputes
+                        done.append(transaction.replace_document(one.document, new_chunks, space, vectors, cited, states))
                         if also:
                             also(transaction)
             except Raced:
@@ -235,6 +243,7 @@ class Memory:
         *,
         scopes: Collection[str] = (EVERYONE,),
         as_of: datetime | None = None,
+        known_at: datetime | None = None,
         history: Sequence[tuple[str, str]] = (),
         kinds: Collection[str] = (),
         uris: Collection[str] = (),
@@ -246,23 +255,25 @@ class Memory:
 
         Passages that say the same in the same words are one hit, with others in `Hit.also`: not all
         of them, but those that were met in search of k hits, at most `duplicates.MOST_COPIES`.
-        `as_of` asks what was current then. `history` is (role, text), oldest first: what the
+        `as_of` asks what held then, `known_at` what was known then. `history` is (role, text), oldest first: what the
         question leans on. `part` asks one part of recall alone. `kinds`, `uris` (* stands for anything), and when
         they began to hold (from `since`, before `until`) narrow what is searched. All of it is of one moment of the database.
         Raises InputError for an empty query, a k out of range, or a part, kind or role that does not exist.
         """
         filter.need_query(query, k, part)
-        selection = filter.select(scopes, kinds=kinds, uris=uris, as_of=as_of, since=since, until=until)
+        selection = filter.select(scopes, kinds=kinds, uris=uris, as_of=as_of, known_at=known_at, since=since, until=until)
         return self.retriever.retrieve(storable(query), k, selection, filter.history(history), part)
 
     def corrected(self, question: str, *, scopes: Collection[str] = (EVERYONE,)) -> Mapping[str, str]:
         """What `recall` reads each misspelt word of a question as, by the passages of `scopes`. Empty: none is."""
         return self.retriever.corrected(storable(question), filter.select(scopes))
 
-    def around(self, chunk: Chunk, reach: int = 1, *, scopes: Collection[str] = (EVERYONE,)) -> list[Chunk]:
+    def around(
+        self, chunk: Chunk, reach: int = 1, *, scopes: Collection[str] = (EVERYONE,), as_of: datetime | None = None
+    ) -> list[Chunk]:
         """What stands up to `reach` places before and after a passage, in order, without itself.
 
-        Of a document its current passages; of a turn what was said beside it, two turns on either
+        Of a document its current passages, or those of `as_of`; of a turn what was said beside it, two turns on either
         side at most. Nothing where `scopes` may not see it.
         """
         if chunk.scope not in filter.names(scopes):
@@ -270,7 +281,19 @@ class Memory:
         if chunk.kind == "turn":
             return self.retriever.turns_around(chunk, reach)
         with self.store.reading() as snapshot:
-            return snapshot.chunks_beside(chunk, reach)
+            at = snapshot.time_of(None if as_of is None else micros(as_of))
+            return snapshot.chunks_beside(chunk, reach, at)
+
+    def outranks(self, one: Chunk, other: Chunk, names: Mapping[str, str]) -> bool:
+        """Whether one passage is to lead where both say something about the same: by `authority`, else by how new it is."""
+        hits = [Hit(chunk, 0.0, name=names.get(chunk.uri, "")) for chunk in (one, other)]
+        return outranks(hits[0], hits[1], self.settings.authority)
+
+    def told(self, most: int, *, scope: str) -> list[Hit]:
+        """What a person told, sentence by sentence, the newest first; later words that set one aside are its disputes."""
+        with self.store.reading() as snapshot:
+            chunks = snapshot.newest_told(storable(scope), most)
+            return with_disputes([Hit(chunk, 0.0) for chunk in chunks], snapshot, filter.select(scope))
 
     def document(self, uri: str, *, scope: str = EVERYONE) -> Stored | None:
         """What is known of a current document; None if there is none."""
@@ -310,6 +333,20 @@ class Memory:
         with self.store.writing() as transaction:
             transaction.set_kv(key, value)
 
+    def uri_called(self, given: str, *, scope: str = EVERYONE) -> str:
+        """The uri of the document that an address, or the name in citations, stands for; what was given, if there is none.
+
+        Raises InputError if several are called so.
+        """
+        scope, given = storable(scope), storable(given)
+        with self.store.reading() as snapshot:
+            if snapshot.document(scope, given):
+                return given
+            called = [one.uri for one in snapshot.documents([scope]) if one.metadata.get("name") == given]
+        if len(called) > 1:
+            raise InputError(f"{given}: {len(called)} documents are called so; give the address of one: {', '.join(called[:10])}")
+        return called[0] if called else given
+
     # Forget, refresh, check
 
     def retire(self, uri: str, *, scope: str = EVERYONE) -> int:
@@ -327,18 +364,23 @@ class Memory:
         Every version goes, with vectors, words, sealed segments, and the answers that quoted it.
         Raises NotFoundError if there is no such document.
         """
-        scope, uri = storable(scope), storable(uri)
+        return self.forget_each([uri], scope=scope)
+
+    def forget_each(self, uris: Sequence[str], *, scope: str = EVERYONE) -> Forgotten:
+        """Erase several documents in one transaction. Raises NotFoundError for one that is not there; the others are gone."""
+        scope, uris = storable(scope), [storable(uri) for uri in uris]
         with self.store.writing() as transaction:
-            there = transaction.document(scope, uri) is not None
-            erased = transaction.erase_document(scope, uri)
+            missing = [uri for uri in uris if transaction.document(scope, uri) is None]
+            erased = [transaction.erase_document(scope, uri) for uri in uris]
         # Also where there is none: an earlier forget may have been killed before it came this far.
+        samples = [sample for one in erased for sample in one.samples]
         try:
-            cleared = self._maintenance.clear(erased.samples)
+            cleared = self._maintenance.clear(samples[:: -(-len(samples) // MAX_SAMPLES) or 1])
         except (BusyError, HomeError):  # what is erased is found no more; its files go at the next forget or refresh
             cleared = False
-        if not there:
-            raise NotFoundError(f"{uri}: no such document in scope {scope!r}; `ingest status` lists what is there")
-        return Forgotten(len(erased.chunk_ids), cleared)
+        if missing:
+            raise NotFoundError(f"{missing[0]}: no such document in scope {scope!r}; `ingest status` lists what is there")
+        return Forgotten(sum(len(one.chunk_ids) for one in erased), cleared)
 
     def refresh(self, model: str | None = None, *, back: bool = False, progress: Progress | None = None) -> Refreshed:
         """Rebuild the index as one segment; with `model`, move to that embedding model first, with `back` to the one before.

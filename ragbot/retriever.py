@@ -24,6 +24,7 @@ from ragbot.search import spelling
 from ragbot.search.calibration import Calibration
 from ragbot.search.candidates import Query, Search
 from ragbot.search.filter import Selection
+from ragbot.search.newer import newer_first
 from ragbot.search.rerank import MAX_RERANKED, reranked
 from ragbot.settings import NONE, Settings
 from ragbot.store import Snapshot, Store
@@ -66,12 +67,15 @@ class Retriever:
             asked = self._query(space, query, self._corrected(space, query, selection), history, part)
 
             def look(snapshot: Snapshot, view: View) -> list[Hit]:
-                search = Search(view, asked, selection.filter(snapshot.documents_like), part)
-                hits = search.hits(most, lambda ids: snapshot.chunks(ids, selection.scopes, selection.as_of))
-                return _with_names(_with_disputes(hits, snapshot, selection), snapshot)
+                wanted = selection.at(snapshot)
+                search = Search(view, asked, wanted.filter(snapshot), part)
+                hits = search.hits(most, lambda ids: snapshot.chunks(ids, wanted.scopes, wanted.as_of, wanted.known_at))
+                return _with_names(with_disputes(hits, snapshot, wanted), snapshot)
 
             found = self._seen(space, look)
-            return reranked(contextualize(asked.text, history), found, reranker, self.rerank_budget_s, asked.weights.rerank)[:k]
+            wanted = contextualize(asked.text, history)
+            ordered = reranked(wanted, found, reranker, self.rerank_budget_s, asked.weights.rerank)
+            return (newer_first(wanted, ordered, self._settings.authority) if part is None else ordered)[:k]
 
         return self._in_its_space(retrieve) or []
 
@@ -96,7 +100,7 @@ class Retriever:
         doubtful = spelling.doubtful(question, knows)
 
         def look(snapshot: Snapshot, view: View) -> Mapping[str, str]:
-            held = functools.partial(view.count_holders, wanted=selection.filter(snapshot.documents_like))
+            held = functools.partial(view.count_holders, wanted=selection.at(snapshot).filter(snapshot))
             return spelling.misspelt(doubtful, held, knows)
 
         return self._seen(space, look) if doubtful else {}
@@ -154,10 +158,10 @@ class Retriever:
             raise BusyError(f"{self._home}: its index kept changing; try again") from cause
 
 
-def _with_disputes(hits: Sequence[Hit], snapshot: Snapshot, selection: Selection) -> list[Hit]:
+def with_disputes(hits: Sequence[Hit], snapshot: Snapshot, selection: Selection) -> list[Hit]:
     """The hits with the spans of them that corrections set aside."""
     found: dict[int, list[Dispute]] = {}
-    for chunk_id, start, end, uri in snapshot.disputed([hit.chunk.id for hit in hits], selection.scopes):
+    for chunk_id, start, end, uri in snapshot.disputed([hit.chunk.id for hit in hits], selection.scopes, selection.as_of):
         found.setdefault(chunk_id, []).append(Dispute(start, end, uri))
     return [replace(hit, disputes=tuple(found[hit.chunk.id])) if hit.chunk.id in found else hit for hit in hits]
 

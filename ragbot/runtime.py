@@ -15,6 +15,7 @@ from ragbot.models.answerability import AnswerabilityModel, open_answerability_m
 from ragbot.models.embedder import Embedder, open_embedder
 from ragbot.models.generator import Generator, open_generator
 from ragbot.models.reranker import Reranker, open_reranker
+from ragbot.models.supersession import SupersessionModel, open_supersession_model
 
 Model = TypeVar("Model")
 
@@ -59,6 +60,10 @@ class Runtime:
     def answerability_model(self) -> AnswerabilityModel:
         """The bundled answerability model."""
         return self._model(("answerability",), open_answerability_model)
+
+    def supersession_model(self) -> SupersessionModel | None:
+        """The bundled model of what later messages end; None where its package is not there."""
+        return self._model(("supersession",), open_supersession_model)
 
     def close(self) -> None:
         """Let go of every model. A reply that has begun still ends; a model that is asked for again is loaded again."""

@@ -57,6 +57,10 @@ class Settings:
     "auto" composes where the generator reads 8,000 tokens or more."""
     persona: Text = "plain"
     """How it speaks and when it refuses: plain, service, tutor, companion, or a TOML file."""
+    authority: Annotated[
+        str, Takes("addresses or names, * for anything, the most authoritative first, with commas between them")
+    ] = ""
+    """Sources that lead where others say otherwise about the same: "policies/*, handbook/*", the first one before all others."""
     passages: Count = 5
     """How many passages an answer may stand on."""
     max_tokens: Count = 120

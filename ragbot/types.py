@@ -21,6 +21,9 @@ Verdict = Literal["supported", "partial", "unsupported", "contradicted"]
 EVERYONE = "everyone"
 """The scope that every reader may see."""
 
+TOLD = "turn:"
+"""What the uri of something that a person told begins with; the turn's id follows, and ".2" for its second sentence."""
+
 LOCAL = "local"
 """The private scope of a chat that names none."""
 
@@ -40,6 +43,9 @@ class Document:
     kind: Kind = "file"
     scope: str = EVERYONE
     valid_from: datetime | None = None
+    """From when it is so, in the world; None: from when it is remembered."""
+    valid_to: datetime | None = None
+    """Until when, where that is known."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     pages: tuple[int, ...] = ()
     lines: bool = True
@@ -54,8 +60,8 @@ class Document:
 class Chunk:
     """A passage of a document, the unit of recall and of citation.
 
-    It was true from `valid_from`, was stored at `recorded_at`, and is current while `retired_at`
-    is None. `retired_by` is the digest of the version that replaced it, or "removed".
+    It holds in the world from `valid_from` until `valid_to`, as far as an end is known; it was stored at `recorded_at`, and is
+    current while `retired_at` is None. `retired_by` is the digest of the version that replaced it, or "removed".
     `sha256` is the digest of `embedded`, the text that its vector stands for.
     `line` is 0 where the original has no lines of its own.
     """
@@ -75,6 +81,7 @@ class Chunk:
     title: str = ""
     heading: str = ""
     line: int = 0
+    valid_to: datetime | None = None
     retired_at: datetime | None = None
     retired_by: str | None = None
 
@@ -138,11 +145,13 @@ class HitFeatures:
     """The score of the reranker."""
     rerank_from: int | None = None
     """Its rank before it was reranked."""
+    newer_than: int | None = None
+    """The passage about the same that it stands before, since its source is newer or more authoritative."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """Characters `start` to `end` of a passage, which the correction `uri` sets aside."""
+    """Characters `start` to `end` of a passage, which the correction, or the later message, `uri` sets aside."""
 
     start: int
     end: int
@@ -168,6 +177,11 @@ class Hit:
     """Makes the prose of `why`."""
 
     @property
+    def is_set_aside(self) -> bool:
+        """Whether a later message, or a correction, sets aside all of it."""
+        return any(one.start <= 0 and one.end >= len(self.chunk.text.rstrip()) for one in self.disputes)
+
+    @property
     def why(self) -> str:
         """Its reasons, one a line: what misspelt words were read as, which part found it, by which words, and more."""
         return self.explain(self)
@@ -190,6 +204,8 @@ class Citation:
     """When a person said it (turns and corrections only)."""
     shown: str = ""
     """The name of its source as it may be said; "" where that is its uri."""
+    valid_from: datetime | None = None
+    """Since when the passage holds; None where that was not kept."""
 
     @property
     def where(self) -> str:

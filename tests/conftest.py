@@ -72,6 +72,7 @@ def models_of_this_test(monkeypatch, request):
         request.getfixturevalue("bundled_models").replace_openers(monkeypatch)
     else:
         monkeypatch.setattr(ragbot.runtime, "open_answerability_model", lambda: None)
+        monkeypatch.setattr(ragbot.runtime, "open_supersession_model", lambda: None)
 
 
 @pytest.fixture

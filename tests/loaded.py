@@ -8,7 +8,7 @@ from threading import RLock
 from filelock import FileLock
 
 import ragbot.runtime
-from ragbot.models import answerability, bundled, embedder, generator
+from ragbot.models import answerability, bundled, embedder, generator, supersession
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
 """The number of this process among those that run tests side by side; "" where it is the only one."""
@@ -63,11 +63,17 @@ class BundledModels:
         with self._converting, one_core():
             return answerability.GenerativeReader()
 
+    @cached_property
+    def supersession(self):
+        with one_core():
+            return supersession.open_supersession_model()
+
     def replace_openers(self, monkeypatch):
         """Let runtimes get the models from here. This is the only place that knows where they open them."""
         monkeypatch.setattr(ragbot.runtime, "open_embedder", self._open_embedder)
         monkeypatch.setattr(ragbot.runtime, "open_generator", self._open_generator)
         monkeypatch.setattr(ragbot.runtime, "open_answerability_model", self._open_answerability_model)
+        monkeypatch.setattr(ragbot.runtime, "open_supersession_model", self._open_supersession_model)
 
     def _open_embedder(self, name):
         with self._loading:
@@ -80,3 +86,7 @@ class BundledModels:
     def _open_answerability_model(self):
         with self._loading:
             return self.answerability
+
+    def _open_supersession_model(self):
+        with self._loading:
+            return self.supersession

@@ -633,3 +633,16 @@ def test_a_benchmark_starts_as_the_documents_say(path):
     command = ["-m", f"benchmarks.{path.stem}"] if by_module else [str(path)]
     said = subprocess.run([sys.executable, *command, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert said.returncode == 0, said.stderr
+
+
+@pytest.mark.model
+def test_conversations_are_told_and_asked(figures):
+    found = figures("conversations", "--each", 75, "--limit", 2, "--json")
+    assert found["state right after a message"]["of"] > 8
+    assert sum(found[f"questions, {name}"]["of"] for name in ("answered when due", "refused when due")) >= 4
+
+
+@pytest.mark.model
+def test_facts_that_stand_are_counted(figures, tmp_path):
+    found = figures("temporal", tmp_path, "--sets", "standing", "--limit", 6, "--json")
+    assert found["standing"]["told"] == found["standing"]["remembered"] == 6

@@ -113,7 +113,7 @@ def test_what_was_corrected_is_not_said_again(library, monkeypatch):
 class _Revise:
     """What the model of intents makes of a message that is about the last answer."""
 
-    kind, form, chance = "revise", "", 0.99
+    kind, form, chance, told, other = "revise", "", 0.99, 0.0, "revise"
 
 
 def _turns(chat):

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -307,7 +308,8 @@ def test_ragbot_from_ask_to_correct(run, files):
     run("add", files)
     code, out, err = run("ask", "When does the lab open?", cli=ragbot_cli)
     assert code == 0
-    assert out == "The lab opens at 9:00.\n  [1] handbook/hours.md, line 3: “The lab opens at 9:00.”\n"
+    today = f"{datetime.now(UTC).day} {datetime.now(UTC):%B %Y}"
+    assert out == f"The lab opens at 9:00.\n  [1] handbook/hours.md, line 3 (of {today}): “The lab opens at 9:00.”\n"
     turn = err.split()[-1]
     assert run("rate --up", turn, cli=ragbot_cli)[0] == 0
     assert run("correct", turn, "The lab opens at 9:30.", cli=ragbot_cli)[0] == 0

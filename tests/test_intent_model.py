@@ -10,7 +10,7 @@ import pytest
 from ragbot import Chat, Document, Memory
 from ragbot.answer import intent_model
 from ragbot.answer.intent import understand
-from ragbot.answer.intent_model import Intent
+from ragbot.answer.intent_model import QUESTIONS, TELLS, Intent
 from ragbot.models import bundled
 
 HELD = sorted((Path(__file__).parent.parent / "training" / "intents").glob("held*.jsonl"))
@@ -19,7 +19,10 @@ needs_e5 = pytest.mark.skipif(not bundled.has_e5(), reason="the model of intents
 
 def reads(*intents):
     """A model that takes the message, and then its sentences, for these."""
-    return lambda texts: [Intent(kind, "fact", chance) for kind, chance in intents]
+    return lambda texts: [
+        Intent(kind, "fact", chance, chance if kind in TELLS else 0.0, "chatter" if kind in (*TELLS, *QUESTIONS) else kind)
+        for kind, chance in intents
+    ]
 
 
 def test_a_statement_without_a_verb_is_told():

@@ -50,7 +50,7 @@ def test_settings_come_from_the_file_and_the_environment_wins(tmp_path):
 @pytest.mark.parametrize(
     ("text", "environment", "message"),
     [
-        ('modle = "x"', {}, "unknown setting 'modle'; known are answers, embedder"),
+        ('modle = "x"', {}, "unknown setting 'modle'; known are answers, authority, embedder"),
         ("passages = 0", {}, "whole number from 1"),
         ("passages = true", {}, "whole number from 1"),
         ("generator = 3", {}, "takes a text"),

@@ -232,8 +232,8 @@ def test_how_sure_it_has_to_be_is_the_personas(speaking, home):
         (
             'tone = ""',
             'mood = ""',
-            "[en]: unknown setting 'mood'; known are about, again, chatter, checking, forget, greeting, handover, holdings, "
-            "missing, nearby, news, no_more, noted",
+            "[en]: unknown setting 'mood'; known are about, again, as_of, aside, chatter, checking, forget, "
+            "forgotten, greeting, handover, holdings, missing, more, nearby, news, no_more, noted",
         ),
         ('parting = "', 'right = "{sentence} {word}"\nparting = "', "[en]: right takes a text with no braces but {sentence}"),
         ("refuse_below = 0.55", "refuse_below = nan", "refuse_below takes a number from 0 to 1, not nan"),

@@ -58,7 +58,7 @@ def test_the_variables_of_a_kubernetes_service_called_ragbot_are_no_settings(tmp
 )
 def test_any_other_unknown_variable_is_an_error(tmp_path, name, text):
     with pytest.raises(
-        ConfigError, match=rf"environment \({name}\): unknown setting '.*'; known are answers, embedder, generator, "
+        ConfigError, match=rf"environment \({name}\): unknown setting '.*'; known are answers, authority, embedder, generator, "
     ):
         settings.load(tmp_path, {**KUBERNETES, name: text})
 

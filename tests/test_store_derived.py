@@ -22,7 +22,7 @@ def test_what_is_derived_from_what_is_not_there_is_named(memory):
         )
         other.execute("INSERT INTO turn_hits VALUES ('t', 1, 77, 0.5, '{}')")
         other.execute("INSERT INTO claims VALUES ('t', 0, 'x', 'supported', 1)")
-        other.execute("INSERT INTO citations VALUES ('t', 0, 77, 'lab.md', 'file', 0, 1, 'x', NULL, 0, '', NULL, 3, '')")
+        other.execute("INSERT INTO citations VALUES ('t', 0, 77, 'lab.md', 'file', 0, 1, 'x', NULL, 0, '', NULL, 3, '', NULL)")
         other.execute("INSERT INTO disputes VALUES (1, 77, 0, 1)")
     with closing(Store.open(memory.home)) as store, store.reading() as snapshot:
         assert snapshot.integrity() == [

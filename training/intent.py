@@ -3,7 +3,8 @@
     python -m training.intent [--out FILE] [--show] [--json]        # two minutes on 2 cores
 
 `training/intents/*.jsonl`: messages as people type them, in English and Chinese, each with its intent, questions with the form of
-answer that they want. The files `held*.jsonl`, of other writers and settings, train nothing.
+answer that they want. The files `held*.jsonl`, of other writers and settings, train nothing. `training/conversations`: sentences
+that become memory are statements, or corrections; messages that keep nothing are what their kind says (KEEPS_NOTHING).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from ragbot.answer.intent_model import BUCKETS, FILE, IntentModel, counts, features
 from ragbot.models import bundled
 from ragbot.models.embedder import BundledEmbedder
+from training import conversations
 
 MESSAGES = Path(__file__).parent / "intents"
 STRENGTH = 2.0
@@ -28,6 +30,31 @@ STRENGTH = 2.0
 ROUNDS = 600
 
 Labelled = dict[str, str]
+
+
+KEEPS_NOTHING = {
+    **dict.fromkeys(("hypothesis", "work", "order", "quotation", "off the record", "complaint"), "aside"),
+    **dict.fromkeys(("forget", "forget that", "forget all"), "forget"),
+    "takes back": "takes_back",
+    "thanks": "thanks",
+    "chatter": "chatter",
+    "question": "question",
+}
+"""Kinds of messages in conversations, and the intents that they have if they keep nothing."""
+
+
+def told(held: bool) -> list[Labelled]:
+    """The messages of conversations and the sentences that they keep."""
+    files = [file for file in sorted(conversations.HERE.glob("*.jsonl")) if file.stem.startswith("fitted") is held]
+    rows = list[Labelled]()
+    for one in conversations.load(files):
+        for said in one.messages:
+            kept = "correction" if said.kind == "correction" else "statement"
+            texts = [(text, kept) for text in said.keeps]
+            if not said.keeps and said.kind in KEEPS_NOTHING:
+                texts = [(said.text, KEEPS_NOTHING[said.kind])]
+            rows += [{"text": text, "language": one.language, "intent": intent} for text, intent in texts]
+    return rows
 
 
 def read(held: bool) -> list[Labelled]:
@@ -43,7 +70,7 @@ def train(rows: Sequence[Labelled], vectors: np.ndarray[Any, Any], embedder: str
     idf = (np.log((1 + len(texts)) / (1 + holding)) + 1).astype(np.float16)
     mean = vectors.mean(0).astype(np.float16)
     given = features(texts, vectors, idf.astype(np.float32), mean.astype(np.float32))
-    asked = [at for at, row in enumerate(rows) if row["intent"] == "question"]
+    asked = [at for at, row in enumerate(rows) if "form" in row]
     kind = LogisticRegression(C=STRENGTH, max_iter=ROUNDS).fit(given, [row["intent"] for row in rows])
     form = LogisticRegression(C=STRENGTH, max_iter=ROUNDS).fit(given[asked], [rows[at]["form"] for at in asked])
     weights = np.concatenate([kind.coef_, form.coef_]).T
@@ -75,7 +102,7 @@ def report(rows: Sequence[Labelled], vectors: np.ndarray[Any, Any], model: Inten
     for kind in model.kinds:
         due = np.array([row["intent"] == kind for row in rows])
         result[kind] = {"messages": int(due.sum()), "right": _share(right[due])}
-    asked = [(row, one) for row, one in zip(rows, said, strict=True) if row["intent"] == "question"]
+    asked = [(row, one) for row, one in zip(rows, said, strict=True) if "form" in row]
     result["form of a question"] = _share([row["form"] == one.form for row, one in asked])
     if show:
         for row, one in zip(rows, said, strict=True):
@@ -96,7 +123,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args()
     embedder = BundledEmbedder(bundled.E5)
-    rows, held = read(held=False), read(held=True)
+    rows, held = ([*read(kept_apart), *told(kept_apart)] for kept_apart in (False, True))
     vectors, others = (np.array([embedder.encode_query(row["text"]) for row in some], np.float32) for some in (rows, held))
     train(rows, vectors, f"{embedder.model}@{embedder.revision}", given.out)
     result = report(held, others, IntentModel(given.out), given.show)

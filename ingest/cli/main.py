@@ -266,11 +266,17 @@ def restore(
 @cli.command()
 def status(
     everything: Annotated[bool, typer.Option("--all", help="List every document.")] = False,
+    freshness: Annotated[
+        bool, typer.Option("--freshness", help="How old documents are, how soon changes were searchable, what failed.")
+    ] = False,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Show what the memory holds."""
     with reporting(as_json):
+        if freshness:
+            _freshness(home, as_json)
+            return
         from ragbot import settings
         from ragbot.store import Store  # not Memory, which takes a quarter of a second longer to import
 
@@ -291,6 +297,25 @@ def status(
             say(f"  {stored.recorded_at:%Y-%m-%d %H:%M}  {stored.chunks:>5} passages  {one_line(stored.uri)}{whose}")
         if len(listed) > SHOWN and not everything:
             note(f"  … and {len(listed) - SHOWN} more (--all)")
+
+
+def _freshness(home: str | None, as_json: bool) -> None:
+    from ragbot import changes
+    from ragbot.memory import Memory
+
+    with Memory.open(home, create=False) as memory:
+        found = changes.freshness(memory)
+    if as_json:
+        say_json(asdict(found))
+        return
+    say("{} documents; age in days: median {:.0f}, 90 % {:.0f}, 99 % {:.0f}".format(found.documents, *found.age_days))
+    if found.recent:
+        told = "searchable after a change, of {} in the last {} days: median {:.1f} s, 90 % {:.1f} s, 99 % {:.1f} s"
+        say(told.format(found.recent, changes.RECENT, *found.visible_s))
+    for name, since in found.oldest:
+        say(f"  unchanged since {since:%Y-%m-%d}  {one_line(name)}")
+    for uri, why in found.failed:
+        say(f"  failed  {one_line(uri)}: {one_line(why)}")
 
 
 def _address(memory: Memory, given: str, scope: str) -> str | None:

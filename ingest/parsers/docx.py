@@ -32,7 +32,7 @@ from ingest.parsers.formats import Extract, Source
 from ingest.parsers.grid import Span
 from ingest.parsers.looks import Look
 from ingest.parsers.scripts import Script
-from ingest.parsers.titles import sensible
+from ingest.parsers.titles import day, sensible
 
 _MAX_HEADING_CHARACTERS = 200
 
@@ -64,11 +64,11 @@ def extract(source: Source) -> Extract:
         styles = Styles(word.styles.element)
         walk = _Walk(styles, Numberings(numbering, styles), page_size(word.element.body), colours)
         body = [*walk.blocks(word.element.body, _page_ground(word)), *_notes(word, walk)]
-        title, author = _properties(word)
+        title, author, changed = _properties(word)
         body += _margins(word, walk, settings, " ".join([title, author, *(block.text for block in body)]))
     except Exception as damage:  # on damaged files python-docx raises exceptions of many types
         raise broken(source.name, damage) from damage
-    return Extract(blocks.write(body), title=title or blocks.first_heading(body), author=author, hidden=walk.hidden)
+    return Extract(blocks.write(body), title=title or blocks.first_heading(body), author=author, date=changed, hidden=walk.hidden)
 
 
 @dataclass(slots=True)
@@ -290,10 +290,11 @@ def _related(word: WordFile, kind: str) -> Iterator[bytes]:
             yield relation.target_part.blob
 
 
-def _properties(word: WordFile) -> tuple[str, str]:
-    """Title and author, "" if the file has no core properties: python-docx would invent defaults."""
+def _properties(word: WordFile) -> tuple[str, str, str]:
+    """Title, author and the day of the last change, "" if the file has no core properties: python-docx would invent defaults."""
     relations = word.part.package.rels.values()
     if all(relation.reltype != RELATIONSHIP_TYPE.CORE_PROPERTIES for relation in relations):
-        return "", ""
+        return "", "", ""
     author = word.core_properties.author
-    return sensible(word.core_properties.title), "" if author == "python-docx" else author
+    changed = "" if author == "python-docx" else day(word.core_properties.modified)
+    return sensible(word.core_properties.title), "" if author == "python-docx" else author, changed

@@ -12,12 +12,14 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from email.message import Message
+from email.utils import parsedate_to_datetime
 
 from ingest.parsers import html
 from ingest.parsers.attachments import Attachment, Reader
 from ingest.parsers.characters import clean, decode
 from ingest.parsers.damage import broken
 from ingest.parsers.formats import Extract, Source
+from ingest.parsers.titles import day
 from ragbot.errors import ReadError
 
 log = logging.getLogger(__name__)
@@ -51,7 +53,7 @@ def extract_attached(source: Source, above: Reader | None) -> Extract:
         above.files, above.bytes = attachments.files, attachments.bytes
     author = "" if _is_page(message) else _header(message, "From")
     hidden = reading.hidden + attachments.hidden
-    return Extract(text, title=_header(message, "Subject"), author=author, hidden=hidden)
+    return Extract(text, title=_header(message, "Subject"), author=author, date=_day(message), hidden=hidden)
 
 
 @dataclass(slots=True)
@@ -175,6 +177,14 @@ def _attachment(part: Message) -> Attachment:
     if kind.startswith("text/") and part.get_content_charset():
         data = _text(part).encode("utf-8-sig")
     return Attachment(_decoded(part.get_filename() or ""), kind, data)
+
+
+def _day(message: Message) -> str:
+    """The day on which it was sent."""
+    try:
+        return day(parsedate_to_datetime(_header(message, "Date")))
+    except ValueError:
+        return ""
 
 
 def _header(message: Message, name: str) -> str:

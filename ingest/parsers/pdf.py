@@ -34,7 +34,7 @@ from ingest.parsers.pdf_headings import title_of, with_headings
 from ingest.parsers.pdf_lines import Page, Run, line_of, plain, rows_of
 from ingest.parsers.pdf_objects import shapes
 from ingest.parsers.pdf_visible import hidden_runs, switch
-from ingest.parsers.titles import one_line, sensible
+from ingest.parsers.titles import one_line, pdf_day, sensible
 from ragbot.errors import BrokenError, EmptyError, LockedError
 
 # pypdf logs its repairs. Without logging set up, Python would print them to stderr; a null handler
@@ -70,7 +70,7 @@ def extract(source: Source) -> Extract:
         characters += len(found[-1][0].text)
         refuse_long(source.name, characters)  # a small file may refer to one long page many times
     failed = tuple(number for number, (_, lost) in enumerate(found, 1) if lost)
-    title, author = _properties(file)
+    title, author, changed = _properties(file)
     pages = with_headings(without_furniture([page for page, _ in found], title), file)
     texts = dehyphenated([page.written.strip() for page in with_whole_sentences(pages)])
     if extras := "\n".join([*reader.form(), *_attachments(file)]):
@@ -81,6 +81,7 @@ def extract(source: Source) -> Extract:
         _GAP.join(texts),
         title=title or title_of(pages),
         author=author,
+        date=changed,
         pages=_offsets(texts),
         pages_failed=failed,
         hidden=sum(page.hidden for page, _ in found),
@@ -287,8 +288,9 @@ def _no_text_error(name: str, count: int, failed: int) -> BrokenError | EmptyErr
     return EmptyError(f"{name}: no text can be recognized on its {pages}; give a sharper scan, or the text")
 
 
-def _properties(file: pypdfium2.PdfDocument) -> tuple[str, str]:
-    """Title and author, each "" if missing or implausible."""
+def _properties(file: pypdfium2.PdfDocument) -> tuple[str, str, str]:
+    """Title, author and the day of the last change, each "" if missing or implausible."""
     metadata = file.get_metadata_dict(skip_empty=True)
     author = one_line(clean(metadata.get("Author", "")))
-    return sensible(clean(metadata.get("Title", ""))), "" if author.startswith("ARRAY(") else author
+    changed = pdf_day(metadata.get("ModDate", "")) or pdf_day(metadata.get("CreationDate", ""))
+    return sensible(clean(metadata.get("Title", ""))), "" if author.startswith("ARRAY(") else author, changed

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from datetime import datetime
 
 MAX_TITLE_CHARACTERS = 200
+FIRST_YEAR = 1990
+"""Programs put a year up to this one where they know none."""
 _MAX_FIRST_LINE_CHARACTERS = 120
 
 _FILE_NAME = re.compile(r"\.(docx?|dotx?|odt|rtf|indd|qxd|pdf|dvi|ps|tex|pptx?|xlsx?|od[tps]|epub|txt|html?)$", re.IGNORECASE)
@@ -28,6 +31,20 @@ def sensible(title: str) -> str:
     if _FILE_NAME.search(line) or _BY_PROGRAM.search(line) or not _wordy(line):
         return ""
     return line
+
+
+def day(moment: datetime | None) -> str:
+    """A time in the properties of a file as YYYY-MM-DD; "" for none, or one that a program invents."""
+    return f"{moment:%Y-%m-%d}" if moment and moment.year > FIRST_YEAR else ""
+
+
+def pdf_day(text: str) -> str:
+    """The day of a date as PDF writes it (ISO 32000-1, 7.9.4), "D:20240501…"; "" for what is none."""
+    found = re.match(r"D?:?(\d{4})(\d\d)(\d\d)", text)
+    try:
+        return day(datetime(int(found[1]), int(found[2]), int(found[3]))) if found else ""
+    except ValueError:
+        return ""
 
 
 def first_line(text: str) -> str:

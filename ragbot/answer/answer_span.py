@@ -27,17 +27,20 @@ AROUND, AROUND_CJK = 1000, 370
 def with_answer_span(
     question: str, found: Sequence[Evidence], model: AnswerabilityModel | None, numbers: Calibration
 ) -> list[Evidence]:
-    """The evidence with what the model finds in the best passages; what people told is not read.
+    """The evidence with what the model finds in the best passages; what people told is read where it comes first.
 
     The sentence with the answer's words comes before the best one of its passage if it is near it, and the passage that clearly
     answers before one that does not.
     """
-    if model is None or not found or not is_readable(found[0]):
+    if model is None or not found:
         return list(found)
-    passages = readable_passages(found)
+    told = found[0].hit.chunk.kind == "turn"
+    if not told and not is_readable(found[0]):
+        return list(found)
+    passages = readable_passages(found, told=told)
     read, leads = dict[int, Evidence](), list[Evidence]()
     for some, (sentences, one) in zip(passages, _read(question, passages, model), strict=True):
-        read |= {id(e): replace(e, said=said) for e, said in sentences}
+        read |= {id(e): replace(e, said=said if is_readable(e) else 0.0) for e, said in sentences}
         best, words = some[0], one.words if one else ""
         holder = _holder([e for e, _ in sentences], words)
         read[id(best)] = replace(read[id(best)], span_found=one, holds=holder is best)
@@ -45,7 +48,7 @@ def with_answer_span(
             read[id(holder)] = replace(read[id(holder)], span_found=one, holds=True)
         leads.append(holder if holder is not None and _near(holder, best) else best)
     sure = [answerability(question, read[id(e)], numbers) for e in leads]
-    first = leads[int(np.argmax(sure))] if max(sure) >= sure[0] + CLEARLY else leads[0]
+    first = leads[int(np.argmax(sure))] if max(sure) >= sure[0] + (0.0 if told else CLEARLY) else leads[0]
     return [read.get(id(e), e) for e in (first, *(e for e in found if e is not first))]
 
 
@@ -67,11 +70,11 @@ def _read(
     ]
 
 
-def readable_passages(found: Sequence[Evidence], most: int = PASSAGES) -> list[list[Evidence]]:
-    """The sentences of each of the best passages that may be read, best first."""
+def readable_passages(found: Sequence[Evidence], most: int = PASSAGES, *, told: bool = False) -> list[list[Evidence]]:
+    """The sentences of each of the best passages that may be read, best first; with `told`, what people told too."""
     passages: dict[int, list[Evidence]] = {}
     for e in found:
-        if is_readable(e) and (e.hit.chunk.id in passages or len(passages) < most):
+        if (is_readable(e) or (told and e.hit.chunk.kind == "turn")) and (e.hit.chunk.id in passages or len(passages) < most):
             passages.setdefault(e.hit.chunk.id, []).append(e)
     return list(passages.values())
 
@@ -79,7 +82,8 @@ def readable_passages(found: Sequence[Evidence], most: int = PASSAGES) -> list[l
 def as_read(sentences_of_one: Sequence[Evidence]) -> Passage:
     """A passage as the model reads it, with how near the best of its sentences is."""
     best = max(sentences_of_one, key=lambda e: e.score)
-    return Passage(_under(sentences_of_one[0]), [e.text for e in sentences_of_one], best.cosine, best.coverage)
+    told, texts = best.hit.chunk.kind == "turn", [e.text for e in sentences_of_one]
+    return Passage(_under(sentences_of_one[0]), texts, best.cosine, best.coverage, told)
 
 
 def _near(holder: Evidence, best: Evidence) -> bool:

@@ -7,22 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from ragbot.answer import cloze
 from ragbot.answer.calibration import answerability
-from ragbot.answer.conflict import find_other, otherwise
+from ragbot.answer.conflict import find_other, leading_first, otherwise
 from ragbot.answer.context import Context
+from ragbot.answer.facts import Effect
 from ragbot.answer.found import Found, find, find_each
 from ragbot.answer.intent import Ask, Language
 from ragbot.answer.persona import Persona, Words
 from ragbot.answer.quote import Evidence, describe_place, render_quote, select_sentences
 from ragbot.answer.repetition import others_first
-from ragbot.answer.revise import revised, wish
+from ragbot.answer.revise import revised, stands, wish
+from ragbot.answer.times import asks_before, day_in_words, moment_asked, without_time
 from ragbot.answer.writer import Writer
 from ragbot.models.answerability import AnswerabilityModel
 from ragbot.models.generator import Generator
+from ragbot.safety.gate import harmless
 from ragbot.settings import Settings
+from ragbot.text import messages
+from ragbot.text.layout import BULLET
+from ragbot.text.tokens import content
 from ragbot.types import Citation, Claim, Hit, Note, Refusal, Turn
 
 Sentence = Claim | Note | Refusal
@@ -30,6 +36,8 @@ Sentence = Claim | Note | Refusal
 
 MAX_TOLD = 8
 """How many things that a person told are said again to who asks for them, the newest first."""
+MAX_LOOKED_AT = 500
+"""So many of the newest things that a person told are looked through for what is asked for."""
 MAX_TITLES = 8
 """How many documents are named to who asks which there are."""
 EMPTY = {"en": "no documents yet", "zh": "的资料里还没有文件"}
@@ -73,26 +81,36 @@ class Answerer:
         model: Callable[[], AnswerabilityModel | None],
         settings: Settings,
     ) -> None:
-        self._context, self._persona, self._model = context, persona, model
+        self._context, self._persona, self._model, self._settings = context, persona, model, settings
+        self._generator = generator
         self._writer = Writer(context, generator, model, settings)
 
-    def events(self, ask: Ask, own: Citation | None, last: Turn | None = None) -> Iterator[Sentence]:
-        """What is said to a message, as soon as each part is sure. `own` cites what the message itself told; `last` is the turn
-        before.
-        """
+    def events(self, ask: Ask, did: Effect, last: Turn | None = None) -> Iterator[Sentence]:
+        """What is said to a message, as soon as each part is sure. `did` is what it did to the memory, `last` the turn before."""
         words = self._words(ask)
         if words.handover and ask.wants_person:
             yield Note(words.handover)
         elif ask.kind in ("question", "recall"):
-            yield from self._from_evidence(ask, own.uri if own else "", words)
+            yield from self._replaced(did, words)
+            yield from self._from_evidence(ask, did.own.uri if did.own else "", words)
         elif ask.kind == "statement":
-            yield Claim(words.noted, "supported", 0.0, (own,)) if own else Note(words.noted)
+            yield Claim(words.noted, "supported", 0.0, (did.own,)) if did.own else Note(words.noted)
+            yield from self._replaced(did, words)
+        elif ask.kind == "takes back" and did.replaced:
+            yield Note(words.withdrawn.format(facts=_quoted(did.replaced, ask.language)))
+        elif did.forgotten:
+            yield Note(words.forgotten.format(facts=_quoted(did.forgotten, ask.language)))
         elif ask.kind == "revise":
             yield from self._revised(ask, last, words)
         elif ask.kind == "greeting" or (ask.kind == "parting" and not words.parting):
             yield self._greeting(words)
         else:
             yield Note(self._line(ask, words) or words.greeting)
+
+    def _replaced(self, did: Effect, words: Words) -> Iterator[Sentence]:
+        """That what was told sets earlier words aside."""
+        if did.replaced and words.replaced:
+            yield Note(words.replaced.format(facts=_quoted(did.replaced, "zh" if words is self._persona.zh else "en")))
 
     def _line(self, ask: Ask, words: Words) -> str:
         """What the persona says to what neither tells nor asks anything of the documents."""
@@ -101,6 +119,7 @@ class Answerer:
             news = ask.kind == "news" and bool(titles)
             return (words.news if news else words.holdings).format(titles=_named(titles, ask.language, with_days=news))
         said = {"parting": words.parting, "about": words.about, "chatter": words.chatter, "forget": words.forget}
+        said["aside"] = words.aside
         return said.get(ask.kind, "")
 
     def _revised(self, ask: Ask, last: Turn | None, words: Words) -> Iterator[Sentence]:
@@ -144,6 +163,12 @@ class Answerer:
     def _from_evidence(self, ask: Ask, own: str, words: Words) -> Iterator[Sentence]:
         """What the evidence says, composed or quoted; else what was told, where that is asked for, or that it does not know."""
         least, model = self._persona.refuse_below, self._model()
+        if ask.kind == "recall" and (told := list(self._told(ask))):
+            yield from told
+            return
+        if self._context.as_of is None and (then := self._then(ask, own, words)):
+            yield from then
+            return
         found = find(ask, own, self._context, model, least)
         given, refused = set[Citation](), False
         if found.evidence and found.sure >= least / DARING and self._writer.composes:
@@ -158,16 +183,49 @@ class Answerer:
         yield from self._quoted(each, given, words)
         if given:
             return
-        if ask.kind == "recall" and (told := self._context.told(MAX_TOLD)):
-            yield from (Claim(render_quote(one), "supported", 0.0, (one.citation,)) for one in self._first_of_each(told))
-            return
         unclear = not ask.history and ask.context_dependent and not ask.statements
         yield Refusal(words.unclear, found.sure) if unclear else _refusal(found, words)
+
+    def _told(self, ask: Ask) -> Iterator[Sentence]:
+        """What was told, the newest first: of whom or what the message names, else all; nothing where it names something else."""
+        subject = messages.recall_subject(ask.question)
+        told = self._context.told(MAX_LOOKED_AT)
+        if subject:
+            told = [hit for hit in told if subject & set(content(f"{hit.chunk.heading} {hit.chunk.text}"))]
+        found = list(self._first_of_each(told[:MAX_TOLD]))
+        many = len(found) > 1
+        for one in found:
+            text = render_quote(one)
+            yield Claim(BULLET + text if many else text, "supported", 1.0, (one.citation,))
+        if len(told) > MAX_TOLD:
+            yield Note(self._words(ask).more.format(count=len(told) - MAX_TOLD))
+
+    def _then(self, ask: Ask, own: str, words: Words) -> list[Sentence]:
+        """What the evidence of the past time says that the question is about, if that is no longer so; else nothing.
+
+        A time that the question names is mostly what the documents tell about, and then the same holds now as then.
+        """
+        least, model = self._persona.refuse_below, self._model()
+        asked = moment_asked(ask.text, datetime.now(UTC))
+        if asked:
+            moment, ask = asked[0], without_time(ask, asked[1])
+        elif asks_before(ask.text) and (now := find(ask, own, self._context, model, least)).evidence:
+            moment = now.evidence[0].hit.chunk.valid_from - timedelta(microseconds=1)
+        else:
+            return []
+        context = self._context.at(moment)
+        then = Answerer(context, self._persona, self._generator, self._model, self._settings)
+        found = find(ask, own, context, model, least)
+        if not found.evidence or found.sure < least or stands(found.evidence[0].citation, self._context):
+            return []
+        said = list(then._quoted(find_each(found, context, model, least), set(), words))
+        self._context.hits = context.hits
+        return [Note(words.as_of.format(day=day_in_words(moment, ask.language))), *said] if said else []
 
     def _quoted(self, each: Sequence[Found], given: set[Citation], words: Words) -> Iterator[Sentence]:
         """What answers each question, without what was said, and what another source says otherwise; adds to what was given."""
         for found in each:
-            evidence, loud = others_first(found.wanted, found.evidence)
+            evidence, loud = others_first(found.wanted, leading_first(found.evidence, self._settings.authority))
             for claim in self._writer.quoted(replace(found, evidence=evidence), words.tone):
                 if not set(claim.citations) <= given:
                     given |= set(claim.citations)
@@ -175,9 +233,18 @@ class Answerer:
             other = loud or find_other(evidence, given)
             if other and other.citation not in given:
                 given.add(other.citation)
-                yield Claim(otherwise(found.ask.language, render_quote(other)), "supported", found.sure, (other.citation,))
+                yield Claim(otherwise(found.ask.language, other, evidence[0]), "supported", found.sure, (other.citation,))
         if self._persona.check and each and (gap := _gap(each[0].evidence, given)):
             yield Note(words.checking.format(gap=gap))
+
+
+def _quoted(facts: Sequence[str], language: Language) -> str:
+    """What people told, between quotation marks, harmless."""
+    some = [" ".join(harmless(fact).split()) for fact in facts[:MAX_TOLD]]
+    more = len(facts) - len(some)
+    if language == "zh":
+        return "，".join(f"“{one}”" for one in some) + (f" 等 {len(facts)} 条" if more else "")
+    return ", ".join(f"“{one}”" for one in some) + (f" and {more} more" if more else "")
 
 
 def _named(titles: Mapping[str, datetime], language: Language, *, with_days: bool) -> str:

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
+from datetime import timedelta
 
 from ragbot.answer.intent import Language
-from ragbot.answer.quote import Evidence
-from ragbot.text.numbers import numbers
-from ragbot.text.polarity import NEGATION, is_negated
-from ragbot.text.tokens import content
+from ragbot.answer.quote import Evidence, render_quote
+from ragbot.search.newer import outranks
+from ragbot.temporal.conflicts import say_otherwise
 from ragbot.types import Citation
 
-SAME_MATTER = 0.65
-"""Two sentences that share this part of all their words, numbers aside, are about the same."""
 AS_MUCH = 0.05
 """How much less of the question's words the sentence of another source may hold."""
-_NUMBER = re.compile(r"(?<![a-z])\d[\d.,:]*(?![a-z])|[零一二三四五六七八九十百千万两\d]+", re.IGNORECASE)
 _OTHERWISE = {"en": "Another source says: {other}", "zh": "另一处资料说：{other}"}
+_BEFORE = {"en": "An older source says ({day}): {other}", "zh": "较早的资料（{day}）说：{other}"}
 
 
-def otherwise(language: Language, text: str) -> str:
-    """How what another source says is said."""
-    return _OTHERWISE[language].format(other=text)
+def otherwise(language: Language, other: Evidence, lead: Evidence) -> str:
+    """How what another source says is said; where it is older by a day or more, since when that held."""
+    text, since = render_quote(other), other.hit.chunk.valid_from
+    if lead.hit.chunk.valid_from - since < timedelta(days=1):
+        return _OTHERWISE[language].format(other=text)
+    day = f"{since.year}年{since.month}月{since.day}日" if language == "zh" else f"{since.day} {since:%B %Y}"
+    return _BEFORE[language].format(other=text, day=day)
+
+
+def leading_first(evidence: Sequence[Evidence], authority: str) -> list[Evidence]:
+    """The evidence; first what says otherwise than its lead, outranks it, and holds as much of the question, if there is such."""
+    if not evidence or evidence[0].hit.chunk.kind != "file":
+        return list(evidence)
+    lead = evidence[0]
+    rivals = [e for e in evidence[1:] if e.hit.chunk.kind == "file" and e.coverage >= lead.coverage - AS_MUCH and differ(lead, e)]
+    for rival in rivals:
+        lead = rival if outranks(rival.hit, lead.hit, authority) else lead
+    return [lead, *(e for e in evidence if e is not lead)]
 
 
 def find_other(evidence: Sequence[Evidence], given: Collection[Citation]) -> Evidence | None:
@@ -36,17 +48,4 @@ def find_other(evidence: Sequence[Evidence], given: Collection[Citation]) -> Evi
 
 def differ(one: Evidence, other: Evidence) -> bool:
     """Whether sentences of two documents are about the same, and their numbers, or what they negate, are not."""
-    if one.hit.chunk.uri == other.hit.chunk.uri:
-        return False
-    first, second = _words(one.text), _words(other.text)
-    if len(first & second) < max(1, SAME_MATTER * len(first | second)):
-        return False
-    own, others = list(numbers(one.text)), list(numbers(other.text))
-    if own and others:
-        return not any(a & b for a in own for b in others)
-    return first == second and {is_negated(one.text), is_negated(other.text)} == {True, False}
-
-
-def _words(text: str) -> set[str]:
-    """The words of a sentence without its numbers and what negates it."""
-    return set(content(_NUMBER.sub(" ", NEGATION.sub(" ", text))))
+    return one.hit.chunk.uri != other.hit.chunk.uri and say_otherwise(one.text, other.text)

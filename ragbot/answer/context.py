@@ -13,6 +13,7 @@ from ragbot.memory import Memory
 from ragbot.safety.gate import harmless_name
 from ragbot.search import spelling
 from ragbot.search.calibration import Calibration
+from ragbot.store.rows import micros, moment
 from ragbot.types import Citation, Dispute, Hit
 
 Vectors = NDArray[np.float32]
@@ -49,11 +50,17 @@ class TurnVectors:
 class Context:
     """What one person may see of a memory, for one turn. It remembers what it retrieved."""
 
-    def __init__(self, memory: Memory, scopes: Sequence[str]) -> None:
+    def __init__(self, memory: Memory, scopes: Sequence[str], as_of: int | None = None) -> None:
         self._memory, self._scopes = memory, tuple(scopes)
+        self.as_of = as_of
+        """The moment that is asked about, in microseconds since 1970; None: now."""
         self._vectors: TurnVectors | None = None
         self.hits: Sequence[Hit] = ()
         """What the last retrieval found, and what was read beside it."""
+
+    def at(self, moment: datetime) -> Context:
+        """The same memory as of another moment; its hits are its own."""
+        return Context(self._memory, self._scopes, micros(moment))
 
     @property
     def vectors(self) -> TurnVectors:
@@ -66,7 +73,7 @@ class Context:
     def retrieve(self, query: str, history: History = ()) -> Sequence[Hit]:
         """The passages that fit a query best, best first, and of few documents the best of others beside them."""
         most = self._memory.settings.passages
-        hits = self._memory.recall(query, most * WIDER, scopes=self._scopes, history=history)
+        hits = self._recall(query, most * WIDER, history=history)
         uris = {hit.chunk.uri for hit in hits[:most]}
         others = {hit.chunk.uri: hit for hit in reversed(hits[most:]) if hit.chunk.uri not in uris and hit.chunk.kind == "file"}
         wanted = max(0, MIN_DOCUMENTS - len(uris))
@@ -75,9 +82,11 @@ class Context:
 
     def beside(self, hit: Hit, reach: int) -> list[Hit]:
         """The passages up to `reach` places before and after one, in order; they count as retrieved too."""
-        chunks = self._memory.around(hit.chunk, reach, scopes=self._scopes) if hit.chunk.kind == "file" else []
+        chunks = (
+            self._memory.around(hit.chunk, reach, scopes=self._scopes, as_of=self._moment) if hit.chunk.kind == "file" else []
+        )
         with self._memory.store.reading() as snapshot:
-            disputed = snapshot.disputed([chunk.id for chunk in chunks], self._scopes)
+            disputed = snapshot.disputed([chunk.id for chunk in chunks], self._scopes, self.as_of)
         disputes = {
             chunk.id: tuple(Dispute(start, end, uri) for id, start, end, uri in disputed if id == chunk.id) for chunk in chunks
         }
@@ -85,13 +94,21 @@ class Context:
 
     def also(self, query: str) -> list[Hit]:
         """The few passages that fit a part of the question best; they count as retrieved too."""
-        return self._noted(self._memory.recall(query, MAX_OF_PART, scopes=self._scopes))
+        return self._noted(self._recall(query, MAX_OF_PART))
+
+    def _recall(self, query: str, k: int, *, history: History = ()) -> list[Hit]:
+        return self._memory.recall(query, k, scopes=self._scopes, history=history, as_of=self._moment)
+
+    @property
+    def _moment(self) -> datetime | None:
+        return None if self.as_of is None else moment(self.as_of)
 
     def of(self, citation: Citation) -> Hit | None:
         """The passage of a citation, as it stands now; None where it is no longer current, or not to be seen."""
         with self._memory.store.reading() as snapshot:
-            chunk = snapshot.chunks([citation.chunk_id], self._scopes).get(citation.chunk_id)
-            disputed = snapshot.disputed([citation.chunk_id], self._scopes)
+            at = snapshot.time_of(self.as_of)
+            chunk = snapshot.chunks([citation.chunk_id], self._scopes, at).get(citation.chunk_id)
+            disputed = snapshot.disputed([citation.chunk_id], self._scopes, at)
         if chunk is None:
             return None
         return Hit(chunk, 0.0, disputes=tuple(Dispute(start, end, uri) for _, start, end, uri in disputed), name=citation.shown)
@@ -116,9 +133,6 @@ class Context:
         return found
 
     def told(self, most: int) -> list[Hit]:
-        """The newest passages that the person told, in the own scope, newest first."""
-        own = self._scopes[-1:]
-        told = [stored for stored in self._memory.documents(own) if stored.kind == "turn"]
-        newest = sorted(told, key=lambda stored: -stored.id)[:most]
-        found = [self._memory.recall(one.uri, 1, scopes=own, uris=[one.uri], part="dense") for one in newest]
-        return [hit for hits in found for hit in hits]
+        """Those that hold of so many of the newest sentences that the person told, in the own scope, newest first."""
+        told = self._memory.told(most, scope=self._scopes[-1])
+        return [hit for hit in told if not hit.is_set_aside]

@@ -4,25 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from ragbot.answer.intent_model import Intent
+from ragbot.answer.intent_model import QUESTIONS, TELLS, Intent
 from ragbot.text import messages
 from ragbot.text.messages import Parsed
 from ragbot.text.sentences import sentences
 from ragbot.text.tokens import has_cjk, tokens
 
 Kind = Literal[
-    "greeting", "parting", "question", "statement", "chatter", "about", "holdings", "news", "revise", "forget", "person", "recall"
+    "greeting",
+    "parting",
+    "question",
+    "statement",
+    "chatter",
+    "aside",
+    "takes back",
+    "about",
+    "holdings",
+    "news",
+    "revise",
+    "forget",
+    "person",
+    "recall",
 ]
 ReadIntents = Callable[[Sequence[str]], Sequence[Intent]]
 """What each text is; nothing where no model reads them."""
-TELLS = ("statement", "correction")
-ASKS = ("question", "several", "recall", "about_bot", "holdings", "news")
 KINDS: dict[str, Kind] = {
     "greeting": "greeting",
     "thanks": "parting",
     "chatter": "chatter",
+    "aside": "aside",
+    "takes_back": "takes back",
     "about_bot": "about",
     "holdings": "holdings",
     "news": "news",
@@ -31,6 +44,11 @@ KINDS: dict[str, Kind] = {
     "person": "person",
 }
 """What a whole message may be that is neither asked of the documents nor to be remembered."""
+KEPT = 0.6
+"""How likely the model must find that a sentence and its message tell something. Set on the open part of
+`benchmarks/conversations`, where .92 of the messages are kept as they should be."""
+FRAMES = ("aside", "forget", "takes_back")
+"""Kinds of messages in which a sentence is not what it looks like by itself."""
 SMALL_TALK = ("greeting", "thanks", "chatter")
 SURE, SURER, SUREST = 0.5, 0.7, 0.9
 """How likely the model must find what it takes a sentence for, a whole message, and one for small talk that has the form of a
@@ -47,8 +65,8 @@ class Ask:
     text: str
     language: Language
     kind: Kind
-    statements: str
-    """The sentences that tell something; "" for none."""
+    told: tuple[str, ...]
+    """The sentences that tell something."""
     question: str
     """The sentences that ask something; "" for none."""
     parts: tuple[str, ...]
@@ -64,14 +82,22 @@ class Ask:
     may_reply: bool
     """Whether it may be a reply to what the bot asked."""
     history: tuple[tuple[str, str], ...] = ()
+    corrects: bool = False
+    """Whether it says that something said before is not so."""
+
+    @property
+    def statements(self) -> str:
+        """What it tells, in one; "" for nothing."""
+        return " ".join(self.told)
 
 
 def understand(message: str, history: History, read: ReadIntents | None = None) -> Ask:
     """Read a message in its conversation: by rules over words, and, with `read`, by the model of intents where it is sure."""
-    parsed, whole, form = messages.parse(message), None, ""
-    if read and not parsed.is_greeting and (parsed.question or parsed.statements):
-        parsed, whole, form = _read(message, parsed, read, bool(history))
-    if parsed.is_greeting or not (whole or parsed.question or parsed.statements):
+    understood = _Understood(messages.parse(message))
+    if read and not understood.parsed.is_greeting and (understood.parsed.question or understood.parsed.told):
+        understood = _read(message, understood.parsed, read, bool(history))
+    parsed, whole = understood.parsed, understood.kind
+    if parsed.is_greeting or not (whole or parsed.question or parsed.told):
         kind: Kind = "parting" if parsed.is_parting else "greeting"
     else:
         kind = whole or ("question" if parsed.question else "statement")
@@ -80,45 +106,65 @@ def understand(message: str, history: History, read: ReadIntents | None = None) 
         text=message,
         language="zh" if has_cjk(message) else "en",
         kind=kind,
-        statements=parsed.statements,
+        told=parsed.told,
         question=parsed.question,
         parts=tuple(messages.questions(parsed.question)),
-        form=form,
+        form=understood.form,
         standalone=messages.contextualize(parsed.question, history) if dependent else parsed.question,
         context_dependent=dependent,
         wants_person=messages.wants_person(message) or whole == "person",
         may_reply=messages.may_reply(message),
         history=tuple(history),
+        corrects=understood.corrects or messages.corrects(message),
     )
 
 
-def _read(message: str, parsed: Parsed, read: ReadIntents, answered: bool) -> tuple[Parsed, Kind | None, str]:
-    """What the message tells and asks by the model, what it is, if that is more than a question or a statement, and which form of
-    answer it asks for.
+class _Understood(NamedTuple):
+    """What the model makes of a message: what it tells and asks, what it is, if that is more than a question or a statement,
+    which form of answer it asks for, and whether it corrects what was said.
     """
+
+    parsed: Parsed
+    kind: Kind | None = None
+    form: str = ""
+    corrects: bool = False
+
+
+def _is_told(whole: Intent, one: Intent) -> bool:
+    """Whether a sentence of a message is to be remembered; what frames it ("off the record") often stands in another one."""
+    return ((whole.told + one.told) / 2 if whole.kind in FRAMES else one.told) >= KEPT
+
+
+def _read(message: str, parsed: Parsed, read: ReadIntents, answered: bool) -> _Understood:
+    """The message by the model, where it is sure."""
     parts = [message[span.start : span.end] for span in sentences(message)]
     found = read([message, *parts])
     if not found:
-        return parsed, None, ""
+        return _Understood(parsed)
     whole, *each = found
     # A greeting before a fact is no reason to lose the fact.
-    says = any(one.kind in (*TELLS, *ASKS[:2]) and one.chance >= SURE for one in each)
+    says = any(_is_told(whole, one) or (one.kind in QUESTIONS[:2] and one.chance >= SURE) for one in each)
     least = SUREST if whole.kind in SMALL_TALK and messages.asks(message) else SURER
     nothing_to_revise = whole.kind == "revise" and not answered
     if whole.kind in KINDS and whole.chance >= least and not says and not nothing_to_revise:
-        return Parsed("", "", parsed.is_greeting, parsed.is_parting), KINDS[whole.kind], ""
-    told, asked = list[str](), list[str]()
+        return _Understood(Parsed((), "", parsed.is_greeting, parsed.is_parting), KINDS[whole.kind])
+    told, asked, dropped = list[str](), list[str](), False
     for part, one in zip(parts, each, strict=True):
         if not tokens(part):
             continue
-        if one.chance < SURE or messages.ends_asking(part):
+        if messages.ends_asking(part):
             (told if messages.parse(part).statements else asked).append(part)
-        elif one.kind in TELLS:
+        elif _is_told(whole, one):
             told.append(part)
-        elif one.kind in ASKS or one.kind not in KINDS:
+        elif one.kind in KINDS or (one.kind in TELLS and not messages.asks(part)):
+            dropped = True
+        else:
             asked.append(part)
     if not told and not asked:
-        return parsed, None, whole.form
+        plain = parsed.question and whole.other not in FRAMES
+        kind = KINDS.get(whole.other) if dropped and not nothing_to_revise and not plain else None
+        return _Understood(Parsed((), "", False, False) if kind else parsed, kind, whole.form)
+    read_as = Parsed(tuple(told), " ".join(asked), parsed.is_greeting, parsed.is_parting)
     recalls = bool(asked) and whole.kind == "recall" and whole.chance >= SURER
-    read_as = Parsed(" ".join(told), " ".join(asked), parsed.is_greeting, parsed.is_parting)
-    return read_as, "recall" if recalls else None, whole.form
+    corrects = any(one.kind == "correction" and one.chance >= SURE for one in each)
+    return _Understood(read_as, "recall" if recalls else None, whole.form, corrects)

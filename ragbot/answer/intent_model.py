@@ -29,6 +29,8 @@ CHARACTERS, WORDS = 4, 3
 GRAMS, VECTOR = 3.0, 8.0
 """How the parts are scaled to each other; the rules stand at 1."""
 _WORD = re.compile(r"[a-z'’]+|\d+|[^\sa-z\d]")
+TELLS, QUESTIONS = ("statement", "correction"), ("question", "several", "recall")
+"""Kinds that tell something, and that ask something of the documents or of what was told."""
 LONG, SHORT = 60, 8
 """Characters of a long message, and of a short one."""
 
@@ -41,6 +43,10 @@ class Intent(NamedTuple):
     """Of the answer, if it is a question."""
     chance: float
     """How likely it is of this kind, 0 to 1."""
+    told: float = 0.0
+    """How likely it is a statement, or a correction."""
+    other: str = ""
+    """The likeliest kind that is neither told nor asked of the documents."""
 
 
 class IntentModel:
@@ -65,8 +71,12 @@ class IntentModel:
         for row in said:
             kinds, forms = row[: len(self.kinds)], row[len(self.kinds) :]
             best = int(kinds.argmax())
-            chance = float(1 / np.exp(kinds - kinds[best]).sum())
-            found.append(Intent(self.kinds[best], self.forms[int(forms.argmax())], chance))
+            chances = np.exp(kinds - kinds[best])
+            chances /= chances.sum()
+            told = float(sum(chances[at] for at, kind in enumerate(self.kinds) if kind in TELLS))
+            other = max((at for at, kind in enumerate(self.kinds) if kind not in (*TELLS, *QUESTIONS)), key=chances.__getitem__)
+            form = self.forms[int(forms.argmax())]
+            found.append(Intent(self.kinds[best], form, float(chances[best]), told, self.kinds[other]))
         return found
 
 

@@ -16,6 +16,7 @@ Line = Annotated[str, Takes("a text")]
 Spoken = Annotated[str, Takes("a text that is not empty, since nothing would be said", pattern=r"\S")]
 Nearby = Annotated[str, Takes("a text with no braces but {places}", pattern=r"^([^{}]|\{places\})*$")]
 Titles = Annotated[str, Takes("a text with no braces but {titles}", pattern=r"^([^{}]|\{titles\})*$")]
+Facts = Annotated[str, Takes("a text with no braces but {facts}", pattern=r"^([^{}]|\{facts\})*$")]
 Check = Annotated[str, Takes("a text that holds {gap} once, and no other braces", pattern=r"^([^{}]*\{gap\}[^{}]*)?$")]
 Verdict = Annotated[str, Takes("a text with no braces but {sentence}", pattern=r"^([^{}]|\{sentence\})*$")]
 Switch = Annotated[bool, Takes("true or false")]
@@ -52,8 +53,20 @@ class Words:
     """To who wants more, where the sources have none; the greeting where it is empty."""
     verbatim: Line = ""
     """To who wants an answer in another language or form than its sources have; the greeting where it is empty."""
+    aside: Line = ""
+    """To what is not remembered: a thought, a quotation, an order, what is off the record; the greeting where it is empty."""
+    replaced: Facts = ""
+    """Said behind `noted`; `{facts}` stands for what the new fact sets aside."""
+    withdrawn: Facts = "{facts}"
+    """To who takes something back; `{facts}` stands for it."""
+    forgotten: Facts = "{facts}"
+    """To who wants something forgotten; `{facts}` stands for what was erased."""
+    more: Annotated[str, Takes("a text with no braces but {count}", pattern=r"^([^{}]|\{count\})*$")] = "… {count}"
+    """Behind a part of what was told; `{count}` stands for how many things more there are."""
     forget: Line = ""
-    """To who wants something forgotten, which is not done by a word; the greeting where it is empty."""
+    """The same, where nothing was told that is meant; the greeting where it is empty."""
+    as_of: Annotated[str, Takes("a text with no braces but {day}", pattern=r"^([^{}]|\{day\})*$")] = "{day}:"
+    """Before an answer of what was so at another time; `{day}` stands for it."""
     handover: Line = ""
     """Said where it does not know, or is not sure, and to who asks for a person."""
     checking: Check = ""

@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ragbot.answer.context import TurnVectors, Vectors
+from ragbot.answer.context import TurnVectors
 from ragbot.answer.units import MARKUP, Unit, is_disputed, rows_of_another, units_of
 from ragbot.models.answerability import AnswerSpan
 from ragbot.safety.gate import harmless_name
-from ragbot.search.calibration import Calibration
 from ragbot.text.codes import asked_codes
 from ragbot.text.sentences import Span
 from ragbot.text.tokens import content, has_cjk, in_other_language
@@ -34,20 +33,10 @@ CELLS_OF_A_PLACE = 2
 """A row is the one that is asked for if the question names so many of its cells."""
 LEAD = 0.1
 """How much of the match of words hangs on how a sentence begins, or on the first cell of a row."""
-SAME_SCORE, CHANGED_SCORE = 0.15, 0.5
-"""Of two statements of one matter the newer one counts if it answers the question about as well; less well is enough if it says
-that something changed."""
 WORDS_ACROSS = 0.3
 """How much of its cosine stands in for the words that a sentence in another language cannot share."""
 EARLIER = 0.3
 """The weight of a word that only an earlier question holds, which this one leans on."""
-
-_CHANGED = re.compile(
-    r"\b(?:instead|now|no longer|any ?more|after all|actually|moved to|changed to|postponed|rescheduled|cancell?ed)\b"
-    r"|改[成为到在]|现在|不再",
-    re.IGNORECASE,
-)
-
 
 _LABEL = re.compile(r"(?!.*(?:https?:|www\.|@|[:：]|\w\.[a-z]{2,})).{1,80}")
 """A heading that is said before a fragment: short, and without an address or a colon."""
@@ -106,6 +95,7 @@ class Evidence:
             heading=self.context.rpartition(" > ")[2],
             said_at=None if chunk.kind == "file" else chunk.valid_from,
             shown=name if (name := harmless_name(self.hit.name or chunk.uri)) != chunk.uri else "",
+            valid_from=chunk.valid_from,
         )
 
 
@@ -140,7 +130,6 @@ def select_sentences(
         one = _evidence(unit, cosine * meaning + coverage * words + NAMED_CELL * cells, cosine, coverage, question)
         names_it = bool(named) or cells >= CELLS_OF_A_PLACE
         found.append(replace(one, names_code=names_it, across=foreign, opposes=not unit.affirms(now or question)))
-    found = [one for at, one in enumerate(found) if not _superseded(at, found, sentence_vectors, numbers)]
     return _of_one_sign(sorted(found, key=lambda one: -one.score))
 
 
@@ -227,7 +216,8 @@ def render_quote(found: Evidence, *, alone: bool = True) -> str:
     What a person told is quoted as such, since its "I" and "my" are not the bot's.
     """
     if found.hit.chunk.kind == "turn":
-        return f"你告诉过我：“{found.text}”" if has_cjk(found.text) else f"You told me: “{found.text}”"
+        about = f" ({found.context})" if found.context else ""
+        return f"你告诉过我{about}：“{found.text}”" if has_cjk(found.text) else f"You told me{about}: “{found.text}”"
     text = " ".join(MARKUP.sub("", found.named_row or found.text).split())
     text = " – ".join(cell.strip() for cell in text.strip("| ").split(" | "))
     heading = found.context.rpartition(" > ")[2]
@@ -239,23 +229,6 @@ def with_context(text: str, context: str) -> str:
     """A sentence under its nearest heading, as it is embedded."""
     heading = context.rpartition(" > ")[2]
     return f"{heading}: {text}" if heading else text
-
-
-def _superseded(at: int, found: Sequence[Evidence], vectors: Vectors, numbers: Calibration) -> bool:
-    """Whether the same person said something newer on the same matter: of what is told, the newest counts."""
-    old = found[at]
-    if old.hit.chunk.kind != "turn":
-        return False
-    cjk = has_cjk(old.text)
-    same_matter = numbers.same_matter_cjk if cjk else numbers.same_matter
-    return any(
-        new.hit.chunk.kind == "turn"
-        and new.hit.chunk.scope == old.hit.chunk.scope
-        and new.hit.chunk.id > old.hit.chunk.id
-        and new.score >= old.score - (CHANGED_SCORE if _CHANGED.search(new.text) else SAME_SCORE)
-        and numbers.matter(float(vectors[at] @ vectors[place]), old.text, new.text, cjk) >= same_matter
-        for place, new in enumerate(found)
-    )
 
 
 def _lead(text: str) -> str:

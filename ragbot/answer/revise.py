@@ -58,7 +58,7 @@ def wish(text: str) -> Wish:
 
 def revised(wished: Wish, last: Turn, context: Context, model: AnswerabilityModel | None) -> list[Claim]:
     """The last answer as it is wished; what it stood on and no longer stands is left out. Empty: it cannot be had so."""
-    claims = [claim for claim in last.claims if claim.citations and all(_stands(cited, context) for cited in claim.citations)]
+    claims = [claim for claim in last.claims if claim.citations and all(stands(cited, context) for cited in claim.citations)]
     if wished == "source":
         cited = dict.fromkeys(one for claim in claims for one in claim.citations)
         said = [(f"{one.where}: “{' '.join(one.quote.split())}”", one) for one in cited]
@@ -73,7 +73,7 @@ def revised(wished: Wish, last: Turn, context: Context, model: AnswerabilityMode
     return claims if wished == "again" else []
 
 
-def _stands(cited: Citation, context: Context) -> bool:
+def stands(cited: Citation, context: Context) -> bool:
     """Whether what is cited is current, and no correction sets it aside."""
     hit = context.of(cited)
     if hit is None:

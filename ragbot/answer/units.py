@@ -12,7 +12,7 @@ from ragbot.text.codes import Asked, codes_in, item_number
 from ragbot.text.polarity import asks_negated, asks_which, is_negated, negated_words
 from ragbot.text.sentences import Span, sentences
 from ragbot.text.tokens import content, has_cjk
-from ragbot.types import Chunk, Hit
+from ragbot.types import TOLD, Chunk, Hit
 
 MAX_STUB_WORDS = 4
 """A line of fewer words that says nothing by itself is a heading or a label."""
@@ -227,8 +227,10 @@ def _is_stub(words: str) -> bool:
 
 
 def is_disputed(unit: Unit, corrections: Collection[str]) -> bool:
-    """Whether one of these corrections sets the sentence aside."""
+    """Whether one of these corrections, or anything that was told later, sets the sentence aside."""
     return any(
-        dispute.uri in corrections and unit.span.start < dispute.end and dispute.start < unit.span.end
+        (dispute.uri in corrections or dispute.uri.startswith(TOLD))
+        and unit.span.start < dispute.end
+        and dispute.start < unit.span.end
         for dispute in unit.hit.disputes
     )

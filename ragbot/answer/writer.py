@@ -57,8 +57,9 @@ class Writer:
         if len(said) > 1:
             one_matter = len(found.ask.parts) == 1 and found.ask.form != "comparison"
             for at, (text, one) in enumerate(spoken(said)):
-                if one_matter and any(differ(one, before) for before in said[:at]):
-                    text = otherwise(found.ask.language, render_quote(one))
+                before = next((before for before in said[:at] if differ(one, before)), None) if one_matter else None
+                if before:
+                    text = otherwise(found.ask.language, one, before)
                 yield Claim(text, "supported", found.sure, (one.citation,))
             return
         others = [e for e in found.evidence if not said or e.citation != said[0].citation]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ragbot.cli import evaluate
+from ragbot.cli import evaluate, knowledge
 from ragbot.cli.terminal import Home, Json, app, note, one_line, reporting, say, say_json, waiting
 from ragbot.errors import InputError, NotFoundError
 from ragbot.text import layout, storable
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 cli = app("Ask a memory that keeps learning. Fill it with `ingest add PATH`.")
 cli.add_typer(evaluate.cli, name="eval")
+knowledge.register(cli)
 
 Session = Annotated[str, typer.Option("--session", metavar="NAME", help="Which conversation this belongs to.")]
 ChatScope = Annotated[str, typer.Option("--scope", metavar="NAME", help="Whose conversation this is; others never see it.")]
@@ -33,6 +34,9 @@ LOADING = "Loading the models (the first time converts them, about 25 s)…"
 @cli.command()
 def ask(
     question: Annotated[str, typer.Argument(help="What to ask, or to tell. “-” reads it from standard input.")],
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", metavar="TIME", help="What held then (2024-05-01, “last week”).", show_default=False)
+    ] = None,
     home: Home = None,
     session: Session = "default",
     scope: ChatScope = LOCAL,
@@ -40,12 +44,12 @@ def ask(
 ) -> None:
     """Ask one question, or tell one thing. The answer stands in its sources, or is "I don't know"."""
     with reporting(as_json):
-        text = _stdin() if question == "-" else question
+        text, moment = _stdin() if question == "-" else question, knowledge.time_of(as_of, "--as-of")
         with _chat(home, session, scope) as chat:
             if as_json:
-                say_json(_turn(chat.ask(text)))
+                say_json(_turn(chat.ask(text, as_of=moment)))
             else:
-                _answer(chat, text)
+                _answer(chat, text, moment)
 
 
 @cli.command()
@@ -71,7 +75,10 @@ def recall(
     query: Annotated[str, typer.Argument(help="What to look for.")],
     k: Annotated[int, typer.Option("-k", min=1, help="How many passages.")] = 5,
     as_of: Annotated[
-        str | None, typer.Option("--as-of", metavar="TIME", help="What was current then (ISO 8601, UTC).", show_default=False)
+        str | None, typer.Option("--as-of", metavar="TIME", help="What held then (ISO 8601, UTC).", show_default=False)
+    ] = None,
+    known_at: Annotated[
+        str | None, typer.Option("--known-at", metavar="TIME", help="What was known then (ISO 8601, UTC).", show_default=False)
     ] = None,
     uri: Annotated[
         list[str] | None, typer.Option("--uri", help="Only of these addresses or names; * is anything.", show_default=False)
@@ -100,6 +107,7 @@ def recall(
                 k,
                 scopes=(EVERYONE, scope),
                 as_of=_time(as_of),
+                known_at=_time(known_at),
                 kinds=kind or (),
                 uris=_with_named(memory, uri or [], (EVERYONE, scope)),
                 since=_time(since),
@@ -220,9 +228,9 @@ def _chat(home: Any, session: str, scope: str) -> Chat:  # noqa: ANN401 (as type
     return talk
 
 
-def _answer(talk: Chat, text: str) -> None:
+def _answer(talk: Chat, text: str, as_of: datetime | None = None) -> None:
     start, said = time.perf_counter(), ""
-    for event in talk.events(text):
+    for event in talk.events(text, as_of=as_of):
         if isinstance(event, Done):
             say()
             _citations(event.turn)
@@ -235,7 +243,8 @@ def _answer(talk: Chat, text: str) -> None:
 
 def _citations(turn: Turn) -> None:
     for number, cited in enumerate(turn.citations, 1):
-        say(f"  [{number}] {one_line(cited.where)}: “{' '.join(cited.quote.split())}”")
+        age = f" (of {cited.valid_from.day} {cited.valid_from:%B %Y})" if cited.valid_from and cited.said_at is None else ""
+        say(f"  [{number}] {one_line(cited.where)}{age}: “{' '.join(cited.quote.split())}”")
 
 
 def _stdin() -> str:

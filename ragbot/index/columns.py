@@ -23,7 +23,8 @@ Ints = NDArray[np.int64]
 class Filter:
     """Which passages a search may show: those of `scopes`, current or held at `as_of`, and of all that else is named.
 
-    Times are microseconds since 1970; `since` and `until` bound `valid_from`, `until` not included.
+    Times are microseconds since 1970; `since` and `until` bound `valid_from`, `until` not included. With `last_id` it is not
+    looked at when a passage ended, which was not known then: what it gives has to be sifted.
     """
 
     scopes: frozenset[str]
@@ -32,11 +33,15 @@ class Filter:
     documents: frozenset[int] | None = None
     since: int | None = None
     until: int | None = None
+    last_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """One array a column, of n rows each; `scope` and `kind` count into the lists of names."""
+    """One array a column, of n rows each; `scope` and `kind` count into the lists of names.
+
+    `retired_at` is when a passage ended to hold in the world, as far as that is known.
+    """
 
     ids: Ints
     documents: Ints
@@ -64,7 +69,8 @@ class Columns:
         """(rows,): which of the rows fit all that `wanted` asks besides scope and being current; None: all of them do."""
         masks: list[NDArray[np.bool_]] = []
         if wanted.as_of is not None:
-            masks += [self.valid_from[rows] <= wanted.as_of, wanted.as_of < self.retired_at[rows]]
+            masks.append(self.valid_from[rows] <= wanted.as_of)
+            masks.append(wanted.as_of < self.retired_at[rows] if wanted.last_id is None else self.ids[rows] <= wanted.last_id)
         if wanted.kinds and not wanted.kinds.issuperset(self.kinds):
             masks.append(np.isin(self.kind[rows], _codes(self.kinds, wanted.kinds)))
         if wanted.documents is not None:

@@ -47,6 +47,8 @@ class Passage(NamedTuple):
     """On the reference scale (`ragbot.search.calibration`)."""
     coverage: float
     """The part of the question's words that it holds."""
+    told: bool = False
+    """Whether it is something that a person told, under what that is about."""
 
     @property
     def text(self) -> str:
@@ -100,7 +102,7 @@ class BundledAnswerabilityModel:
         read = self.reader.read(question, [(one.title, one.sentences) for one in passages])
         return [
             AnswerSpan(
-                _chance(languages(question, one.text), one, said.answers),
+                _chance(TOLD if one.told else languages(question, one.text), one, said.answers),
                 said.words,
                 [1 / (1 + math.exp(-max(logit, UNLIKELY))) for logit in said.said],
             )
@@ -120,7 +122,8 @@ class EnglishAnswerabilityModel:
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[AnswerSpan | None]:
         """What it finds in each; None where one of the two is not English. Raises ModelError if the runtime fails."""
-        return [self._read(question, one) if languages(question, one.text) == ENGLISH else None for one in passages]
+        known = [not one.told and languages(question, one.text) == ENGLISH for one in passages]
+        return [self._read(question, one) if reads else None for one, reads in zip(passages, known, strict=True)]
 
     def completed(self, question: str, turns: Sequence[str]) -> str:  # noqa: ARG002 (the generator marks no words)
         """The question as it is."""
@@ -131,7 +134,8 @@ class EnglishAnswerabilityModel:
         return AnswerSpan(_chance("generator", passage, answers), words)
 
 
-ENGLISH, CHINESE, ACROSS = "english", "chinese", "across"
+ENGLISH, CHINESE, ACROSS, TOLD = "english", "chinese", "across", "told"
+"""The curves, by the languages of question and passage, and that of what people told (`training/told.py`)."""
 
 
 def languages(question: str, text: str) -> str:

@@ -7,20 +7,14 @@ docs/models/reader.md has its figures.
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ragbot.errors import ModelError
-from ragbot.models import bundled, hub
-from ragbot.models.bundled.e5 import E5, END, PAD, START
-from ragbot.models.bundled.encoder import EncoderBuilder, retrained
-from ragbot.models.embedder import compiled, quick_in_8_bits
+from ragbot.models import bundled
+from ragbot.models.pair_encoder import Floats, PairEncoder
 
-Floats = NDArray[np.float32]
 _WORD = re.compile(r"[\u2e80-\ud7ff]|[^\W_\u2e80-\ud7ff]+(?:[-'’.][^\W_\u2e80-\ud7ff]+)*")
 """A word of an alphabet, or a character of what is written without spaces."""
 
@@ -36,8 +30,6 @@ MAX_WORDS = 48
 SPAN = 0.3
 """What the logit of the likeliest answer against none counts beside that of the whole passage: with it the AUC on titles that
 trained nothing is .787 (English, 800 questions) and .896 (Chinese, 800) instead of .785 and .894."""
-BATCH = 8
-"""Passages that are read at once."""
 ANSWERS, START_AT, END_AT, SUPPORTED, CONTRADICTED, NEITHER, NEEDED, COMPLETE = range(8)
 """What the heads say of each token; those of whole texts say it of the first."""
 NEEDED_FROM = 0.0
@@ -55,19 +47,11 @@ class Found(NamedTuple):
     """Of each sentence, the logit that a complete answer says it; -inf where it was not read."""
 
 
-class CrossEncoder:
+class CrossEncoder(PairEncoder):
     """The bundled model on OpenVINO. Safe to use from several threads. Raises ModelError if a part of it is missing."""
 
     def __init__(self, *, in_8_bits: bool | None = None) -> None:
-        quick = quick_in_8_bits() if in_8_bits is None else in_8_bits
-        with hub.loading("cross-encoder"):
-            self._body = E5()
-            with np.load(WEIGHTS) as stored:
-                weights, layers = retrained(stored, self._body.weights())
-                heads = stored["heads.weight"], stored["heads.bias"]
-            network = EncoderBuilder(weights, layers if quick else None).heads("cross-encoder", *heads)
-            self._network = compiled(network)
-        self._lock = threading.Lock()
+        super().__init__("cross-encoder", [WEIGHTS], in_8_bits=in_8_bits)
 
     def read(self, question: str, passages: Sequence[tuple[str, Sequence[str]]]) -> list[Found]:
         """What it finds in each (title, sentences)."""
@@ -76,7 +60,7 @@ class CrossEncoder:
         heads = [f"{title}\n" if title else "" for title, _ in passages]
         texts = [head + " ".join(sentences) for head, (_, sentences) in zip(heads, passages, strict=True)]
         located = [self._body.located(behind + text) for text in texts]
-        made = self._states([(first, ids[:MAX_SECOND]) for ids, _ in located])
+        made = self.states([(first, ids[:MAX_SECOND]) for ids, _ in located])
         begin = len(first) + 3
         found = []
         for said, text, head, (_, sentences), (ids, places) in zip(made, texts, heads, passages, located, strict=True):
@@ -96,7 +80,7 @@ class CrossEncoder:
         before, behind = PREFIXES["claim"]
         first = self._body.located(before + claim)[0][:MAX_FIRST]
         texts = [f"{title}\n{text}" if title else text for title, text in passages]
-        made = self._states([(first, self._body.located(behind + text)[0][:MAX_SECOND]) for text in texts])
+        made = self.states([(first, self._body.located(behind + text)[0][:MAX_SECOND]) for text in texts])
         return [float(one[0, SUPPORTED] - np.logaddexp(one[0, CONTRADICTED], one[0, NEITHER])) for one in made]
 
     def needed(self, turns: Sequence[str], question: str) -> list[str]:
@@ -105,7 +89,7 @@ class CrossEncoder:
         text = "\n".join(turns)[-MAX_TURNS:]
         ids, places = self._body.located(before + text)
         ids, places = ids[-MAX_FIRST:], places[-MAX_FIRST:]
-        (said,) = self._states([(ids, self._body.located(behind + question)[0][:MAX_SECOND])])
+        (said,) = self.states([(ids, self._body.located(behind + question)[0][:MAX_SECOND])])
         marked = np.zeros(len(text), np.bool_)
         for (start, end), logit in zip(places, said[1:, NEEDED], strict=False):
             marked[max(0, start - len(before)) : max(0, end - len(before))] |= logit >= NEEDED_FROM
@@ -115,26 +99,6 @@ class CrossEncoder:
                 follows = found and not text[found[-1][1] : word.start()].strip(" ")
                 found[-1:] = [(found[-1][0], word.end())] if follows else [*found[-1:], word.span()]
         return list(dict.fromkeys(text[start:end] for start, end in found))
-
-    def _states(self, pairs: Sequence[tuple[list[int], list[int]]]) -> list[Floats]:
-        """What the heads say of each token of each pair, (tokens, heads)."""
-        rows = [[START, *first, END, END, *second, END] for first, second in pairs]
-        order = sorted(range(len(rows)), key=lambda at: len(rows[at]))
-        found: list[Any] = [None] * len(rows)
-        for begin in range(0, len(order), BATCH):
-            batch = order[begin : begin + BATCH]
-            longest = max(len(rows[at]) for at in batch)
-            ids, mask = np.full((len(batch), longest), PAD, np.int64), np.zeros((len(batch), longest), np.int64)
-            for row, at in enumerate(batch):
-                ids[row, : len(rows[at])], mask[row, : len(rows[at])] = rows[at], 1
-            try:
-                with self._lock:
-                    said = np.array(self._network([self._body.words(ids), mask])[0])
-            except RuntimeError as cause:  # OpenVINO's own
-                raise ModelError(f"cross-encoder: failed while reading ({cause})") from cause
-            for row, at in enumerate(batch):
-                found[at] = said[row]
-        return found
 
 
 def _by_sentence(said: Floats, places: Sequence[tuple[int, int]], start: int, sentences: Sequence[str]) -> list[float]:

@@ -43,6 +43,8 @@ def describe(features: HitFeatures, chunk: Chunk, term_weights: Mapping[str, flo
             yield f"best sentence “{quoted}”"
     if features.feedback:
         yield f"near the best {FEEDBACK_HITS} {features.feedback:.2f}"
+    if features.newer_than is not None:
+        yield f"newer, or more authoritative, than passage {features.newer_than} about the same"
     if features.neighbours:
         yield f"turns beside it {features.neighbours:+.2f}"
     if chunk.kind != "file":

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from numbers import Integral
 from typing import get_args
@@ -11,6 +11,7 @@ from typing import get_args
 from ragbot.errors import InputError
 from ragbot.index.columns import Filter
 from ragbot.search.candidates import MAX_HITS
+from ragbot.store import Snapshot
 from ragbot.store.rows import micros
 from ragbot.text import storable
 from ragbot.types import Kind, Part
@@ -24,15 +25,21 @@ class Selection:
 
     scopes: frozenset[str]
     as_of: int | None = None
+    known_at: int | None = None
     kinds: frozenset[str] = frozenset()
     uris: frozenset[str] = frozenset()
     since: int | None = None
     until: int | None = None
 
-    def filter(self, documents_like: Callable[[Collection[str]], Collection[int]]) -> Filter:
-        """The same for an index, which knows documents by their ids."""
-        documents = frozenset(documents_like(self.uris)) if self.uris else None
-        return Filter(self.scopes, self.as_of, self.kinds, documents, self.since, self.until)
+    def filter(self, snapshot: Snapshot) -> Filter:
+        """The same for an index, which knows documents, and what was recorded until when, by ids."""
+        documents = frozenset(snapshot.documents_like(self.uris)) if self.uris else None
+        last_id = None if self.known_at is None else snapshot.last_id_at(self.known_at)
+        return Filter(self.scopes, self.as_of, self.kinds, documents, self.since, self.until, last_id)
+
+    def at(self, snapshot: Snapshot) -> Selection:
+        """The same, as of now where nothing else is asked and something holds only later, or no longer then."""
+        return replace(self, as_of=snapshot.time_of(self.as_of))
 
 
 def select(
@@ -41,13 +48,17 @@ def select(
     kinds: str | Collection[str] = (),
     uris: str | Collection[str] = (),
     as_of: datetime | None = None,
+    known_at: datetime | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Selection:
-    """A selection as a caller gives it. Raises InputError for a kind or a time that does not exist."""
-    given = {"as_of": as_of, "since": since, "until": until}
-    at, after, before = (None if moment is None else micros(moment, name) for name, moment in given.items())
-    return Selection(names(scopes), at, kinds_of(kinds), names(uris), after, before)
+    """A selection as a caller gives it. What was known then is asked as of then, if nothing else is said.
+
+    Raises InputError for a kind or a time that does not exist.
+    """
+    given = {"as_of": as_of or known_at, "known_at": known_at, "since": since, "until": until}
+    at, known, after, before = (None if moment is None else micros(moment, name) for name, moment in given.items())
+    return Selection(names(scopes), at, known, kinds_of(kinds), names(uris), after, before)
 
 
 def names(given: str | Collection[str]) -> frozenset[str]:

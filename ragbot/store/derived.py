@@ -73,6 +73,16 @@ def erase_document(connection: Connection, document: ErasedDocument) -> list[int
     return ids
 
 
+def corrections_of(connection: Connection, document_id: int) -> list[ErasedDocument]:
+    """The corrections that set aside passages of a document and of no other: they say of it what it says no longer."""
+    d, c, documents = s.disputes.c, s.chunks.c, s.documents.c
+    disputing = select(d.document_id).join(s.chunks, c.id == d.chunk_id).where(c.document_id == document_id)
+    others = select(d.document_id).join(s.chunks, c.id == d.chunk_id).where(c.document_id != document_id)
+    which = documents.id.in_(disputing), documents.id.not_in(others), documents.kind == "correction"
+    query = select(documents.id, documents.scope, documents.uri, documents.kind).where(*which)
+    return [ErasedDocument(*row) for row in connection.execute(query)]
+
+
 def samples(connection: Connection, document_id: int) -> list[str]:
     """Pieces of the passages of a document, of all versions, by which it is found in files: at most MAX_SAMPLES."""
     own = select(s.chunks.c.id).where(s.chunks.c.document_id == document_id).order_by(s.chunks.c.id)
@@ -117,10 +127,6 @@ def _erase_disputes_of(connection: Connection, document: ErasedDocument) -> None
     connection.execute(delete(s.disputes).where(s.disputes.c.document_id == document.id))
 
 
-def _erase_supersessions(connection: Connection, chunk_ids: Sequence[int]) -> None:
-    connection.execute(update(s.chunks).where(s.chunks.c.superseded_by.in_(chunk_ids)).values(superseded_by=None))
-
-
 def _erase_vectors(connection: Connection, chunk_ids: Sequence[int]) -> None:
     connection.execute(delete(s.vectors).where(s.vectors.c.chunk_id.in_(chunk_ids)))
 
@@ -132,7 +138,7 @@ def _erase_sources_of(connection: Connection, document: ErasedDocument) -> None:
 
 def _erase_words_of(connection: Connection, document: ErasedDocument) -> None:
     """A turn or a correction stands a second time, where it was said."""
-    turn_id = document.uri.partition(":")[2]
+    turn_id = document.uri.partition(":")[2].partition(".")[0]
     if document.kind == "turn":
         said_it = (s.turns.c.id == turn_id) & (s.turns.c.scope == document.scope)
         connection.execute(update(s.turns).where(said_it).values(question=FORGOTTEN))
@@ -170,7 +176,6 @@ REGISTER = (
         erase_document=_erase_disputes_of,
         problems={"chunk {} is disputed and not there": f"SELECT DISTINCT chunk_id FROM disputes d WHERE {_NO_CHUNK}"},
     ),
-    Derived("supersessions", (), erase=_erase_supersessions),
     Derived(
         "vectors",
         ("vectors",),

@@ -38,6 +38,10 @@ def moment(value: int) -> datetime:
     return _EPOCH + min(max(value, _FIRST), _LAST) * _MICROSECOND
 
 
+def _moment_of(value: int | None) -> datetime | None:
+    return None if value is None else moment(value)
+
+
 def now() -> int:
     """This moment, in microseconds since 1970."""
     return micros(datetime.now(UTC))
@@ -61,7 +65,8 @@ def chunk(row: Row[Any]) -> Chunk:
         title=row.title,
         heading=row.heading,
         line=row.line,
-        retired_at=None if row.retired_at is None else moment(row.retired_at),
+        valid_to=_moment_of(row.valid_to),
+        retired_at=_moment_of(row.retired_at),
         retired_by=row.retired_by,
     )
 
@@ -78,8 +83,9 @@ def citation(row: Row[Any]) -> Citation:
         page=row.page,
         line=row.line,
         heading=row.heading,
-        said_at=None if row.said_at is None else moment(row.said_at),
+        said_at=_moment_of(row.said_at),
         shown=row.shown,
+        valid_from=_moment_of(row.valid_from),
     )
 
 

@@ -1,6 +1,8 @@
 """The tables, in portable SQL.
 
-Times are microseconds since 1970 in UTC, so that they sort and compare as numbers everywhere.
+Times are microseconds since 1970 in UTC, so that they sort and compare as numbers everywhere. `valid_from` and `valid_to` are of
+the world: from when until when something is so. `recorded_at` and `retired_at` are of the record: from when until when it stood
+here. What a document says of its end is its `valid_to`; a version that is replaced ends when the next one begins.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0008"
+REVISION = "0009"
 """The newest migration that this program knows."""
 
 metadata = MetaData()
@@ -69,6 +71,7 @@ documents = Table(
     Column("valid_from", BigInteger, nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
     Column("retired_at", BigInteger),
+    Column("valid_to", BigInteger),
     UniqueConstraint("scope", "uri"),
     sqlite_autoincrement=True,
 )
@@ -96,7 +99,6 @@ chunks = Table(
     Column("retired_by", Text),
     Column("retired_txn", Integer),
     Column("valid_to", BigInteger),
-    Column("superseded_by", Integer),
     Index("chunks_document", "document_id", "retired_at"),
     sqlite_autoincrement=True,
 )
@@ -105,7 +107,6 @@ hooks = text("(ord = 0 OR sha256 < '1')")
 sixteen. Digests lie all over an index: with every chunk in it, it was half of what an update of a large home wrote."""
 Index("chunks_hook", chunks.c.scope, chunks.c.sha256, sqlite_where=hooks)
 Index("chunks_retired_txn", chunks.c.retired_txn, sqlite_where=chunks.c.retired_txn.is_not(None))
-Index("chunks_superseded_by", chunks.c.superseded_by, sqlite_where=chunks.c.superseded_by.is_not(None))
 
 vectors = Table(
     "vectors",
@@ -180,6 +181,7 @@ citations = Table(
     Column("said_at", BigInteger),
     Column("claim", Integer, nullable=False, server_default="0"),
     Column("shown", Text, nullable=False, server_default=""),
+    Column("valid_from", BigInteger),
     Index("citations_chunk", "chunk_id"),
 )
 """`claim` is the place (`claims.ord`) of the claim that a citation belongs to; NO_CLAIM where it is only named."""

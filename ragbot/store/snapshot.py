@@ -16,9 +16,10 @@ from ragbot.store import derived, rows
 from ragbot.store import schema as s
 from ragbot.store import statements as q
 from ragbot.store.dialects import Database
+from ragbot.store.history import HistoryReads
 from ragbot.store.sources import SourceReads
 from ragbot.store.turns import TurnReads
-from ragbot.types import Chunk, Space
+from ragbot.types import TOLD, Chunk, Space
 
 MANY = 500
 """How many ids go into one statement."""
@@ -38,13 +39,14 @@ class Stored:
     sha256: str
     metadata: dict[str, str]
     valid_from: datetime
+    valid_to: datetime | None
     recorded_at: datetime
     retired_at: datetime | None
     chunks: int
     """How many are current."""
 
 
-class Snapshot(TurnReads, SourceReads):
+class Snapshot(TurnReads, SourceReads, HistoryReads):
     """One snapshot of the database."""
 
     def __init__(self, connection: Connection, database: Database) -> None:
@@ -97,9 +99,26 @@ class Snapshot(TurnReads, SourceReads):
         found = self._documents(and_(s.documents.c.scope == scope, s.documents.c.uri == uri))
         return found[0] if found else None
 
-    def current_digest(self, scope: str, uri: str) -> str | None:
-        """The digest of a current document; None if there is none."""
-        return self._connection.execute(q.CURRENT_DIGEST, {"of_scope": scope, "of_uri": uri}).scalar()
+    def current_version(self, scope: str, uri: str) -> tuple[str, int | None] | None:
+        """The digest of a current document, and until when it holds; None if there is none."""
+        row = self._connection.execute(q.CURRENT_VERSION, {"of_scope": scope, "of_uri": uri}).first()
+        return (row.sha256, row.valid_to) if row else None
+
+    def latest_time(self) -> int:
+        """The latest time at which something begins or ends to hold that was to come when it was written; 0 if there is none."""
+        latest = self._connection.execute(q.LATEST_TIME).scalar()
+        return int(latest or 0)
+
+    def time_of(self, as_of: int | None) -> int | None:
+        """`as_of`; where it is None, now, if what holds now is not simply what is current: something begins or ends later."""
+        now = rows.now()
+        return now if as_of is None and self.latest_time() > now else as_of
+
+    def last_id_at(self, at: int) -> int:
+        """The highest id of the chunks that were recorded until a time; 0 if there were none."""
+        c = s.chunks.c
+        newest = select(c.id).where(c.recorded_at <= at).order_by(c.id.desc()).limit(1)
+        return int(self._connection.execute(newest).scalar() or 0)
 
     def documents(self, scopes: Collection[str] | None = None) -> list[Stored]:
         """Every current document, of all scopes or of some, by uri."""
@@ -133,6 +152,7 @@ class Snapshot(TurnReads, SourceReads):
                 row.sha256,
                 json.loads(row.metadata),
                 rows.moment(row.valid_from),
+                None if row.valid_to is None else rows.moment(row.valid_to),
                 rows.moment(row.recorded_at),
                 None if row.retired_at is None else rows.moment(row.retired_at),
                 row.live,
@@ -149,12 +169,14 @@ class Snapshot(TurnReads, SourceReads):
         found = self._connection.execute(q.ERASED_AFTER, {"of": txn}).scalars().all()
         return np.array(found, np.int64)
 
-    def chunks(self, ids: Collection[int], scopes: Collection[str], as_of: int | None = None) -> dict[int, Chunk]:
-        """Those of the chunks that a snapshot of `scopes` may see now, or could at `as_of`."""
+    def chunks(
+        self, ids: Collection[int], scopes: Collection[str], as_of: int | None = None, known_at: int | None = None
+    ) -> dict[int, Chunk]:
+        """Those of the chunks that `scopes` may see and that are current; or held at `as_of`, by what was known at `known_at`."""
         found: dict[int, Chunk] = {}
-        wanted, statement = list(ids), q.CHUNKS_NOW if as_of is None else q.CHUNKS_AS_OF
+        wanted, statement = list(ids), q.CHUNKS_NOW if as_of is None else q.CHUNKS_AS_OF if known_at is None else q.CHUNKS_KNOWN
         for at in range(0, len(wanted), MANY):
-            some = {"ids": wanted[at : at + MANY], "scopes": list(scopes), "at": as_of}
+            some = {"ids": wanted[at : at + MANY], "scopes": list(scopes), "at": as_of, "known": known_at}
             found |= {row.id: rows.chunk(row) for row in self._connection.execute(statement, some)}
         return found
 
@@ -162,13 +184,31 @@ class Snapshot(TurnReads, SourceReads):
         """The current chunks of a document, in order."""
         return [rows.chunk(row) for row in self._connection.execute(q.CHUNKS_OF, {"of_scope": scope, "of_uri": uri})]
 
-    def chunks_beside(self, chunk: Chunk, reach: int) -> list[Chunk]:
-        """The current chunks of the same document up to `reach` places away, in order, without itself."""
+    def chunks_beside(self, chunk: Chunk, reach: int, as_of: int | None = None) -> list[Chunk]:
+        """The current chunks, or those of `as_of`, of the same document up to `reach` places away, in order, without itself."""
         c, d = s.chunks.c, s.documents.c
         document = select(d.id).where(d.scope == chunk.scope, d.uri == chunk.uri).scalar_subquery()
         near = and_(c.ord.between(chunk.ord - reach, chunk.ord + reach), c.ord != chunk.ord)
-        which = select(s.chunks).where(c.document_id == document, c.retired_at.is_(None), near).order_by(c.ord)
-        return [rows.chunk(row) for row in self._connection.execute(which)]
+        held = c.retired_at.is_(None) if as_of is None else q.HELD
+        which = select(s.chunks).where(c.document_id == document, held, near).order_by(c.ord)
+        return [rows.chunk(row) for row in self._connection.execute(which, {} if as_of is None else {"at": as_of})]
+
+    def newest_told(self, scope: str, limit: int) -> list[Chunk]:
+        """The newest current chunks of what a person told, newest first."""
+        return self._told(scope, s.documents.c.uri >= TOLD, s.documents.c.uri < TOLD[:-1] + chr(ord(TOLD[-1]) + 1), limit=limit)
+
+    def chunks_told(self, scope: str, turn_id: str) -> list[Chunk]:
+        """The current chunks of what was told in one turn, in order."""
+        uri, first = s.documents.c.uri, f"{TOLD}{turn_id}"
+        return self._told(scope, or_(uri == first, and_(uri > f"{first}.", uri < f"{first}/")))[::-1]
+
+    def _told(self, scope: str, *which: ColumnElement[bool], limit: int | None = None) -> list[Chunk]:
+        """Chunks by way of their documents, whose scope and uri are in an index; newest first."""
+        d = s.documents.c
+        documents = select(d.id).where(d.scope == scope, d.kind == "turn", d.retired_at.is_(None), *which)
+        own = s.chunks.c.document_id.in_(documents.order_by(d.id.desc()).limit(limit))
+        query = select(s.chunks).where(own, s.chunks.c.retired_at.is_(None)).order_by(s.chunks.c.id.desc()).limit(limit)
+        return [rows.chunk(row) for row in self._connection.execute(query)]
 
     def documents_like(self, patterns: Collection[str]) -> set[int]:
         """Ids of documents whose uri matches one of `patterns`: * stands for anything, all else for itself, in its case."""
@@ -199,10 +239,10 @@ class Snapshot(TurnReads, SourceReads):
         return int(self._connection.execute(query).scalar() or 0)
 
     def chunk_states(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Every chunk's id, ascending, and when it was retired (the largest number: it is current)."""
+        """Every chunk's id, ascending, and until when it holds (the largest number: no end is known)."""
         c = s.chunks.c
         forever = np.iinfo(np.int64).max
-        return _pairs(self._connection.execute(select(c.id, func.coalesce(c.retired_at, forever)).order_by(c.id)).all())
+        return _pairs(self._connection.execute(select(c.id, func.coalesce(q.ENDS_AT, forever)).order_by(c.id)).all())
 
     def passages(self, space: Space, ids: Sequence[int]) -> list[Any]:
         """What an index takes of chunks, with their vectors in a space; those that have none are left out."""
@@ -277,14 +317,18 @@ class Snapshot(TurnReads, SourceReads):
         ).one()
         return tuple(count)
 
-    def disputed(self, chunk_ids: Collection[int], scopes: Collection[str]) -> list[tuple[int, int, int, str]]:
-        """(chunk id, start, end, uri of the correction) of each disputed span, within the chunk's text."""
-        d = s.disputes.c
+    def disputed(
+        self, chunk_ids: Collection[int], scopes: Collection[str], as_of: int | None = None
+    ) -> list[tuple[int, int, int, str]]:
+        """(chunk id, start, end, uri of what sets it aside) of each disputed span in the chunk's text; now, or at `as_of`."""
+        d, by = s.disputes.c, s.documents.c
         query = (
-            select(d.chunk_id, d.start, d.end, s.documents.c.uri)
-            .join(s.documents, s.documents.c.id == d.document_id)
-            .where(d.chunk_id.in_(chunk_ids), s.documents.c.retired_at.is_(None), s.documents.c.scope.in_(scopes))
+            select(d.chunk_id, d.start, d.end, by.uri)
+            .join(s.documents, by.id == d.document_id)
+            .where(d.chunk_id.in_(chunk_ids), by.retired_at.is_(None), by.scope.in_(scopes))
         )
+        if as_of is not None:
+            query = query.where(by.valid_from <= as_of)
         return [tuple(row) for row in self._connection.execute(query)]
 
     def integrity(self) -> list[str]:

@@ -25,6 +25,9 @@ from ragbot.store.sources import SourceWrites
 from ragbot.store.turns import Raced, TurnWrites
 from ragbot.types import Citation, Document, NewChunk, Remembered, SourceState, Space
 
+_Held = tuple[int, int, int | None]
+"""Id, valid_from and valid_to of a chunk."""
+
 
 class Transaction(Snapshot, TurnWrites, SourceWrites):
     """One transaction. Reads within it see its own writes."""
@@ -122,8 +125,9 @@ class Transaction(Snapshot, TurnWrites, SourceWrites):
         if self.active_space() != space:
             raise Raced
         document_id, there = self._put_document(document)
-        valid_from = rows.micros(document.valid_from) if document.valid_from else self.at
-        kept, new, gone = self._difference(document_id, new_chunks) if there else ({}, range(len(new_chunks)), [])
+        valid_from, valid_to = self._validity(document)
+        self._note_time(max(valid_from, valid_to or 0))
+        kept, new, gone = self._difference(document_id, new_chunks, valid_to) if there else ({}, range(len(new_chunks)), [])
         self._move({chunk_id: new_chunks[at] for chunk_id, at in kept.items()}, kept)
         self._retire(gone, valid_from, by=document.sha256)
         self._add(document_id, document, valid_from, {at: new_chunks[at] for at in new}, space, vectors)
@@ -133,6 +137,16 @@ class Transaction(Snapshot, TurnWrites, SourceWrites):
         self._add_disputes(document_id, disputes)
         embedded = sum(new_chunks[at].sha256 in vectors for at in new)
         return Remembered(added=len(new), kept=len(kept), retired=len(gone), embedded=embedded)
+
+    def _validity(self, document: Document) -> tuple[int, int | None]:
+        """From when until when a document holds; None: no end is known."""
+        valid_from = rows.micros(document.valid_from) if document.valid_from else self.at
+        return valid_from, rows.micros(document.valid_to) if document.valid_to else None
+
+    def _note_time(self, at: int) -> None:
+        """Remember that something begins or ends at a time to come: until then, what is asked now is asked as of now."""
+        if at > max(self.at, self.latest_time()):
+            self._set(q.LATEST_TIME_KEY, at)
 
     def _add_disputes(self, document_id: int, cited: Sequence[Citation]) -> None:
         """Set aside every occurrence of the cited words in their chunks, by its place in the chunk: chunks move in documents."""
@@ -158,14 +172,32 @@ class Transaction(Snapshot, TurnWrites, SourceWrites):
         ]
         self._database.execute_many(self._connection, q.INSERT_DISPUTE, values)
 
+    def copy_disputes(self, scope: str, uri: str, to_scope: str) -> None:
+        """Let the document of the same uri in another scope set aside what this one does."""
+        d = s.disputes.c
+        source, target = self.document(scope, uri), self.document(to_scope, uri)
+        assert source is not None and target is not None
+        found = self._connection.execute(select(d.chunk_id, d.start, d.end).where(d.document_id == source.id)).all()
+        values = [{"document_id": target.id, "chunk_id": row[0], "start": row[1], "end": row[2]} for row in found]
+        self._database.execute_many(self._connection, q.INSERT_DISPUTE, values)
+
+    def drop_disputes_on(self, scope: str, uri: str) -> int:
+        """Let nothing that was told set a document aside any more. How many spans were."""
+        own = [chunk.id for chunk in self.chunks_of(scope, uri)]
+        told = select(s.documents.c.id).where(s.documents.c.kind == "turn")
+        which = s.disputes.c.chunk_id.in_(own), s.disputes.c.document_id.in_(told)
+        return self._connection.execute(delete(s.disputes).where(*which)).rowcount
+
     def _put_document(self, document: Document) -> tuple[int, bool]:
         """Its id, and whether it was there."""
+        valid_from, valid_to = self._validity(document)
         values: dict[str, Any] = {
             "kind": document.kind,
             "title": document.title,
             "sha256": document.sha256,
             "metadata": json.dumps(dict(document.metadata), ensure_ascii=False),
-            "valid_from": rows.micros(document.valid_from) if document.valid_from else self.at,
+            "valid_from": valid_from,
+            "valid_to": valid_to,
             "recorded_at": self.at,
             "retired_at": None,
         }
@@ -177,12 +209,17 @@ class Transaction(Snapshot, TurnWrites, SourceWrites):
         return int(self._connection.execute(q.INSERT_DOCUMENT, values).inserted_primary_key[0]), False  # type: ignore[index]
 
     def _difference(
-        self, document_id: int, new_chunks: Sequence[NewChunk]
-    ) -> tuple[dict[int, int], Sequence[int], list[tuple[int, int]]]:
-        """Chunks that stay (id → place among the new_chunks), places of new ones, (id, valid_from) of those that go."""
-        waiting: dict[str, list[tuple[int, int]]] = {}
+        self, document_id: int, new_chunks: Sequence[NewChunk], valid_to: int | None = None
+    ) -> tuple[dict[int, int], Sequence[int], list[_Held]]:
+        """Chunks that stay (id → place among the new_chunks), places of new ones, and those that go, with their validity.
+
+        One that ends at another time than the new version does not stay.
+        """
+        waiting: dict[str, list[_Held]] = {}
+        gone: list[_Held] = []
         for row in self._connection.execute(q.CURRENT_CHUNKS, {"of": document_id}).all():
-            waiting.setdefault(row.sha256, []).append((row.id, row.valid_from))
+            one = (row.id, row.valid_from, row.valid_to)
+            (waiting.setdefault(row.sha256, []) if row.valid_to == valid_to else gone).append(one)
         kept: dict[int, int] = {}
         new: list[int] = []
         for at, new_chunk in enumerate(new_chunks):
@@ -191,7 +228,7 @@ class Transaction(Snapshot, TurnWrites, SourceWrites):
                 kept[same.pop(0)[0]] = at
             else:
                 new.append(at)
-        return kept, new, [one for left in waiting.values() for one in left]
+        return kept, new, [*gone, *(one for left in waiting.values() for one in left)]
 
     def _move(self, new_chunks: Mapping[int, NewChunk], places: Mapping[int, int]) -> None:
         moves = [
@@ -207,9 +244,12 @@ class Transaction(Snapshot, TurnWrites, SourceWrites):
         ]
         self._database.execute_many(self._connection, q.UPDATE_CHUNK, moves)
 
-    def _retire(self, gone: Sequence[tuple[int, int]], at: int, by: str) -> None:
+    def _retire(self, gone: Sequence[_Held], at: int, by: str) -> None:
         # Never before it began: a version may arrive late and be older than the one it replaces.
-        values = [{"chunk": id, "retired_at": max(at, began), "retired_by": by, "retired_txn": self.txn} for id, began in gone]
+        record = {"retired_at": self.at, "retired_by": by, "retired_txn": self.txn}
+        values = [
+            {"chunk": id, "valid_to": max(began, at if ends is None else min(at, ends)), **record} for id, began, ends in gone
+        ]
         self._database.execute_many(self._connection, q.UPDATE_CHUNK, values)
 
     def _add(
@@ -234,6 +274,7 @@ class Transaction(Snapshot, TurnWrites, SourceWrites):
             "kind": document.kind,
             "title": document.title,
             "valid_from": valid_from,
+            "valid_to": self._validity(document)[1],
             "recorded_at": self.at,
         }
         values = [
@@ -276,8 +317,11 @@ class Transaction(Snapshot, TurnWrites, SourceWrites):
         stored = self.document(scope, uri)
         if stored is None:
             return Erased((), ())
-        samples = derived.samples(self._connection, stored.id)
-        ids = derived.erase_document(self._connection, ErasedDocument(stored.id, scope, uri, stored.kind))
+        gone = [ErasedDocument(stored.id, scope, uri, stored.kind), *derived.corrections_of(self._connection, stored.id)]
+        samples, ids = list[str](), list[int]()
+        for one in gone:
+            samples += derived.samples(self._connection, one.id)
+            ids += derived.erase_document(self._connection, one)
         if ids:
             self._connection.execute(insert(s.erasures), [{"chunk_id": id, "txn": self.txn} for id in ids])
         return Erased(tuple(ids), tuple(samples))

@@ -207,4 +207,5 @@ def _citation(cited: Citation) -> dict[str, Any]:
         "heading": cited.heading,
         "said_at": None if cited.said_at is None else rows.micros(cited.said_at),
         "shown": cited.shown,
+        "valid_from": None if cited.valid_from is None else rows.micros(cited.valid_from),
     }

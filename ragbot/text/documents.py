@@ -17,6 +17,8 @@ from ragbot.text.characters import without_unseen
 from ragbot.text.tokens import has_words
 from ragbot.types import Document, Kind, NewChunk, SourceState
 
+ABOUT = "about"
+"""The key, in the metadata of what a person told, of what it is about, where its own words do not say so: it is its heading."""
 RECORDS = re.compile("csv|tab-separated|jsonl|spreadsheet|ms-excel")
 """Matches content types in which each line is a record."""
 GROUP_DOCUMENTS, GROUP_PASSAGES = 256, 256
@@ -46,9 +48,11 @@ def new_chunks_of(document: Document) -> list[NewChunk]:
     new_chunks, line, counted = list[NewChunk](), 1, 0
     kind = document.metadata.get("content_type", "")
     code, rows = kind.startswith("text/x-"), bool(RECORDS.search(kind))
+    about = document.metadata.get(ABOUT, "") if document.kind == "turn" else ""
     for passage in chunking.passages(document.text, document.pages, code=code, rows=rows):
         text = document.text[passage.start : passage.end]
-        embedded = chunking.embedded(document.title, passage.heading, text)
+        heading = passage.heading or about
+        embedded = chunking.embedded(document.title, heading, text)
         line, counted = line + document.text.count("\n", counted, passage.start), passage.start
         new_chunks.append(
             NewChunk(
@@ -57,7 +61,7 @@ def new_chunks_of(document: Document) -> list[NewChunk]:
                 end=passage.end,
                 page=passage.page,
                 line=line if document.lines and not document.pages else 0,
-                heading=passage.heading,
+                heading=heading,
                 embedded=embedded,
                 sha256=hashlib.sha256(embedded.encode("utf-8", "replace")).hexdigest(),
             )

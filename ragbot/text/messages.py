@@ -103,6 +103,42 @@ ENOUGH_WORDS = 3
 _LEANS_CJK = re.compile(r"^(?:那|还有|然后)|(?<![其吉])[它他她]|这个|那个|这些|那些|呢[？?]?$")
 
 
+_CORRECTS = re.compile(
+    r"^\W*(?:no|nope|nah|wrong|not (?:quite|true|right)|that'?s (?:not|wrong)|actually"
+    r"|sorry,? (?:i meant|no|wrong|it)|oops|correction)\b"
+    r"|^(?:不对|不是的?[,，]|错了|说错了|打错了|记错了|搞错了|更正|其实)",
+    re.IGNORECASE,
+)
+_EVERYTHING = re.compile(
+    r"\b(?:everything|all of (?:it|that|them|what)|all (?:that |the things )?(?:i|you|we)\b|whole lot)\b"
+    r"|全部|所有|一切|统统|都忘|都删|都清|全忘|全删",
+    re.IGNORECASE,
+)
+_ABOUT = re.compile(r"\b(?:about|except|but|of my|of our)\b(?! me\b)|关于|除了|的事", re.IGNORECASE)
+"""What limits "everything"."""
+_ORDER = re.compile(
+    r"\b(?:please|pls|can|could|you|just|now|ok|okay|hey|hm+|oh|no|wait|actually|sorry|better|forget|delete|remove|erase|scrap"
+    r"|strike|ignore|disregard|drop|unsay|about|that|this|it|the|last|bit|part|thing|one|message|sentence|line|what|i|said|told|wrote|from|your"
+    r"|memory|again|then|too|quickly|right|away|got|wrong|mind|never|me|just now|a|second|minute|moment|ago|note|out|take|back)\b"
+    r"|请|麻烦|你|就|把|给|我|帮|那个?|这个?|刚刚?才?|刚才"
+    r"|上一?[条句个]|最后|一?[条句个点段]|话|消息|内容|说|讲|的|忘了?|忘掉|忘记|删了?|删掉|删除|清掉|去掉"
+    r"|撤回|作废|当我没说过?|算了|不用|别|记了?|吧|呗|哈|啊|掉|了|先|还是",
+)
+"""What an order to forget consists of that does not say what."""
+_RECALLS = frozenset(
+    content(
+        "list lists listed i've"
+        " know knows knew known tell told telling remember remembered remembers say said says note noted notes hold holds keep"
+        " kept store stored save saved have list show give anything everything something things thing stuff all far so yet ever"
+        " about me myself mine facts fact information info memory mention mentioned share shared learn learnt learned"
+        " past conversations"
+    )
+)
+_RECALLS_ZH = re.compile(
+    r"你|您|我|还|都|知道|记得|记住|记了?|了解|告诉|说|讲|提|跟|给|过|关于|有关|哪些|什么|事情?|所有|全部|多少|内容|东西|信息|一下"
+    r"|列出来?|吗|呢|的|了|吧|些|目前|现在|到目前为止|之前|以前|曾经|都有"
+)
+"""What a question for what was told consists of that does not say of whom or what."""
 _PIECE = re.compile(r"(?<=[,;，；])\s*|(?<=\w)\s+(?=(?:and|also|plus)\b)|(?<=\S)\s[-–+&]\s", re.IGNORECASE)
 """Between the clauses of a sentence."""
 MAX_QUESTIONS = 4
@@ -138,12 +174,38 @@ def may_reply(text: str) -> bool:
 class Parsed:
     """A message cut into what it tells and what it asks."""
 
-    statements: str
-    """Its sentences that ask nothing; "" if there are none."""
+    told: tuple[str, ...]
+    """Its sentences that ask nothing."""
     question: str
     """The others that hold words; "" if there are none."""
     is_greeting: bool
     is_parting: bool
+
+    @property
+    def statements(self) -> str:
+        """What it tells, in one; "" for nothing."""
+        return " ".join(self.told)
+
+
+def corrects(text: str) -> bool:
+    """Whether a message begins as one that says that something was wrong."""
+    return _CORRECTS.search(simplified(text)) is not None
+
+
+def forgets_all(text: str) -> bool:
+    """Whether an order to forget means everything."""
+    return _EVERYTHING.search(simplified(text)) is not None and not _ABOUT.search(text)
+
+
+def forgets_last(text: str) -> bool:
+    """Whether an order to forget means what was said just before, and names nothing else."""
+    return not _ORDER.sub("", simplified(text.lower())).strip(" \t\n.,;:!?'’\"。，；：！？~～…-–")
+
+
+def recall_subject(question: str) -> set[str]:
+    """The words of a question for what was told that say of whom or what; none where it asks for all of it."""
+    text = simplified(question)
+    return set(content(_RECALLS_ZH.sub(" ", text) if has_cjk(text) else text)) - _RECALLS
 
 
 def ends_asking(text: str) -> bool:
@@ -184,7 +246,7 @@ def parse(text: str) -> Parsed:
             told.append(sentence)
         elif tokens(sentence):
             asked.append(sentence)
-    return Parsed(" ".join(told), " ".join(asked), is_greeting(text), is_parting(text))
+    return Parsed(tuple(told), " ".join(asked), is_greeting(text), is_parting(text))
 
 
 def _tells(sentence: str) -> bool:

@@ -73,6 +73,11 @@ class CrossEncoder(nn.Module):
         }
 
 
+def quick_in_16_bits() -> bool:
+    """Whether this processor multiplies in bfloat16 faster than in float32; without AVX-512 it is forty times slower."""
+    return torch.backends.cpu.get_cpu_capability() == "AVX512"
+
+
 def _head(many: int) -> nn.Linear:
     head = nn.Linear(DIM, many)
     nn.init.normal_(head.weight, std=0.02)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ragbot.errors import InputError
-from training.cross_encoder.network import CLAIM, COMPLETE, PASSAGE, QUESTION, TURN, CrossEncoder, loss
+from training.cross_encoder.network import CLAIM, COMPLETE, PASSAGE, QUESTION, TURN, CrossEncoder, loss, quick_in_16_bits
 from training.cross_encoder.packed import Packed
 
 STEP = 4096
@@ -114,7 +114,8 @@ class Trainer:
 
     def said(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """What the heads say of a batch."""
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        mixed = self.device.type == "cuda" or quick_in_16_bits()
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=mixed):
             return self.network(self._vocabulary[batch["ids"]].float(), batch["mask"])  # type: ignore[no-any-return]
 
     def _learn(self, chosen: NDArray[np.int64], losses: dict[str, float], counts: dict[str, float]) -> None:
