@@ -254,7 +254,8 @@ def main(argv=None):
     numbers, first, sure = fitted(asked)
     numbers["generator"] = with_generator(asked, first)
     if given.out:
-        given.out.write_text(json.dumps(numbers) + "\n", encoding="utf-8")
+        others = json.loads(given.out.read_text(encoding="utf-8")) if given.out.is_file() else {}  # `training.told` fits one too
+        given.out.write_text(json.dumps(others | numbers) + "\n", encoding="utf-8")
     result = {"numbers": numbers, **report(asked, first, sure)}
     print(json.dumps(result, indent=None if given.json else 1, ensure_ascii=False, default=lambda one: round(float(one), 3)))
 

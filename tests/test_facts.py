@@ -117,3 +117,17 @@ def test_a_sentence_may_lean_on_the_one_before(text):
 @pytest.mark.parametrize("text", ["I moved to Linz last week.", "My sister Ana is allergic to nuts.", "我上周搬到林茨了。"])
 def test_or_stand_alone(text):
     assert not leaning.leans(text)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "differ"),
+    [
+        ("Ana's desk is in room 12.", "Ben's desk is in room 14.", True),
+        ("小安住在成都。", "小明住在重庆", True),
+        ("Ana lives in Graz.", "Ana moved to Linz", False),
+        ("My manager is Tom.", "Ana is my manager now", False),
+        ("我住在成都。", "我现在住在重庆", False),
+    ],
+)
+def test_statements_about_others_are_told_apart(one, other, differ):
+    assert leaning.other_subject(one, other) is differ

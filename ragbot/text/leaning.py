@@ -33,6 +33,13 @@ _OPENING_ZH = (
 _POINTS_ZH = re.compile(rf"{_OPENING_ZH}(?:他|她|它|这个?|那个?|其|是|改|换|挪|推|延|提前)")
 _MEANS_ZH = re.compile(r"^(?:不对|打错|说错|记错|看错|搞错|我记岔|更正)")
 _OWN_ZH = re.compile(r"我|咱|俺")
+_SUBJECT = re.compile(
+    r"\W*(?!(?:I|My|Our|We|The|This|That|It|He|She|They|His|Her|Their|Its|A|An|No|Not|Now|And|But|So|Also|From|On|At|In|As|To|For|If|Just"
+    r"|Actually|Sorry|Wait|Please|Since|There|Here|You|Your|All|Some|One|Two|What|When|Where|Who|How|Is|Are|Was|Will|Can)\b)"
+    r"((?:(?:Dr|Mr|Mrs|Ms|Prof)\.? )?[A-Z][a-zé]+)(?:['’]s)?\b(?=\s+[a-z])"
+)
+_SUBJECT_ZH = re.compile(r"\s*([\u4e00-\u9fff]{2,3})(?=的|是|住|在|叫|有|喜欢|对|属)(?<!今天)(?<!明天)(?<!现在)")
+"""A name at the beginning."""
 MAX_ABOUT = 80
 """Characters of what a sentence is about that are kept."""
 
@@ -48,6 +55,14 @@ def leans(sentence: str) -> bool:
         return True
     named = re.search(r"(?<=[a-z,] )[A-Z][a-z]+", sentence)
     return len(set(content(sentence))) < FEW_WORDS and not _OWN.search(sentence) and not named
+
+
+def other_subject(one: str, other: str) -> bool:
+    """Whether two statements name whom they are about at their beginning, and not the same: "Ana's desk …", "Ben's desk …"."""
+    first, second = (_SUBJECT.match(text) or _SUBJECT_ZH.match(text) for text in (one, other))
+    if first is None or second is None or "我" in first[1] + second[1]:
+        return False
+    return first[1].lower() not in other.lower() and second[1].lower() not in one.lower()
 
 
 def shortened(text: str) -> str:
