@@ -31,10 +31,11 @@ _SINCE = re.compile(
 )
 _IN_FORCE_ZH = re.compile(r"^\s*(?:起|开始)?(?:生效|施行|实施|执行)")
 _UNTIL = re.compile(
-    r"\b(?:valid (?:until|till|to|through)|expires?(?: on)?|in (?:force|effect) until|applies until)\b[\s:]*(?:on )?$"
-    r"|(?:有效期至|有效期到|有效至|截止(?:日期|到)?)[\s:：]*$",
+    r"(?:^|\n)\W*(?:valid (?:until|till|to|through)|in (?:force|effect) until|applies until)\b[\s:]*(?:on )?$"
+    r"|(?:^|\n)\W*(?:有效期至|有效期到|有效至)[\s:：]*$",
     re.IGNORECASE,
 )
+"""At the beginning of a line that says nothing else: what only mentions when something runs out must not hide a document."""
 FIRST, LAST, BEFORE = 1500, 500, 40
 """So many characters at the beginning and at the end of a text, and before a date in them, are looked at."""
 
@@ -108,6 +109,8 @@ def _said(text: str, pattern: re.Pattern[str], today: date) -> date | None:
             words, before = part[one.start : one.stop], part[max(0, one.start - BEFORE) : one.start]
             found = pattern.search(before)
             bare = found and found[0].strip() in ("自", "从")
+            if pattern is _UNTIL and part[one.stop :].partition("\n")[0].strip(" .。\r"):
+                continue
             if found and re.search(r"\d{4}", words) and (not bare or _IN_FORCE_ZH.search(part[one.stop :])):
                 return one.end - timedelta(1) if pattern is _UNTIL else one.begin
     return None

@@ -20,6 +20,7 @@ from ragbot.store.history import StaleCitation
 from ragbot.store.rows import micros, moment
 from ragbot.temporal.conflicts import pairs_that_say_otherwise
 from ragbot.text import storable
+from ragbot.text.documents import ABOUT
 from ragbot.text.sentences import sentences
 from ragbot.types import EVERYONE, Chunk, Document, Kind
 
@@ -112,6 +113,9 @@ def diff(
         if since is None and len(times) < 2:
             raise NotFoundError(f"{uri}: has no earlier version; it is as it was added on {times[0]:%Y-%m-%d %H:%M} UTC")
         end = micros(until) if until else micros(datetime.now(UTC))
+        times = [at for at in times if micros(at) <= end]
+        if not times:
+            raise NotFoundError(f"{uri}: was not there yet; give a later --to")
         begin = micros(since) if since else micros(times[-1]) - 1
         added, removed = _differences(snapshot, stored.id, begin, end)
         status: Status = "gone" if stored.retired_at and micros(stored.retired_at) <= end else "changed"
@@ -157,7 +161,7 @@ def affected(memory: Memory, uri: str | None = None, *, scopes: Collection[str] 
     """Past answers that stand on words which have changed since, the newest first; `scopes` None: everybody's."""
     with memory.store.reading() as snapshot:
         found = snapshot.stale_citations(scopes, [storable(uri)] if uri else ())
-        stale = [one for one in found if not _still_said(snapshot, one)]
+        stale = [one for one in found if one.set_aside or not _still_said(snapshot, one)]
     return [
         Affected(
             one.turn_id,
@@ -241,8 +245,10 @@ def promote(memory: Memory, uri: str, *, by: str, scope: str) -> None:
         raise InputError(
             f"{uri}: is a document, and `ingest add` adds it for everyone; corrections and what was told are promoted"
         )
-    metadata = {**stored.metadata, PROMOTED_BY: by, "promoted_from": scope}
-    promoted = Document(uri, text, stored.title, "correction", EVERYONE, metadata=metadata, lines=False)
+    if stored.metadata.get(ABOUT):
+        raise InputError(f"{uri}: says not by itself what it is about; tell it as a whole sentence, and promote that")
+    # No title: that of a correction is the question of who made it, which nobody else is to see.
+    promoted = Document(uri, text, "", "correction", EVERYONE, metadata={PROMOTED_BY: by}, lines=False)
     memory.remember(promoted, also=lambda transaction: transaction.copy_disputes(scope, uri, EVERYONE))
 
 

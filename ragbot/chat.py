@@ -246,24 +246,17 @@ class Chat:
             at=datetime.now(UTC),
             strategy=REVISES if ask.kind == "revise" else ANSWERS,
         )
+        if ask.kind == "takes back":  # what takes something back stands in its place, so that it can be undone
+            ask = replace(ask, told=(ask.text,))
         if told and ask.told and self.persona.remember == "told":
             return turn, self._remember_told(turn, ask, new=True)
         did = Effect()
         if ask.kind == "forget":
             did = self._forget(ask)
             turn = replace(turn, question=FORGOTTEN) if did.forgotten else turn
-        elif ask.kind == "takes back":
-            did = self._take_back(ask)
         with self.memory.store.writing() as transaction:
             transaction.add_turn(turn)
         return turn, did
-
-    def _take_back(self, ask: Ask) -> Effect:
-        """Let what a message takes back, and says nothing instead of, hold no longer."""
-        facts = Facts(self.memory, self.scope, self._supersession_model)
-        ended = facts.ended_by(ask.text, self._before())
-        self.memory.retire_each([fact.chunk.uri for fact in ended], scope=self.scope)
-        return Effect(replaced=tuple(fact.chunk.text for fact in ended))
 
     def _remember_told(self, turn: Turn, ask: Ask, *, new: bool = False) -> Effect:
         """Make what a message tells evidence, and set aside what it ends; with `new`, add the turn in the same transaction."""
@@ -293,7 +286,7 @@ class Chat:
         if messages.forgets_all(ask.text):
             meant = facts.all()
         elif messages.forgets_last(ask.text):
-            meant = facts.with_versions(facts.of(last))
+            meant = facts.with_versions(facts.just_told(last))
         else:
             meant = facts.forgotten(ask.text, last)
         if not meant:

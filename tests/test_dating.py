@@ -37,8 +37,13 @@ def test_a_day_in_passing_dates_nothing():
 
 
 def test_until_when_it_holds():
-    found = dated(Document("fees.md", "Prices valid until 31 December 2024.\n\nA day costs 5."), None, "", None)
+    found = dated(Document("fees.md", "Prices\n\nValid until 31 December 2024.\n\nA day costs 5."), None, "", None)
     assert found.valid_to == datetime(2025, 1, 1, tzinfo=UTC) and found.valid_from < found.valid_to
+
+
+@pytest.mark.parametrize("text", ["The voucher expires on 1 May 2024. We open at 9.", "报名截止日期：2024年5月1日。九点开门。"])
+def test_what_only_mentions_an_end_hides_no_document(text):
+    assert dated(Document("fees.md", text), None, "", None).valid_to is None
 
 
 def test_else_the_file_or_the_server_says_it(tmp_path):

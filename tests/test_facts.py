@@ -103,6 +103,11 @@ def test_what_was_told_is_listed_by_whom_it_is_about(ana):
         ("Forget my locker code", False, False),
         ("forget everything I told you", False, True),
         ("把我说的全部删掉吧", False, True),
+        ("Forget everything Ana told you", False, False),
+        ("Forget everything I said yesterday", False, False),
+        ("Delete everything on my diet", False, False),
+        ("忘掉所有密码", False, False),
+        ("把今天说的全部忘掉", False, False),
     ],
 )
 def test_an_order_to_forget_says_what(order, last, everything):
@@ -127,6 +132,7 @@ def test_or_stand_alone(text):
         ("Ana lives in Graz.", "Ana moved to Linz", False),
         ("My manager is Tom.", "Ana is my manager now", False),
         ("我住在成都。", "我现在住在重庆", False),
+        ("Carol leads the team.", "Bob now leads the team.", False),
     ],
 )
 def test_statements_about_others_are_told_apart(one, other, differ):

@@ -7,7 +7,6 @@ the later ones stand, and are kept for who asks what was so before.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,7 +17,7 @@ from ragbot.temporal.dates import day_of
 from ragbot.text import leaning
 from ragbot.text.documents import ABOUT
 from ragbot.text.tokens import has_cjk
-from ragbot.types import Chunk, Citation, Document, Turn
+from ragbot.types import TOLD, Chunk, Citation, Document, Turn
 
 MAX_NEAR, MAX_NEWEST = 12, 8
 """So many facts that are near to what is told, and so many of the newest, are looked at."""
@@ -27,10 +26,6 @@ FITTED, FOR_MANY = 4, 0.5
 times as many: of many that are no end, the likeliest looks more like one."""
 MAX_FORGOTTEN = 1000
 """The most facts that are forgotten by one order."""
-_VALUES = re.compile(
-    r"[#£$€]?\d[\d.,:/-]*(?:\s?(?:am|pm|%|€|kg|km))?|[零一二三四五六七八九十百千万两]+(?=[点号日月块元个岁周天层楼])",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +75,7 @@ class Facts:
         found = []
         for number, text in enumerate(told, 1):
             if ended and leaning.leans(text):
-                about = ended[0].chunk.heading or _without_values(ended[0].chunk.text)
+                about = ended[0].chunk.heading or leaning.without_values(ended[0].chunk.text)
             else:
                 about = leaning.about(text, before, about)
             before, day = text, day_of(text, said_on)
@@ -105,7 +100,7 @@ class Facts:
 
     def forgotten(self, message: str, last: Turn | None) -> list[Fact]:
         """The facts that an order to forget means, with what they set aside and what sets them aside: it is about the same."""
-        return self.with_versions(self._meant(message, self._near(message, last, set_aside=True)))
+        return self.with_versions(self._meant(message, self._near(message, last, set_aside=True), orders=True))
 
     def with_versions(self, facts: Sequence[Fact]) -> list[Fact]:
         """Facts with all earlier and later values of the same."""
@@ -125,6 +120,12 @@ class Facts:
         """All that the person told, the newest first."""
         return [Fact(hit.chunk, False) for hit in self._memory.told(MAX_FORGOTTEN, scope=self._scope)]
 
+    def just_told(self, turn: Turn | None) -> list[Fact]:
+        """What the turn before told; else what its answer stands on, if that is one fact."""
+        found = self.of(turn)
+        own = [fact for fact in found if turn and fact.chunk.uri.partition(".")[0] == f"{TOLD}{turn.id}"]
+        return own or (found if len(found) == 1 else [])
+
     def of(self, turn: Turn | None) -> list[Fact]:
         """The facts that a turn told, or that its answer stands on."""
         if turn is None:
@@ -136,14 +137,14 @@ class Facts:
         found = {chunk.id: chunk for chunk in (*(known[id] for id in cited if id in known), *own)}
         return [Fact(chunk, True) for chunk in found.values()]
 
-    def _meant(self, message: str, facts: Sequence[Fact]) -> list[Fact]:
+    def _meant(self, message: str, facts: Sequence[Fact], *, orders: bool = False) -> list[Fact]:
         if not facts:
             return []
         model = self._model()
         if model is None:
             return self._of_one_matter(message, facts)
         # A name may veto what the model says: of twenty facts that are alike in all but whom they are about, one comes near.
-        facts = [fact for fact in facts if not leaning.other_subject(fact.chunk.text, message)]
+        facts = [fact for fact in facts if orders or not leaning.other_subject(fact.chunk.text, message)]
         said = model.ends(message, [(fact.text, fact.last) for fact in facts])
         ranked = sorted(zip(said, facts, strict=True), key=lambda one: -one[0])
         first, more = model.thresholds
@@ -167,11 +168,6 @@ class Facts:
         facts = {id: Fact(hit.chunk, False) for id, hit in hits.items() if set_aside or not hit.is_set_aside}
         recent = {fact.chunk.id: fact for fact in self.of(last)}
         return [*(recent.get(id, fact) for id, fact in facts.items()), *(one for id, one in recent.items() if id not in hits)]
-
-
-def _without_values(text: str) -> str:
-    """What a fact that holds no longer was about: its words without its numbers."""
-    return " ".join(leaning.shortened(_VALUES.sub("…", text)).split())
 
 
 def _day(day: date, text: str) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, func, or_, select
 
 from ragbot.store import rows
 from ragbot.store import schema as s
-from ragbot.types import Chunk, Kind
+from ragbot.types import EVERYONE, TOLD, Chunk, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class StaleCitation:
     shown: str
     quote: str
     changed_at: datetime
+    set_aside: bool
+    """By a correction or later words, and not since its passage was replaced."""
 
 
 class HistoryReads:
@@ -80,17 +82,19 @@ class HistoryReads:
         where = [q.claim != s.NO_CLAIM, *([t.scope.in_(list(scopes))] if scopes is not None else [])]
         where += [q.uri.in_(list(uris))] if uris else []
         cited = select(*columns, c.retired_at).join(s.citations, q.turn_id == t.id).join(s.chunks, c.id == q.chunk_id)
-        retired = cited.where(c.retired_at.is_not(None), *where)
+        retired = cited.where(c.retired_at > t.at, *where)
         disputed = (
             select(*columns, by.c.recorded_at)
             .join(s.citations, q.turn_id == t.id)
             .join(s.chunks, c.id == q.chunk_id)
             .join(s.disputes, d.chunk_id == q.chunk_id)
             .join(by, by.c.id == d.document_id)
-            .where(by.c.retired_at.is_(None), by.c.scope == t.scope, by.c.recorded_at > t.at, *where)
+            .where(by.c.retired_at.is_(None), or_(by.c.scope == t.scope, by.c.scope == EVERYONE), by.c.recorded_at > t.at, *where)
             .where(d.start < q.end - c.start, q.start - c.start < d.end)
         )
-        found = [*self._connection.execute(retired), *self._connection.execute(disputed)]
+        found: list[Any] = [(*row, False) for row in self._connection.execute(retired)]
+        found += [(*row, True) for row in self._connection.execute(disputed)]
+        found = [row for row in found if not row[6].startswith(f"{TOLD}{row[0]}")]  # that something was noted
         found.sort(key=lambda row: -row[5])
         return [_stale(row) for row in found]
 
@@ -106,4 +110,4 @@ class HistoryReads:
 
 def _stale(row: Sequence[Any]) -> StaleCitation:
     at, changed_at = rows.moment(row[5]), rows.moment(row[9])
-    return StaleCitation(row[0], row[1], row[2], row[3], row[4], at, row[6], row[7], row[8], changed_at)
+    return StaleCitation(row[0], row[1], row[2], row[3], row[4], at, row[6], row[7], row[8], changed_at, row[10])

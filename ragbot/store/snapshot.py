@@ -325,10 +325,12 @@ class Snapshot(TurnReads, SourceReads, HistoryReads):
         query = (
             select(d.chunk_id, d.start, d.end, by.uri)
             .join(s.documents, by.id == d.document_id)
-            .where(d.chunk_id.in_(chunk_ids), by.retired_at.is_(None), by.scope.in_(scopes))
+            .where(d.chunk_id.in_(chunk_ids), by.scope.in_(scopes))
         )
-        if as_of is not None:
-            query = query.where(by.valid_from <= as_of)
+        if as_of is None:
+            query = query.where(by.retired_at.is_(None))
+        else:
+            query = query.where(by.valid_from <= as_of, or_(by.retired_at.is_(None), by.retired_at > as_of))
         return [tuple(row) for row in self._connection.execute(query)]
 
     def integrity(self) -> list[str]:

@@ -216,7 +216,7 @@ def _weekday(words: str, today: date, lean: Lean) -> tuple[date, date, str] | No
         number = 5 if name == "末" else "一二三四五六日".index(name.replace("天", "日"))
     else:
         parts = words.split()
-        which = next((one for one in ("last", "next", "this", "coming") if one in parts), "")
+        which = next((one for one in ("last", "next", "this") if one in parts), "")
         name = next(one for one in parts if one[:3] in _DAY_NUMBERS)
         number, away = _DAY_NUMBERS.index(name[:3]), {"last": -1, "next": 1}.get(which, 0)
         if which == "last" and "week" not in parts:

@@ -40,8 +40,15 @@ _SUBJECT = re.compile(
 )
 _SUBJECT_ZH = re.compile(r"\s*([\u4e00-\u9fff]{2,3})(?=的|是|住|在|叫|有|喜欢|对|属)(?<!今天)(?<!明天)(?<!现在)")
 """A name at the beginning."""
+_VALUES = re.compile(
+    r"[#£$€]?\d[\d.,:/-]*(?:\s?(?:am|pm|%|€|kg|km))?|[零一二三四五六七八九十百千万两]+(?=[点号日月块元个岁周天层楼])",
+    re.IGNORECASE,
+)
 MAX_ABOUT = 80
 """Characters of what a sentence is about that are kept."""
+
+
+_NOW = frozenset(content("now instead currently"))
 
 
 def leans(sentence: str) -> bool:
@@ -62,6 +69,8 @@ def other_subject(one: str, other: str) -> bool:
     first, second = (_SUBJECT.match(text) or _SUBJECT_ZH.match(text) for text in (one, other))
     if first is None or second is None or "我" in first[1] + second[1]:
         return False
+    if set(content(one[first.end() :])) - _NOW == set(content(other[second.end() :])) - _NOW:  # somebody else in the same role
+        return False
     return first[1].lower() not in other.lower() and second[1].lower() not in one.lower()
 
 
@@ -75,4 +84,9 @@ def about(sentence: str, before: str, before_about: str = "") -> str:
     """What a sentence is about that leans on one told before it, which itself may lean; "" where it does not lean."""
     if not before or not leans(sentence):
         return ""
-    return before_about or shortened(before)
+    return before_about or without_values(before)
+
+
+def without_values(text: str) -> str:
+    """What a fact is about: its words without its numbers, which may change or be forgotten."""
+    return shortened(_VALUES.sub("…", text))

@@ -110,16 +110,15 @@ _CORRECTS = re.compile(
     re.IGNORECASE,
 )
 _EVERYTHING = re.compile(
-    r"\b(?:everything|all of (?:it|that|them|what)|all (?:that |the things )?(?:i|you|we)\b|whole lot)\b"
+    r"\b(?:everything|all (?:that |the things )?(?=(?:i|you|we)\b)|whole lot)\b"
     r"|全部|所有|一切|统统|都忘|都删|都清|全忘|全删",
     re.IGNORECASE,
 )
-_ABOUT = re.compile(r"\b(?:about|except|but|of my|of our)\b(?! me\b)|关于|除了|的事", re.IGNORECASE)
-"""What limits "everything"."""
 _ORDER = re.compile(
     r"\b(?:please|pls|can|could|you|just|now|ok|okay|hey|hm+|oh|no|wait|actually|sorry|better|forget|delete|remove|erase|scrap"
     r"|strike|ignore|disregard|drop|unsay|about|that|this|it|the|last|bit|part|thing|one|message|sentence|line|what|i|said|told|wrote|from|your"
-    r"|memory|again|then|too|quickly|right|away|got|wrong|mind|never|me|just now|a|second|minute|moment|ago|note|out|take|back)\b"
+    r"|memory|again|then|too|quickly|right|away|got|wrong|mind|never|me|just now|a|second|minute|moment|ago|note|out|take|back"
+    r"|know|ever|so|far)\b"
     r"|请|麻烦|你|就|把|给|我|帮|那个?|这个?|刚刚?才?|刚才"
     r"|上一?[条句个]|最后|一?[条句个点段]|话|消息|内容|说|讲|的|忘了?|忘掉|忘记|删了?|删掉|删除|清掉|去掉"
     r"|撤回|作废|当我没说过?|算了|不用|别|记了?|吧|呗|哈|啊|掉|了|先|还是",
@@ -194,7 +193,8 @@ def corrects(text: str) -> bool:
 
 def forgets_all(text: str) -> bool:
     """Whether an order to forget means everything."""
-    return _EVERYTHING.search(simplified(text)) is not None and not _ABOUT.search(text)
+    text = simplified(text.lower())
+    return _EVERYTHING.search(text) is not None and forgets_last(_EVERYTHING.sub("", text))
 
 
 def forgets_last(text: str) -> bool:
