@@ -15,6 +15,7 @@ import numpy as np
 from ragbot.errors import InputError, NotFoundError
 from ragbot.memory import Memory
 from ragbot.safety.gate import harmless, harmless_name
+from ragbot.search.newer import outranks
 from ragbot.store import Snapshot, Stored
 from ragbot.store.history import StaleCitation
 from ragbot.store.rows import micros, moment
@@ -22,7 +23,7 @@ from ragbot.temporal.conflicts import pairs_that_say_otherwise
 from ragbot.text import storable
 from ragbot.text.documents import ABOUT
 from ragbot.text.sentences import sentences
-from ragbot.types import EVERYONE, Chunk, Document, Kind
+from ragbot.types import EVERYONE, TOLD, Chunk, Document, Hit, Kind
 
 Progress = Callable[[str, int, int], None]
 PROMOTED_BY = "promoted_by"
@@ -46,22 +47,6 @@ class Changed:
     """When it last changed."""
     added: tuple[str, ...]
     removed: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Affected:
-    """A past answer that stands on words which are no longer so."""
-
-    turn_id: str
-    session: str
-    scope: str
-    question: str
-    answer: str
-    at: datetime
-    uri: str
-    name: str
-    quote: str
-    changed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,40 +142,26 @@ def _sentences(chunks: Sequence[Chunk]) -> dict[str, None]:
     )
 
 
-def affected(memory: Memory, uri: str | None = None, *, scopes: Collection[str] | None) -> list[Affected]:
-    """Past answers that stand on words which have changed since, the newest first; `scopes` None: everybody's."""
+def affected(memory: Memory, uri: str | None = None, *, scopes: Collection[str] | None) -> list[StaleCitation]:
+    """What past answers stood on that has changed since, the newest answers first; `scopes` None: everybody's."""
     with memory.store.reading() as snapshot:
         found = snapshot.stale_citations(scopes, [storable(uri)] if uri else ())
-        stale = [one for one in found if one.set_aside or not _still_said(snapshot, one)]
-    return [
-        Affected(
-            one.turn_id,
-            one.session,
-            one.scope,
-            one.question,
-            one.answer,
-            one.at,
-            one.uri,
-            one.shown or one.uri,
-            one.quote,
-            one.changed_at,
-        )
-        for one in dict.fromkeys(stale)
-    ]
+        return list(dict.fromkeys(one for one in found if one.set_aside or not _still_said(snapshot, one)))
 
 
 def _still_said(snapshot: Snapshot, one: StaleCitation) -> bool:
     """Whether the words only moved to another passage of their document."""
-    return any(snapshot.sentences_like(one.uri, scope, one.quote) for scope in (EVERYONE, one.scope)) and not one.uri.startswith(
-        "turn:"
-    )
+    told = one.uri.startswith(TOLD)
+    return not told and any(snapshot.holds_words(one.uri, scope, one.quote) for scope in (EVERYONE, one.scope))
 
 
 def conflicts(memory: Memory, *, scopes: Collection[str] = (EVERYONE,), progress: Progress | None = None) -> list[Conflict]:
     """Sentences of different documents that say otherwise about the same today; the newer or more authoritative one leads."""
     held = list[tuple[Chunk, str]]()
     with memory.store.reading() as snapshot:
-        documents = [one for one in snapshot.documents([storable(scope) for scope in scopes]) if one.kind == "file"]
+        documents = [
+            one for one in snapshot.documents([storable(scope) for scope in scopes]) if one.kind == "file" and _holds(one)
+        ]
         names = {one.uri: one.metadata.get("name", "") for one in documents}
         for at, one in enumerate(documents):
             for chunk in snapshot.chunks_of(one.scope, one.uri):
@@ -202,10 +173,17 @@ def conflicts(memory: Memory, *, scopes: Collection[str] = (EVERYONE,), progress
         (leads, says), (other, others) = held[first], held[second]
         if leads.uri == other.uri and leads.scope == other.scope:
             continue
-        if memory.outranks(other, leads, names):
+        hits = [Hit(chunk, 0.0, name=names.get(chunk.uri, "")) for chunk in (other, leads)]
+        if outranks(hits[0], hits[1], memory.settings.authority):
             leads, says, other, others = other, others, leads, says
         found.append(Conflict(leads, harmless(says), other, harmless(others)))
     return found
+
+
+def _holds(document: Stored) -> bool:
+    """Whether it has begun, and has not run out."""
+    now = datetime.now(UTC)
+    return document.valid_from <= now and (document.valid_to is None or now < document.valid_to)
 
 
 def freshness(memory: Memory) -> Freshness:

@@ -34,6 +34,7 @@ from ragbot.search import filter
 from ragbot.settings import NONE
 from ragbot.store import Raced, Transaction
 from ragbot.store.derived import FORGOTTEN
+from ragbot.store.rows import micros
 from ragbot.text import layout, messages, storable
 from ragbot.types import EVERYONE, LOCAL, Citation, Claim, Document, Done, Event, Hit, Refusal, Turn, TurnHit
 
@@ -150,7 +151,7 @@ class Chat:
             raise InputError("the message is empty; ask or tell something")
         question = storable(question)
         ask = understand(question, self._history() if history is None else filter.history(history), self._intents)
-        context = Context(self.memory, self.scopes, filter.select(self.scopes, as_of=as_of).as_of)
+        context = Context(self.memory, self.scopes, None if as_of is None else micros(as_of, "as_of"))
         answerer = Answerer(context, self.persona, self.generator, self.answerability_model, self.memory.settings)
         gap, last = open_gap(ask, self.persona), self._last(ask.history) if ask.kind == "revise" else None
         # What fills the gap of a check is an exercise, no knowledge.

@@ -24,7 +24,6 @@ from ragbot.retriever import Retriever, with_disputes
 from ragbot.runtime import Runtime, shared_runtime
 from ragbot.search import filter
 from ragbot.search.calibration import Calibration
-from ragbot.search.newer import outranks
 from ragbot.store import Raced, Store, Stored, Transaction
 from ragbot.store.derived import MAX_SAMPLES
 from ragbot.store.rows import micros
@@ -283,11 +282,6 @@ class Memory:
         with self.store.reading() as snapshot:
             at = snapshot.time_of(None if as_of is None else micros(as_of))
             return snapshot.chunks_beside(chunk, reach, at)
-
-    def outranks(self, one: Chunk, other: Chunk, names: Mapping[str, str]) -> bool:
-        """Whether one passage is to lead where both say something about the same: by `authority`, else by how new it is."""
-        hits = [Hit(chunk, 0.0, name=names.get(chunk.uri, "")) for chunk in (one, other)]
-        return outranks(hits[0], hits[1], self.settings.authority)
 
     def told(self, most: int, *, scope: str) -> list[Hit]:
         """What a person told, sentence by sentence, the newest first; later words that set one aside are its disputes."""

@@ -161,7 +161,8 @@ class Retriever:
 def with_disputes(hits: Sequence[Hit], snapshot: Snapshot, selection: Selection) -> list[Hit]:
     """The hits with the spans of them that corrections set aside."""
     found: dict[int, list[Dispute]] = {}
-    for chunk_id, start, end, uri in snapshot.disputed([hit.chunk.id for hit in hits], selection.scopes, selection.as_of):
+    ids, at = [hit.chunk.id for hit in hits], (selection.as_of, selection.known_at)
+    for chunk_id, start, end, uri in snapshot.disputed(ids, selection.scopes, *at):
         found.setdefault(chunk_id, []).append(Dispute(start, end, uri))
     return [replace(hit, disputes=tuple(found[hit.chunk.id])) if hit.chunk.id in found else hit for hit in hits]
 

@@ -62,6 +62,20 @@ def test_what_was_known_stands_apart_from_what_was_so(memory):
     assert texts(memory, as_of=then, known_at=known) == ["The lab opens at 9:00."]
 
 
+@pytest.mark.parametrize("sealed", [False, True])
+def test_what_waits_for_its_successor_goes_with_the_document(memory, sealed):
+    memory.remember(Document("lab.md", "The lab opens at 9:00."))
+    memory.remember(Document("lab.md", "The lab opens at 8:00.", valid_from=NOW + 30 * DAY))
+    if sealed:
+        memory.refresh()
+    assert texts(memory) == ["The lab opens at 9:00."]
+    memory.remember(Document("lab.md", "The lab opens at 7:30."))
+    assert texts(memory) == ["The lab opens at 7:30."]
+    memory.retire("lab.md")
+    assert texts(memory) == [] == texts(memory, as_of=NOW + DAY)
+    assert memory.check(deep=True).problems == ()
+
+
 def test_a_document_cannot_end_before_it_begins(memory):
     with pytest.raises(InputError, match="valid_to is not after its valid_from"):
         memory.remember(Document("lab.md", "The lab opens.", valid_from=NOW, valid_to=NOW - DAY))

@@ -32,7 +32,6 @@ from ragbot.models.bundled.e5 import E5, END, PAD, START
 from ragbot.models.bundled.encoder import Weights, retrained
 from ragbot.models.cross_encoder import WEIGHTS as BODY
 from ragbot.models.supersession import EARLIER, JUST_NOW, LATER, MAX_EARLIER, MAX_LATER, WEIGHTS, SupersessionModel
-from ragbot.text import leaning
 from training.conversations import HERE, load
 from training.cross_encoder.export import quantised_arrays, weights_of
 from training.cross_encoder.network import LAYERS, CrossEncoder, body_of, quick_in_16_bits
@@ -78,7 +77,7 @@ def told(files: Iterable[Path]) -> list[Row]:
     """The pairs of conversations: each message that keeps or ends something, and each sentence that is held before it."""
     found, number = list[Row](), 0
     for one in load(sorted(files)):
-        held, last, about, before = list[str](), list[str](), dict[str, str](), ""
+        held, last, about = list[str](), list[str](), one.about()
         for said in one.messages:
             number -= 1
             if said.keeps or said.ends:
@@ -86,9 +85,6 @@ def told(files: Iterable[Path]) -> list[Row]:
                     Row(said.text, named(text, about), text in last, text in said.ends, one.language, said.kind, number)
                     for text in held
                 ]
-            for text in said.keeps:
-                about[text] = leaning.about(text, before, about.get(before, ""))
-                before = text
             held = [text for text in held if text not in said.ends] + list(said.keeps)
             last = list(said.keeps) or (last if said.kind == "question" else [])
     return found

@@ -30,7 +30,6 @@ from ragbot.models.answerability import FOLDER, TOLD
 from ragbot.models.cross_encoder import CrossEncoder
 from ragbot.models.embedder import BundledEmbedder
 from ragbot.search.calibration import calibration_of
-from ragbot.text import leaning
 from ragbot.types import Chunk, Hit
 from training.conversations import HERE, Conversation, Probe, load
 
@@ -46,10 +45,7 @@ Asked = tuple[Floats, NDArray[np.bool_], bool]
 
 def hits(one: Conversation) -> list[Hit]:
     """What is held at the end of a conversation, as it would be found."""
-    about, before, held = dict[str, str](), "", one.states()[-1]
-    for text in (text for said in one.messages for text in said.keeps):
-        about[text] = leaning.about(text, before, about.get(before, ""))
-        before = text
+    about, held = one.about(), one.states()[-1]
     now = datetime.now(UTC)
     return [
         Hit(Chunk(at, f"turn:{at}", 0, text, 0, len(text), None, "", one.id, now, now, "turn", heading=about[text]), 0.0)

@@ -17,15 +17,16 @@ from ragbot.answer.facts import Effect
 from ragbot.answer.found import Found, find, find_each
 from ragbot.answer.intent import Ask, Language
 from ragbot.answer.persona import Persona, Words
-from ragbot.answer.quote import Evidence, describe_place, render_quote, select_sentences
+from ragbot.answer.quote import Evidence, describe_place, every_sentence, render_quote, select_sentences
 from ragbot.answer.repetition import others_first
 from ragbot.answer.revise import revised, stands, wish
-from ragbot.answer.times import asks_before, day_in_words, moment_asked, without_time
+from ragbot.answer.times import asks_before, moment_asked, without_time
 from ragbot.answer.writer import Writer
 from ragbot.models.answerability import AnswerabilityModel
 from ragbot.models.generator import Generator
 from ragbot.safety.gate import harmless
 from ragbot.settings import Settings
+from ragbot.temporal.dates import day_in_words
 from ragbot.text import messages
 from ragbot.text.layout import BULLET
 from ragbot.text.tokens import content
@@ -91,11 +92,11 @@ class Answerer:
         if words.handover and ask.wants_person:
             yield Note(words.handover)
         elif ask.kind in ("question", "recall"):
-            yield from self._replaced(did, words)
+            yield from self._replaced(did, ask)
             yield from self._from_evidence(ask, did.own.uri if did.own else "", words)
-        elif ask.kind == "statement":
+        elif ask.kind == "statement" or (ask.kind == "takes back" and did.own and not did.replaced):
             yield Claim(words.noted, "supported", 0.0, (did.own,)) if did.own else Note(words.noted)
-            yield from self._replaced(did, words)
+            yield from self._replaced(did, ask)
         elif ask.kind == "takes back" and did.replaced:
             yield Note(words.withdrawn.format(facts=_quoted(did.replaced, ask.language)))
         elif did.forgotten:
@@ -107,10 +108,10 @@ class Answerer:
         else:
             yield Note(self._line(ask, words) or words.greeting)
 
-    def _replaced(self, did: Effect, words: Words) -> Iterator[Sentence]:
+    def _replaced(self, did: Effect, ask: Ask) -> Iterator[Sentence]:
         """That what was told sets earlier words aside."""
-        if did.replaced and words.replaced:
-            yield Note(words.replaced.format(facts=_quoted(did.replaced, "zh" if words is self._persona.zh else "en")))
+        if did.replaced and (line := self._words(ask).replaced):
+            yield Note(line.format(facts=_quoted(did.replaced, ask.language)))
 
     def _line(self, ask: Ask, words: Words) -> str:
         """What the persona says to what neither tells nor asks anything of the documents."""
@@ -118,8 +119,13 @@ class Answerer:
             titles = self._context.titles()
             news = ask.kind == "news" and bool(titles)
             return (words.news if news else words.holdings).format(titles=_named(titles, ask.language, with_days=news))
-        said = {"parting": words.parting, "about": words.about, "chatter": words.chatter, "forget": words.forget}
-        said["aside"] = words.aside
+        said = {
+            "parting": words.parting,
+            "about": words.about,
+            "chatter": words.chatter,
+            "forget": words.forget,
+            "aside": words.aside,
+        }
         return said.get(ask.kind, "")
 
     def _revised(self, ask: Ask, last: Turn | None, words: Words) -> Iterator[Sentence]:
@@ -135,8 +141,8 @@ class Answerer:
 
     def _first_of_each(self, hits: Sequence[Hit]) -> Iterator[Evidence]:
         """The first evidence of each hit."""
-        for hit in hits:
-            yield from select_sentences(hit.chunk.text, [hit], self._context.vectors)[:1]
+        for sentences in every_sentence(hits):
+            yield from sentences[:1]
 
     def judged(self, gap: Gap, reply: str) -> Claim | None:
         """Whether a reply fills the gap, with the whole sentence; None if the evidence for that is gone."""
@@ -220,7 +226,7 @@ class Answerer:
             return []
         said = list(then._quoted(find_each(found, context, model, least), set(), words))
         self._context.hits = context.hits
-        return [Note(words.as_of.format(day=day_in_words(moment, ask.language))), *said] if said else []
+        return [Note(words.as_of.format(day=day_in_words(moment, chinese=ask.language == "zh"))), *said] if said else []
 
     def _quoted(self, each: Sequence[Found], given: set[Citation], words: Words) -> Iterator[Sentence]:
         """What answers each question, without what was said, and what another source says otherwise; adds to what was given."""
@@ -249,8 +255,9 @@ def _quoted(facts: Sequence[str], language: Language) -> str:
 
 def _named(titles: Mapping[str, datetime], language: Language, *, with_days: bool) -> str:
     """Titles, the first ones of many; on wish with the day since when they are there."""
-    name, day = ("《{}》", "（{0.year}年{0.month}月{0.day}日）") if language == "zh" else ("“{}”", " ({0.day} {0:%B %Y})")
-    shown = [name.format(title) + (day.format(since) if with_days else "") for title, since in titles.items()][:MAX_TITLES]
+    chinese = language == "zh"
+    form = ("《{}》" if chinese else "“{}”") + (("（{}）" if chinese else " ({})") if with_days else "")
+    shown = [form.format(title, day_in_words(since, chinese=chinese)) for title, since in titles.items()][:MAX_TITLES]
     named = "、".join(shown) if language == "zh" else ", ".join(shown)
     more = len(titles) - len(shown)
     if more and not with_days:

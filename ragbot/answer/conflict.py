@@ -9,6 +9,7 @@ from ragbot.answer.intent import Language
 from ragbot.answer.quote import Evidence, render_quote
 from ragbot.search.newer import outranks
 from ragbot.temporal.conflicts import say_otherwise
+from ragbot.temporal.dates import day_in_words
 from ragbot.types import Citation
 
 AS_MUCH = 0.05
@@ -22,12 +23,11 @@ def otherwise(language: Language, other: Evidence, lead: Evidence) -> str:
     text, since = render_quote(other), other.hit.chunk.valid_from
     if lead.hit.chunk.valid_from - since < timedelta(days=1):
         return _OTHERWISE[language].format(other=text)
-    day = f"{since.year}年{since.month}月{since.day}日" if language == "zh" else f"{since.day} {since:%B %Y}"
-    return _BEFORE[language].format(other=text, day=day)
+    return _BEFORE[language].format(other=text, day=day_in_words(since, chinese=language == "zh"))
 
 
 def leading_first(evidence: Sequence[Evidence], authority: str) -> list[Evidence]:
-    """The evidence; first what says otherwise than its lead, outranks it, and holds as much of the question, if there is such."""
+    """The evidence, a sentence that contradicts its lead, outranks it and holds as much of the question before that one."""
     if not evidence or evidence[0].hit.chunk.kind != "file":
         return list(evidence)
     lead = evidence[0]

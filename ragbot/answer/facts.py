@@ -13,7 +13,7 @@ from datetime import date
 
 from ragbot.memory import Memory
 from ragbot.models.supersession import SupersessionModel
-from ragbot.temporal.dates import day_of
+from ragbot.temporal.dates import day_in_words, day_of
 from ragbot.text import leaning
 from ragbot.text.documents import ABOUT
 from ragbot.text.tokens import has_cjk
@@ -61,7 +61,7 @@ class Effect:
 
 
 class Facts:
-    """The facts of one person. With no model only what says nearly the same is ended, and what is nearly named is forgotten."""
+    """The facts of one person. With no model, the one fact that is nearly the same as a message is ended, or forgotten."""
 
     def __init__(self, memory: Memory, scope: str, model: Callable[[], SupersessionModel | None]) -> None:
         self._memory, self._scope, self._model = memory, scope, model
@@ -79,7 +79,7 @@ class Facts:
             else:
                 about = leaning.about(text, before, about)
             before, day = text, day_of(text, said_on)
-            heading = " – ".join(filter(None, (about, _day(day, text) if day else "")))
+            heading = " – ".join(filter(None, (about, day_in_words(day, chinese=has_cjk(text)) if day else "")))
             uri = f"turn:{turn_id}" if number == 1 else f"turn:{turn_id}.{number}"
             metadata = {ABOUT: heading} if heading else {}
             found.append(Document(uri, text, kind="turn", scope=self._scope, metadata=metadata, lines=False))
@@ -168,7 +168,3 @@ class Facts:
         facts = {id: Fact(hit.chunk, False) for id, hit in hits.items() if set_aside or not hit.is_set_aside}
         recent = {fact.chunk.id: fact for fact in self.of(last)}
         return [*(recent.get(id, fact) for id, fact in facts.items()), *(one for id, one in recent.items() if id not in hits)]
-
-
-def _day(day: date, text: str) -> str:
-    return f"{day.year}年{day.month}月{day.day}日" if has_cjk(text) else f"{day.day} {day:%B %Y}"

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ragbot.answer.intent import Ask, Language
+from ragbot.answer.intent import Ask
 from ragbot.temporal.dates import Period, periods
 from ragbot.text.tokens import simplified
 
@@ -60,8 +60,3 @@ def without_time(ask: Ask, when: Period) -> Ask:
 
     parts = tuple(filter(None, map(bare, ask.parts)))
     return replace(ask, text=bare(ask.text), question=bare(ask.question), standalone=bare(ask.standalone), parts=parts)
-
-
-def day_in_words(moment: datetime, language: Language) -> str:
-    """A moment as it is said."""
-    return f"{moment.year}年{moment.month}月{moment.day}日" if language == "zh" else f"{moment.day} {moment:%B %Y}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +17,7 @@ from ragbot.types import EVERYONE, LOCAL
 
 if TYPE_CHECKING:
     from ragbot.changes import Changed
+    from ragbot.memory import Memory
 
 Who = Annotated[str, typer.Option("--scope", metavar="NAME", help="Whose knowledge it is.")]
 Whose = Annotated[str, typer.Option("--scope", metavar="NAME", help="Who told it.")]
@@ -41,6 +44,16 @@ def time_of(text: str | None, option: str) -> datetime | None:
     return at.replace(tzinfo=at.tzinfo or UTC)
 
 
+@contextmanager
+def _opened(home: str | None, as_json: bool) -> Iterator[Memory]:
+    """The memory of a home that is there; what goes wrong is reported."""
+    with reporting(as_json):
+        from ragbot.memory import Memory
+
+        with Memory.open(home, create=False) as memory:
+            yield memory
+
+
 def register(cli: typer.Typer) -> None:
     """Add the commands."""
     for command in (diff, affected, conflicts, digest, facts, unsupersede, promote, retract):
@@ -56,13 +69,11 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Show which sentences of a document came and went between two times."""
-    with reporting(as_json):
+    with _opened(home, as_json) as memory:
         from ragbot import changes
-        from ragbot.memory import Memory
 
-        with Memory.open(home, create=False) as memory:
-            named = memory.uri_called(uri, scope=scope)
-            found = changes.diff(memory, named, scope=scope, since=time_of(since, "--from"), until=time_of(until, "--to"))
+        named = memory.uri_called(uri, scope=scope)
+        found = changes.diff(memory, named, scope=scope, since=time_of(since, "--from"), until=time_of(until, "--to"))
         say_json(asdict(found)) if as_json else _changed(found, most=None)
 
 
@@ -76,13 +87,10 @@ def affected(
     as_json: Json = False,
 ) -> None:
     """List past answers that stand on words which have changed since, and for whom they were."""
-    with reporting(as_json):
+    with _opened(home, as_json) as memory:
         from ragbot import changes
-        from ragbot.memory import Memory
 
-        with Memory.open(home, create=False) as memory:
-            named = memory.uri_called(uri) if uri else None
-            found = changes.affected(memory, named, scopes=None if everybody else [scope])
+        found = changes.affected(memory, memory.uri_called(uri) if uri else None, scopes=None if everybody else [scope])
         if as_json:
             say_json([asdict(one) for one in found])
             return
@@ -96,11 +104,10 @@ def affected(
 
 def conflicts(home: Home = None, scope: Who = EVERYONE, as_json: Json = False) -> None:
     """List sentences of different documents that say otherwise about the same; the one that leads first."""
-    with reporting(as_json):
+    with _opened(home, as_json) as memory:
         from ragbot import changes
-        from ragbot.memory import Memory
 
-        with Memory.open(home, create=False) as memory, progress() as advance:
+        with progress() as advance:
             found = changes.conflicts(memory, scopes={EVERYONE, scope}, progress=advance)
         if as_json:
             say_json([asdict(one) for one in found])
@@ -120,14 +127,12 @@ def digest(
     as_json: Json = False,
 ) -> None:
     """Say what is new, changed and gone in the memory, document by document."""
-    with reporting(as_json):
+    with _opened(home, as_json) as memory:
         from ragbot import changes
-        from ragbot.memory import Memory
 
         begin = time_of(since, "--since")
         assert begin is not None
-        with Memory.open(home, create=False) as memory:
-            found = changes.digest(memory, begin, scopes={EVERYONE, scope})
+        found = changes.digest(memory, begin, scopes={EVERYONE, scope})
         if as_json:
             say_json([asdict(one) for one in found])
             return
@@ -148,11 +153,8 @@ def _changed(one: Changed, most: int | None) -> None:
 
 def facts(home: Home = None, scope: Whose = LOCAL, as_json: Json = False) -> None:
     """List what a person told, the newest first, with what it is about, and what later words set aside."""
-    with reporting(as_json):
-        from ragbot.memory import Memory
-
-        with Memory.open(home, create=False) as memory:
-            found = memory.told(1000, scope=scope)
+    with _opened(home, as_json) as memory:
+        found = memory.told(1000, scope=scope)
         if as_json:
             say_json([{**asdict(hit.chunk), "set_aside_by": [one.uri for one in hit.disputes]} for hit in found])
             return
@@ -171,12 +173,10 @@ def unsupersede(
     as_json: Json = False,
 ) -> None:
     """Let something that later words set aside hold again."""
-    with reporting(as_json):
+    with _opened(home, as_json) as memory:
         from ragbot import changes
-        from ragbot.memory import Memory
 
-        with Memory.open(home, create=False) as memory:
-            undone = changes.unsupersede(memory, uri, scope=scope)
+        undone = changes.unsupersede(memory, uri, scope=scope)
         say_json({"uri": uri, "held_again": undone}) if as_json else note(f"{uri} holds again.")
 
 
@@ -188,12 +188,10 @@ def promote(
     as_json: Json = False,
 ) -> None:
     """Make a correction, or something that a person told, count for everyone."""
-    with reporting(as_json):
+    with _opened(home, as_json) as memory:
         from ragbot import changes
-        from ragbot.memory import Memory
 
-        with Memory.open(home, create=False) as memory:
-            changes.promote(memory, uri, by=by, scope=scope)
+        changes.promote(memory, uri, by=by, scope=scope)
         say_json({"uri": uri, "scope": EVERYONE, "by": by}) if as_json else note(f"{uri} counts for everyone now.")
 
 
@@ -203,10 +201,8 @@ def retract(
     as_json: Json = False,
 ) -> None:
     """Take back what `promote` made count for everyone; in its own scope it still counts."""
-    with reporting(as_json):
+    with _opened(home, as_json) as memory:
         from ragbot import changes
-        from ragbot.memory import Memory
 
-        with Memory.open(home, create=False) as memory:
-            changes.retract(memory, uri)
+        changes.retract(memory, uri)
         say_json({"uri": uri, "retracted": True}) if as_json else note(f"{uri} no longer counts for everyone.")

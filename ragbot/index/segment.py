@@ -99,8 +99,10 @@ class Segment:
         Passages by id; those that are not here are passed over. What it costs is a copy of one bit mask.
         """
         rows, here = self.rows_of(retired)
+        times = times[here]
         late = self.current[rows]
-        rows, times = rows[late], times[here][late]
+        late[~late] = times[~late] < self.columns.retired_at[rows[~late]]  # it was to end later
+        rows, times = rows[late], times[late]
         gone, _ = self.rows_of(erased)
         gone = gone[~self.erased[gone]]
         if not len(rows) and not len(gone):
@@ -112,7 +114,7 @@ class Segment:
         if len(gone):
             made.erased = self.erased.copy()
             made.erased[gone] = True
-        hidden = np.union1d(rows, gone[self.current[gone]])
+        hidden = np.union1d(rows[self.current[rows]], gone[self.current[gone]])
         made.current = self.current.copy()
         made.current[hidden] = False
         if "_totals" in self.__dict__:

@@ -45,6 +45,11 @@ class StaleCitation:
     set_aside: bool
     """By a correction or later words, and not since its passage was replaced."""
 
+    @property
+    def name(self) -> str:
+        """The name of the source as it may be said."""
+        return self.shown or self.uri
+
 
 class HistoryReads:
     """What changed."""
@@ -98,7 +103,7 @@ class HistoryReads:
         found.sort(key=lambda row: -row[5])
         return [_stale(row) for row in found]
 
-    def sentences_like(self, document_uri: str, scope: str, quote: str) -> bool:
+    def holds_words(self, document_uri: str, scope: str, quote: str) -> bool:
         """Whether a current passage of a document still holds these words."""
         c = s.chunks.c
         document = (

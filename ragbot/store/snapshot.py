@@ -318,9 +318,12 @@ class Snapshot(TurnReads, SourceReads, HistoryReads):
         return tuple(count)
 
     def disputed(
-        self, chunk_ids: Collection[int], scopes: Collection[str], as_of: int | None = None
+        self, chunk_ids: Collection[int], scopes: Collection[str], as_of: int | None = None, known_at: int | None = None
     ) -> list[tuple[int, int, int, str]]:
-        """(chunk id, start, end, uri of what sets it aside) of each disputed span in the chunk's text; now, or at `as_of`."""
+        """(chunk id, start, end, uri of what sets it aside) of each disputed span in the chunk's text.
+
+        Now, or at `as_of`, by what was known at `known_at`.
+        """
         d, by = s.disputes.c, s.documents.c
         query = (
             select(d.chunk_id, d.start, d.end, by.uri)
@@ -331,6 +334,8 @@ class Snapshot(TurnReads, SourceReads, HistoryReads):
             query = query.where(by.retired_at.is_(None))
         else:
             query = query.where(by.valid_from <= as_of, or_(by.retired_at.is_(None), by.retired_at > as_of))
+        if known_at is not None:
+            query = query.where(by.recorded_at <= known_at)
         return [tuple(row) for row in self._connection.execute(query)]
 
     def integrity(self) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, case, delete, insert, select, update
 
 from ragbot.store import derived, rows
 from ragbot.store import schema as s
@@ -129,6 +129,7 @@ class Transaction(Snapshot, TurnWrites, SourceWrites):
         self._note_time(max(valid_from, valid_to or 0))
         kept, new, gone = self._difference(document_id, new_chunks, valid_to) if there else ({}, range(len(new_chunks)), [])
         self._move({chunk_id: new_chunks[at] for chunk_id, at in kept.items()}, kept)
+        self._end_early(document_id, valid_from)
         self._retire(gone, valid_from, by=document.sha256)
         self._add(document_id, document, valid_from, {at: new_chunks[at] for at in new}, space, vectors)
         if there:
@@ -252,6 +253,13 @@ class Transaction(Snapshot, TurnWrites, SourceWrites):
         ]
         self._database.execute_many(self._connection, q.UPDATE_CHUNK, values)
 
+    def _end_early(self, document_id: int, at: int) -> None:
+        """Let versions of a document that were to hold until a time to come end when another version, or none, follows them."""
+        c = s.chunks.c
+        which = (c.document_id == document_id, c.retired_at.is_not(None), c.valid_to > max(at, self.at))
+        values = {"valid_to": case((c.valid_from > at, c.valid_from), else_=at), "retired_txn": self.txn}
+        self._connection.execute(update(s.chunks).where(*which).values(values))
+
     def _add(
         self,
         document_id: int,
@@ -308,6 +316,7 @@ class Transaction(Snapshot, TurnWrites, SourceWrites):
         if stored is None or stored.retired_at is not None:
             return 0
         _, _, gone = self._difference(stored.id, ())
+        self._end_early(stored.id, self.at)
         self._retire(gone, self.at, by="removed")
         self._connection.execute(update(s.documents).where(s.documents.c.id == stored.id).values(retired_at=self.at))
         return len(gone)

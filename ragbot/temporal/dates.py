@@ -88,6 +88,11 @@ class Period:
         return datetime.combine(self.end, time(), UTC)
 
 
+def day_in_words(day: date, *, chinese: bool) -> str:
+    """A day as it is said."""
+    return f"{day.year}年{day.month}月{day.day}日" if chinese else f"{day.day} {day:%B %Y}"
+
+
 def periods(text: str, today: date, lean: Lean = "future") -> list[Period]:
     """The times that a text names, in order. Where the year or the week is not said, `lean` says on which side of today it is."""
     text = simplified(text)

@@ -18,6 +18,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from ragbot.text import leaning
+
 HERE = Path(__file__).parent
 LANGUAGES = ("en", "zh")
 KINDS = (
@@ -63,6 +65,14 @@ class Conversation:
     language: str
     messages: tuple[Said, ...]
     probes: tuple[Probe, ...]
+
+    def about(self) -> dict[str, str]:
+        """By kept sentence: what it is about by the rule of the chat, "" where it says so itself."""
+        found, before = dict[str, str](), ""
+        for text in (text for said in self.messages for text in said.keeps):
+            found[text] = leaning.about(text, before, found.get(before, ""))
+            before = text
+        return found
 
     def states(self) -> list[tuple[str, ...]]:
         """The sentences that the memory should hold after each message."""
