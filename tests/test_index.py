@@ -305,7 +305,7 @@ def passages_of_a_segment(draw):
     for some, erased in ((late[:half], gone[:0]), (late[half:], gone)):
         segment = segment.hiding(np.append(ids[some], 99), np.full(len(some) + 1, 5), ids[erased])
     end = made.retired_at.copy()
-    end[late] = np.where(end[late] == columns.FOREVER, 5, end[late])
+    end[late] = np.minimum(end[late], 5)  # an end moves to an earlier time, never to a later one
     there = np.ones(n, np.bool_)
     there[blank] = there[gone] = False
     return segment, known, end, there

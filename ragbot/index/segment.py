@@ -96,7 +96,7 @@ class Segment:
     def hiding(self, retired: Ints, times: Ints, erased: Ints) -> Segment:
         """The segment without passages that were retired at these times, or erased; itself if it shows none of them.
 
-        Passages by id; those that are not here are passed over. What it costs is a copy of one bit mask.
+        Passages by id; those that are not here, or ended before, are passed over. What it costs is a copy of one bit mask.
         """
         rows, here = self.rows_of(retired)
         times = times[here]
