@@ -46,6 +46,12 @@ def test_what_was_so_before_is_still_there(ana):
     assert "12号" in now.answer and "12号" not in before.answer and "7号" in before.answer
 
 
+def test_what_is_told_in_one_language_ends_nothing_in_the_other(ana):
+    for told in ("My induction is next Tuesday at 6.", "it's been moved to Thursday", "我住在林茨。", "我搬到维也纳了。"):
+        ana.ask(told)
+    assert held(ana)[0] == "it's been moved to Thursday" and held(ana)[-1] == "我搬到维也纳了。"
+
+
 def test_what_is_forgotten_by_order_is_named_and_gone(ana, home):
     ana.ask("My locker code is 4471.")
     ana.ask("My sister Ana is allergic to nuts.")
