@@ -143,8 +143,8 @@ class Facts:
         model = self._model()
         if model is None:
             return self._of_one_matter(message, facts)
-        # The model was trained on pairs of one language. A name may veto what it says: of twenty facts that are alike in all but whom
-        # they are about, one comes near.
+        # The model was trained on pairs of one language. A name may veto what it says: of twenty facts that are alike in all but
+        # whom they are about, one comes near.
         facts = [fact for fact in facts if has_cjk(fact.chunk.text) == has_cjk(message)]
         facts = [fact for fact in facts if orders or not leaning.other_subject(fact.chunk.text, message)]
         said = model.ends(message, [(fact.text, fact.last) for fact in facts])
