@@ -1,11 +1,11 @@
-# Everything a person needs: make demo | demo-service | demo-tutor | demo-companion | test | check | train-reader | train-cross-encoder | train-embedder | train-intent | train-supersession | crash | bench | rivals | mutate | clean
+# Everything a person needs: make demo | demo-service | demo-tutor | demo-companion | test | nightly | check | train-reader | train-cross-encoder | train-embedder | train-intent | train-supersession | crash | bench | rivals | mutate | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 TRAINING_DATA ?= data
-.PHONY: demo test check fast crash train-reader train-cross-encoder train-embedder train-intent train-supersession bench rivals mutate clean
+.PHONY: demo test nightly check fast crash train-reader train-cross-encoder train-embedder train-intent train-supersession bench rivals mutate clean
 
 ROUNDS ?= 1000
 MINUTES ?= 60
@@ -29,8 +29,12 @@ demo-%: $(VENV)/ready
 test: $(VENV)/ready
 	$(BIN)/python -m pytest
 
+# Every test, with those that run the programs of training and measuring in miniature.
+nightly: $(VENV)/ready
+	$(BIN)/python -m pytest -m ""
+
 fast: $(VENV)/ready
-	$(BIN)/python -m pytest -m "not model"
+	$(BIN)/python -m pytest -m "not model and not nightly"
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .
@@ -40,7 +44,7 @@ check: $(VENV)/ready
 
 # Every benchmark in miniature: that it runs. Its figures take longer.
 bench: $(VENV)/ready
-	$(BIN)/python -m pytest tests/test_benchmarks.py
+	$(BIN)/python -m pytest -m "" tests/test_benchmarks.py
 	@echo "benchmarks/README.md says which command gives which figure"
 
 # Every night: does a test notice when the code is changed? It goes on where it was stopped (docs/decisions/0025-mutation-tests.md).

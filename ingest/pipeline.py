@@ -433,12 +433,12 @@ class _Run:
                 unchanged += self._note(document.uri, waiting[document.uri].state, document)
                 yield Outcome(document.uri, "unchanged", chunks=done)
             else:
-                yield Outcome(document.uri, "updated" if document.uri in self.known else "added", _left_out(document), done)
+                yield Outcome(document.uri, "updated" if document.uri in self.known else "added", left_out(document), done)
         if unchanged:
             self._memory.note(unchanged)
 
 
-def _left_out(document: Document) -> str:
+def left_out(document: Document) -> str:
     """What of a file was not read, in words; "" if nothing."""
     lost, hidden = (document.metadata.get(key, "") for key in ("pages_failed", "hidden_characters"))
     said = [f"much of page {lost} could not be read"] if lost else []

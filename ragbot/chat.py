@@ -7,7 +7,7 @@ answers is history, and never evidence.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -43,11 +43,26 @@ ANSWERS, REVISES = "quote", "revise"
 """Strategies: the documents are asked, or the answer before is said otherwise."""
 
 
+def new_turn_id() -> str:
+    """An id that no other turn has."""
+    return secrets.token_hex(6)
+
+
 class Chat:
-    """One session of one person. Reads what everyone may see and its own scope; writes to its own."""
+    """One session of one person. Reads what everyone may see, its own scope, and `reads`; writes to its own.
+
+    With `tells` false, what is said is history only: nothing is remembered, corrected or forgotten by it.
+    """
 
     def __init__(
-        self, memory: Memory, session: str, scope: str, generator: Generator | None = None, persona: Persona | None = None
+        self,
+        memory: Memory,
+        session: str,
+        scope: str,
+        generator: Generator | None = None,
+        persona: Persona | None = None,
+        reads: Collection[str] = (),
+        tells: bool = True,
     ) -> None:
         """A conversation over an open memory. Raises InputError for a session or scope that cannot be one."""
         if not session.strip() or not scope.strip():
@@ -57,7 +72,11 @@ class Chat:
         self.memory = memory
         self.session = storable(session)
         self.scope = storable(scope)
+        others = dict.fromkeys(map(storable, (EVERYONE, *reads)))
+        self.scopes = (*(one for one in others if one != self.scope), self.scope)
+        """Whose knowledge this chat reads, its own last."""
         self.persona = persona or personas.load(memory.settings.persona, memory.home)
+        self._tells = tells
         self._generator = generator
 
     @classmethod
@@ -91,11 +110,6 @@ class Chat:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @property
-    def scopes(self) -> tuple[str, ...]:
-        """Whose knowledge this chat reads."""
-        return (EVERYONE, self.scope)
-
     def load(self) -> None:
         """Load the models now and side by side, rather than at the first question and one after the other."""
         with ThreadPoolExecutor() as pool:
@@ -116,7 +130,8 @@ class Chat:
         space, model = self.memory.retriever.answering_space(), intent_model.shipped()
         if f"{space.model}@{space.revision}" != model.embedder:
             return []
-        return model.read(texts, np.array([self.memory.encode_query(text) for text in texts], np.float32))
+        vectors = [self.memory.encode_query(text, scopes=self.scopes) for text in texts]
+        return model.read(texts, np.array(vectors, np.float32))
 
     def ask(self, question: str, *, history: Sequence[tuple[str, str]] | None = None, as_of: datetime | None = None) -> Turn:
         """Answer a message. The turn's citations carry its sentences; without any, it says it does not know.
@@ -144,9 +159,17 @@ class Chat:
                 yield piece
 
     def events(
-        self, question: str, *, history: Sequence[tuple[str, str]] | None = None, as_of: datetime | None = None
+        self,
+        question: str,
+        *,
+        history: Sequence[tuple[str, str]] | None = None,
+        as_of: datetime | None = None,
+        turn_id: str | None = None,
     ) -> Iterator[Event]:
-        """Answer a message as typed events, each as soon as it is sure; the last one is Done, with the stored turn."""
+        """Answer a message as typed events, each as soon as it is sure; the last one is Done, with the stored turn.
+
+        `turn_id` is for callers that have to name the turn before it begins: one that `new_turn_id` made.
+        """
         if not isinstance(question, str) or not question.strip():
             raise InputError("the message is empty; ask or tell something")
         question = storable(question)
@@ -155,7 +178,7 @@ class Chat:
         answerer = Answerer(context, self.persona, self.generator, self.answerability_model, self.memory.settings)
         gap, last = open_gap(ask, self.persona), self._last(ask.history) if ask.kind == "revise" else None
         # What fills the gap of a check is an exercise, no knowledge.
-        turn, did = self._begin(ask, told=not gap)
+        turn, did = self._begin(ask, turn_id or new_turn_id(), told=not gap)
         said: list[Event] = []
         failed = True
         try:
@@ -234,10 +257,14 @@ class Chat:
             claims.setdefault(claim.citations, claim)
         return replace(since[0], claims=tuple(claims.values()))
 
-    def _begin(self, ask: Ask, *, told: bool) -> tuple[Turn, Effect]:
+    @property
+    def _remembers(self) -> bool:
+        return self._tells and self.persona.remember == "told"
+
+    def _begin(self, ask: Ask, turn_id: str, *, told: bool) -> tuple[Turn, Effect]:
         """Store the message, and do what it wants done to the memory: what it tells is evidence in the same transaction."""
         turn = Turn(
-            id=secrets.token_hex(6),
+            id=turn_id,
             session=self.session,
             scope=self.scope,
             question=ask.text,
@@ -249,10 +276,10 @@ class Chat:
         )
         if ask.kind == "takes back":  # what takes something back stands in its place, so that it can be undone
             ask = replace(ask, told=(ask.text,))
-        if told and ask.told and self.persona.remember == "told":
+        if told and ask.told and self._remembers:
             return turn, self._remember_told(turn, ask, new=True)
         did = Effect()
-        if ask.kind == "forget":
+        if ask.kind == "forget" and self._tells:
             did = self._forget(ask)
             turn = replace(turn, question=FORGOTTEN) if did.forgotten else turn
         with self.memory.store.writing() as transaction:
@@ -261,7 +288,7 @@ class Chat:
 
     def _remember_told(self, turn: Turn, ask: Ask, *, new: bool = False) -> Effect:
         """Make what a message tells evidence, and set aside what it ends; with `new`, add the turn in the same transaction."""
-        if not ask.told or self.persona.remember != "told":
+        if not ask.told or not self._remembers:
             return Effect()
         last, facts = self._before(turn), Facts(self.memory, self.scope, self._supersession_model)
         ended = facts.ended_by(ask.statements, last)
@@ -334,5 +361,6 @@ class Chat:
         """Names and revisions of what took part."""
         settings = self.memory.settings
         answerability = "" if settings.reader == NONE else settings.reader
-        own = {"generator": settings.generator, "answerability": answerability, "persona": self.persona.name}
+        generator = self._generator.model if self._generator else settings.generator
+        own = {"generator": generator, "answerability": answerability, "persona": self.persona.name}
         return {**self.memory.versions(), **own}

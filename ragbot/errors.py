@@ -6,6 +6,7 @@
     ├── BusyError        another process held the home for too long
     ├── NotFoundError    a document or turn that is not there
     ├── InputError       a value that a call cannot take (also a ValueError)
+    ├── AccessError      something that a key does not allow
     ├── ModelError       a model that is missing or does not run
     └── ReadError        a file that gives no text
         ├── UnsupportedError   of a type that no reader covers
@@ -39,6 +40,10 @@ class NotFoundError(RagbotError):
 
 class InputError(RagbotError, ValueError):
     """A value that a call cannot take."""
+
+
+class AccessError(RagbotError):
+    """Something that a key does not allow."""
 
 
 class ModelError(RagbotError):

@@ -6,6 +6,7 @@ any process has committed since the last one; nothing waits for a job or a resta
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -216,9 +217,9 @@ class Memory:
         """The vectors (n, dim) of sentences, in the space of the last recall."""
         return self._spaces.embedder_of(self.retriever.answering_space()).encode(texts)
 
-    def encode_query(self, text: str) -> Vector:
-        """The vector (dim,) of a question, in the space of the last recall. The last ones are remembered."""
-        return self._spaces.query_vector(self.retriever.answering_space(), text)
+    def encode_query(self, text: str, *, scopes: Collection[str] = (EVERYONE,)) -> Vector:
+        """The vector (dim,) of a question, in the space of the last recall. Who reads `scopes` has the last ones at hand."""
+        return self._spaces.query_vector(self.retriever.answering_space(), text, filter.names(scopes))
 
     def calibration(self) -> Calibration:
         """The numbers of the space that answers."""
@@ -262,6 +263,25 @@ class Memory:
         filter.need_query(query, k, part)
         selection = filter.select(scopes, kinds=kinds, uris=uris, as_of=as_of, known_at=known_at, since=since, until=until)
         return self.retriever.retrieve(storable(query), k, selection, filter.history(history), part)
+
+    def recall_by_vector(
+        self,
+        vector: Sequence[float] | Vector,
+        k: int = 5,
+        *,
+        scopes: Collection[str] = (EVERYONE,),
+        kinds: Collection[str] = (),
+        uris: Collection[str] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> list[Hit]:
+        """The k passages that are nearest to a vector (dim,) of the space that answers, best first; their scores are cosines.
+
+        Raises InputError for a vector of another length, or without a direction.
+        """
+        filter.need_query("a vector", k)
+        selection = filter.select(scopes, kinds=kinds, uris=uris, since=since, until=until)
+        return self.retriever.nearest(vector, k, selection)
 
     def corrected(self, question: str, *, scopes: Collection[str] = (EVERYONE,)) -> Mapping[str, str]:
         """What `recall` reads each misspelt word of a question as, by the passages of `scopes`. Empty: none is."""
@@ -375,6 +395,18 @@ class Memory:
         if missing:
             raise NotFoundError(f"{missing[0]}: no such document in scope {scope!r}; `ingest status` lists what is there")
         return Forgotten(sum(len(one.chunk_ids) for one in erased), cleared)
+
+    def forget_session(self, session: str, *, scope: str) -> int:
+        """Erase what was asked and answered in a session, and what each answer stood on. How many turns.
+
+        What was told in it stays known: that is forgotten by its address.
+        """
+        with self.store.writing() as transaction:
+            turns = transaction.erase_session(storable(scope), storable(session))
+        # What was told stands in the files by right, and is not looked for; what a busy process holds goes at the next forget.
+        with contextlib.suppress(BusyError, HomeError):
+            self._maintenance.clear([])
+        return turns
 
     def refresh(self, model: str | None = None, *, back: bool = False, progress: Progress | None = None) -> Refreshed:
         """Rebuild the index as one segment; with `model`, move to that embedding model first, with `back` to the one before.

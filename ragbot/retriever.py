@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ragbot.errors import BusyError, InputError
 from ragbot.index.columns import Filter
@@ -64,7 +65,7 @@ class Retriever:
 
         def retrieve(space: Space) -> list[Hit]:
             # Before the snapshot: a model that loads or computes must hold up no one else.
-            asked = self._query(space, query, self._corrected(space, query, selection), history, part)
+            asked = self._query(space, query, self._corrected(space, query, selection), history, part, selection.scopes)
 
             def look(snapshot: Snapshot, view: View) -> list[Hit]:
                 wanted = selection.at(snapshot)
@@ -79,16 +80,38 @@ class Retriever:
 
         return self._in_its_space(retrieve) or []
 
+    def nearest(self, vector: Sequence[float] | NDArray[np.float32], k: int, selection: Selection) -> list[Hit]:
+        """The k passages of a selection that are nearest to a vector of the space that answers; their scores are cosines."""
+
+        def nearest(space: Space) -> list[Hit]:
+            asked = Query("", _unit(vector, space), {})
+
+            def look(snapshot: Snapshot, view: View) -> list[Hit]:
+                wanted = selection.at(snapshot)
+                search = Search(view, asked, wanted.filter(snapshot), "dense")
+                hits = search.hits(k, lambda ids: snapshot.chunks(ids, wanted.scopes, wanted.as_of))
+                return _with_names(with_disputes(hits, snapshot, wanted), snapshot)
+
+            return self._seen(space, look)
+
+        return self._in_its_space(nearest) or []
+
     def _query(
-        self, space: Space, query: str, read: Mapping[str, str], history: Sequence[tuple[str, str]], part: Part | None
+        self,
+        space: Space,
+        query: str,
+        read: Mapping[str, str],
+        history: Sequence[tuple[str, str]],
+        part: Part | None,
+        scopes: frozenset[str],
     ) -> Query:
         query = spelling.as_meant(query, read)
         messages = query_text.weighted_messages(query, history)
         words = query_text.term_weights(messages)
         if part == "lexical":
-            return Query(query, self._spaces.mixed(space, []), words, read=read)
+            return Query(query, self._spaces.mixed(space, [], scopes), words, read=read)
         calibration = self._spaces.calibration(space)
-        vector = self._spaces.mixed(space, messages[:1] if self._settings.recall == "fast" else messages)
+        vector = self._spaces.mixed(space, messages[:1] if self._settings.recall == "fast" else messages, scopes)
         return Query(query, vector, words, calibration.rank_weights({}), calibration, read)
 
     def corrected(self, question: str, selection: Selection) -> Mapping[str, str]:
@@ -156,6 +179,15 @@ class Retriever:
                 return look(snapshot, view)
         except Replaced as cause:
             raise BusyError(f"{self._home}: its index kept changing; try again") from cause
+
+
+def _unit(vector: Sequence[float] | NDArray[np.float32], space: Space) -> NDArray[np.float32]:
+    unit = np.asarray(vector, np.float32)
+    length = float(np.linalg.norm(unit)) if unit.shape == (space.dim,) else 0.0
+    if not np.isfinite(length) or length == 0.0:
+        raise InputError(f"the vector is none of {space.model}: it takes {space.dim} numbers that have a direction")
+    scaled: NDArray[np.float32] = unit / np.float32(length)
+    return scaled
 
 
 def with_disputes(hits: Sequence[Hit], snapshot: Snapshot, selection: Selection) -> list[Hit]:

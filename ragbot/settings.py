@@ -69,6 +69,8 @@ class Settings:
         default_factory=dict, hash=False
     )
     """The tables `[jobs.NAME]` as they stand in the file; `ingest.jobs` says what they may hold."""
+    server: Annotated[Mapping[str, object], Takes("a table headed [server]")] = field(default_factory=dict, hash=False)
+    """The table `[server]` as it stands in the file; `ragbot.server.config` says what it may hold."""
 
 
 def home_folder(home: str | Path | None = None) -> Path:
@@ -94,9 +96,9 @@ def load(home: Path, environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def _is_setting(name: str, text: str) -> bool:
-    """Say whether a variable of the environment is meant as a setting. Raises ConfigError for jobs, which have a file only."""
-    if name == "RAGBOT_JOBS":
-        raise ConfigError(f"environment ({name}): jobs are set in {FILE} only; unset it")
+    """Say whether a variable of the environment is meant as a setting. Raises ConfigError for tables, which have a file only."""
+    if name in ("RAGBOT_JOBS", "RAGBOT_SERVER"):
+        raise ConfigError(f"environment ({name}): {name.removeprefix(PREFIX).lower()} is set in {FILE} only; unset it")
     injected = SERVICE_LINK.fullmatch(name) or SERVICE_ADDRESS.fullmatch(f"{name}={text}")
     return name.startswith(PREFIX) and name not in ELSEWHERE and not injected
 

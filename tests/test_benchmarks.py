@@ -221,6 +221,7 @@ def test_a_rival_is_asked_inside_each_scope(rival):
     assert all(one["recall_at_10"] == 1 for one in found["default"].values())
 
 
+@pytest.mark.nightly
 @pytest.mark.model
 def test_all_are_compared_in_one_run(benchmark, corpus, tmp_path, capsys):
     out = tmp_path / "compared.json"
@@ -342,6 +343,7 @@ def test_questions_about_titles_that_trained_nothing_are_written_out(benchmark, 
     assert f"qa.jsonl: {len(asked)} lines" in capsys.readouterr().out
 
 
+@pytest.mark.nightly
 @pytest.mark.model
 def test_the_readers_are_measured_and_their_curves_fitted(benchmark, squad, tmp_path, capsys, monkeypatch):
     reading, read = benchmark("reading"), organisations.read
@@ -369,6 +371,7 @@ def test_the_readers_are_measured_and_their_curves_fitted(benchmark, squad, tmp_
         assert all(0 <= value <= 1 for name, value in figures.items() if name.startswith("AUC"))
 
 
+@pytest.mark.nightly
 def test_what_the_rules_let_through_is_counted_by_kind(benchmark, monkeypatch, capsys):
     monkeypatch.setattr(organisations, "FITTED", {"a-05"})  # one of them is enough here
     benchmark("claims").main(["--json", "--part", "dev"])
@@ -397,6 +400,7 @@ def test_an_answer_is_scored_by_the_parts_that_it_must_hold(benchmark):
     assert verdict(silent, turn("Within 14 days.")) == "wrong"
 
 
+@pytest.mark.nightly
 @pytest.mark.model
 def test_questions_are_asked_and_counted_by_kind(benchmark, monkeypatch, tmp_path, capsys):
     module = benchmark("questions")
@@ -409,6 +413,7 @@ def test_questions_are_asked_and_counted_by_kind(benchmark, monkeypatch, tmp_pat
     assert sum(found["all"].values()) == 2 and set(found) == {"all", "all, en", *(one["kind"] for one in few)}
 
 
+@pytest.mark.nightly
 @pytest.mark.model
 def test_sentences_of_complete_answers_are_counted(benchmark, monkeypatch, capsys):
     module = benchmark("complete")
@@ -459,6 +464,7 @@ def test_the_wiring_is_asked_for_what_was_published(benchmark, tmp_path, capsys)
 # The models
 
 
+@pytest.mark.nightly
 @pytest.mark.model
 def test_loading_first_words_and_writing_are_timed(figures, tmp_path):
     words = ["--rounds", 1, "--context", 60, "--written", 8, "--questions", 2, "--out", tmp_path / "speed.json"]
@@ -508,6 +514,7 @@ def test_a_layer_in_8_bits_gives_nearly_what_it_gave():
 # Trials and forgetting
 
 
+@pytest.mark.nightly
 @pytest.mark.model
 @pytest.mark.filterwarnings("ignore")
 def test_the_trials_are_asked_and_judged(benchmark, tmp_path, capsys):
@@ -555,6 +562,7 @@ GRADES = "def grade(points):\n    if points > 10:\n        return 'good'\n    re
 SETTINGS = '[tool.mutmut]\nsource_paths = ["grades"]\npytest_add_cli_args_test_selection = ["tests"]\n'
 
 
+@pytest.mark.nightly
 def test_what_no_test_notices_is_told_with_its_change(benchmark, tmp_path, monkeypatch, capsys):
     (tmp_path / "grades").mkdir()
     (tmp_path / "tests").mkdir()
@@ -571,6 +579,7 @@ def test_what_no_test_notices_is_told_with_its_change(benchmark, tmp_path, monke
     assert ["-    if points > 10:", "+    if points >= 10:"] in found["survivors"].values()
 
 
+@pytest.mark.nightly
 @pytest.mark.model
 def test_questions_in_the_other_language_are_counted(benchmark, monkeypatch, capsys):
     cross_lingual = benchmark("cross_lingual")
@@ -583,6 +592,7 @@ def test_questions_in_the_other_language_are_counted(benchmark, monkeypatch, cap
     assert sum(found["en_over_zh"][kind] for kind in ("right", "wrong", "refused")) == 2
 
 
+@pytest.mark.nightly
 @pytest.mark.model
 @pytest.mark.filterwarnings("ignore")
 def test_what_customers_ask_is_counted_as_answered_or_not(benchmark, monkeypatch, capsys):
@@ -597,6 +607,7 @@ def test_what_customers_ask_is_counted_as_answered_or_not(benchmark, monkeypatch
     assert all(sum(counts.values()) == 1 for of in found.values() for counts in of.values())
 
 
+@pytest.mark.nightly
 @pytest.mark.model
 def test_questions_with_slips_are_counted(benchmark, monkeypatch, capsys):
     misspelt = benchmark("misspelt")

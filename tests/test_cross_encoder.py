@@ -114,6 +114,7 @@ def test_a_long_passage_is_cut_about_its_answer(tmp_path):
     assert len(found.ids) - found.second[0] <= packed.MAX_SECOND + 1
 
 
+@pytest.mark.nightly
 def test_training_goes_on_where_it_was_cut_off(tmp_path, monkeypatch):
     import torch
 
@@ -143,6 +144,7 @@ def test_training_goes_on_where_it_was_cut_off(tmp_path, monkeypatch):
         trained("cut", seed=6)
 
 
+@pytest.mark.nightly
 def test_the_commands_go_from_sets_to_the_file_of_the_package(tmp_path, monkeypatch, capsys):
     from ragbot.models import cross_encoder
     from training.cross_encoder import __main__ as program

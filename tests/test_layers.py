@@ -12,6 +12,8 @@ MAX_FILE, MAX_FUNCTION = 450, 50
 ROOMS = {
     "ragbot.types": 0,
     "ragbot.errors": 0,
+    "ragbot.access": 0.5,
+    "ragbot.plugins": 0.5,
     "ragbot.validation": 1,
     "ragbot.settings": 2,
     "ragbot.text": 1,
@@ -31,7 +33,9 @@ ROOMS = {
     "ragbot.answer": 7,
     "ragbot.chat": 8,
     "ragbot.evaluate": 9,
-    "ragbot.cli": 10,
+    "ragbot.integrations": 9,
+    "ragbot.server": 10,
+    "ragbot.cli": 11,
     "ingest.state": 5,
     "ingest.sources": 6,
     "ingest.web": 6,
@@ -41,18 +45,21 @@ ROOMS = {
     "ingest.dating": 7,
     "ingest.pipeline": 8,
     "ingest.watch": 9,
+    "ingest.uploads": 9,
     "ingest.jobs": 7,
-    "ingest.cli": 11,
+    "ingest.cli": 12,
     "training": 10,
 }
 """Room → layer. Imports go to a lower layer, or stay within the room."""
+DOORS = ("ragbot.server",)
+"""Rooms of `ragbot` that may import `ingest`."""
 
 OWNERS = {
     "faiss": ("ragbot.index",),
     "xxhash": ("ragbot.index",),
     "filelock": ("ragbot.index", "ingest.jobs"),
     "apscheduler": ("ingest.jobs",),
-    "pydantic": ("ragbot.validation", "ingest.jobs"),
+    "pydantic": ("ragbot.validation", "ingest.jobs", "ragbot.server", "ragbot.integrations"),
     "pydantic_core": ("ragbot.validation",),
     "sqlalchemy": ("ragbot.store",),
     "alembic": ("ragbot.store",),
@@ -94,6 +101,15 @@ OWNERS = {
     "feedparser": ("ingest.feeds",),
     "ir_measures": ("ragbot.evaluate",),
     "matplotlib": ("ragbot.evaluate",),
+    "fastapi": ("ragbot.server",),
+    "starlette": ("ragbot.server",),
+    "uvicorn": ("ragbot.server",),
+    "argon2": ("ragbot.server",),
+    "prometheus_client": ("ragbot.server",),
+    "opentelemetry": ("ragbot.server",),
+    "limits": ("ragbot.server",),
+    "mcp": ("ragbot.server",),
+    "langchain_core": ("ragbot.integrations", "ragbot.models"),
     "typer": ("ragbot.cli", "ingest.cli"),
     "rich": ("ragbot.cli", "ingest.cli"),
 }
@@ -174,7 +190,7 @@ def test_imports_go_down(modules):
             there = room_of(name)
             if one.room and there and there != one.room and ROOMS[there] >= ROOMS[one.room]:
                 wrong.append(f"{one.name} (layer {ROOMS[one.room]}) imports {name} (layer {ROOMS[there]})")
-            if one.name.startswith("ragbot") and name.partition(".")[0] in ("ingest", "training"):
+            if one.name.startswith("ragbot") and one.room not in DOORS and name.partition(".")[0] in ("ingest", "training"):
                 wrong.append(f"{one.name} imports {name}")
     assert not wrong, "\n".join(wrong)
 

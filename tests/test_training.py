@@ -216,6 +216,7 @@ def test_the_command_writes_a_reader_and_how_it_was_trained(folder, tmp_path, mo
     assert "is missing; name the folder" in capsys.readouterr().err
 
 
+@pytest.mark.nightly
 @pytest.mark.model
 def test_the_bundled_reader_reads_what_was_trained(tmp_path, bundled_models, monkeypatch):
     import gguf
@@ -241,6 +242,7 @@ def test_a_folder_that_is_no_reader_is_named(tmp_path):
         Trainer(tmp_path / "work", 1, print, tmp_path / "nowhere")
 
 
+@pytest.mark.nightly
 @pytest.mark.model
 def test_the_embedder_learns_which_text_answers_and_goes_on_where_it_was_cut_off(tmp_path, capsys):
     import torch

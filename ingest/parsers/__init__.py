@@ -6,7 +6,6 @@ of that format. Nothing here knows of memories, chunks or models.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,12 +13,13 @@ from ingest.parsers import sniff
 from ingest.parsers.characters import clean
 from ingest.parsers.damage import refuse_long
 from ingest.parsers.formats import FORMATS, Extract, Format, Source, all_names, named
+from ingest.parsers.plugged import parser_of
 from ingest.parsers.titles import one_line
 from ragbot.errors import BrokenError, EmptyError, LockedError, ReadError, UnsupportedError
 from ragbot.types import EVERYONE, Document
 
 SUFFIXES: frozenset[str] = frozenset(suffix for format in FORMATS for suffix in format.suffixes)
-"""The suffixes, lower case, of the files that a walk through a folder picks up."""
+"""The suffixes, lower case, that ragbot reads by itself. Plugins add theirs (`formats.named`)."""
 
 PARSER_VERSION = "6"
 """Increased whenever a parser gives another text for the same file, so that a sync parses its files again."""
@@ -50,7 +50,7 @@ def read(
     the password is missing or wrong, or the file permissions forbid reading.
     """
     format, source = _open(path, uri, password, path.suffix.lower() if suffix is None else suffix, alive)
-    extract = _parser(format)(source)
+    extract = parser_of(format)(source)
     refuse_long(uri, len(extract.text))
     if not extract.text.strip():
         raise EmptyError(f"{uri}: holds no text; check that it is the file you mean")
@@ -63,11 +63,6 @@ def read(
         pages=extract.pages,
         lines=extract.lines,
     )
-
-
-def _parser(format: Format) -> Callable[[Source], Extract]:
-    extract: Callable[[Source], Extract] = importlib.import_module(f"{__name__}.{format.module}").extract
-    return extract
 
 
 def _metadata(extract: Extract, format: Format) -> dict[str, str]:

@@ -13,7 +13,8 @@ from pathlib import PurePath
 
 from ingest.parsers import sniff
 from ingest.parsers.damage import MAX_TEXT_CHARACTERS, broken
-from ingest.parsers.formats import EML, FORMATS, MHTML, Extract, Source, all_names, named
+from ingest.parsers.formats import EML, FORMATS, MHTML, Extract, Format, Source, all_names, named
+from ingest.parsers.plugged import parser_of
 from ragbot.errors import BrokenError, EmptyError, ReadError, UnsupportedError
 
 MAX_FILES = 50
@@ -72,24 +73,26 @@ class Reader:
             raise BrokenError(f"{name}: named {suffix} but holds {found.what}; rename it to {found.format.suffixes[0]}")
         self.source.alive()
         source = Source(name, attachment.data, self.source.password, self.source.alive)
-        extract = self._parsed(source, found.format.module, nested=found.format in (EML, MHTML))
+        extract = self._parsed(source, found.format, nested=found.format in (EML, MHTML))
         if not extract.text.strip():
             raise EmptyError(f"{name}: holds no text; check that it is the file you mean")
         if len(extract.text) > self.characters:
             raise ReadError(f"{name}: beyond what is read of one message; save it as a file of its own")
         return extract
 
-    def _parsed(self, source: Source, module_name: str, *, nested: bool) -> Extract:
+    def _parsed(self, source: Source, format: Format, *, nested: bool) -> Extract:
         if nested and self.depth >= MAX_DEPTH:
             raise ReadError(f"{source.name}: nested too deeply in other messages; save it as a file of its own")
-        module = importlib.import_module(f"ingest.parsers.{module_name}")
         try:
-            extract: Extract = module.extract_attached(source, self) if nested else module.extract(source)
+            if not nested:
+                return parser_of(format)(source)
+            mail = importlib.import_module(f"ingest.parsers.{format.module}")
+            extract: Extract = mail.extract_attached(source, self)
+            return extract
         except (ReadError, MemoryError):
             raise
         except Exception as damage:  # a parser that trips over an attachment is no reason to lose the message
             raise broken(source.name, damage) from damage
-        return extract
 
 
 def _suffix(attachment: Attachment) -> str:

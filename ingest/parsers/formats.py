@@ -1,12 +1,19 @@
 """The data types of the parsers and the table of supported formats. Standard library only.
 
-A new format is one row of `FORMATS` and one module with `extract(source: Source) -> Extract`.
+A new format is one row of `FORMATS` and one module with `extract(source: Source) -> Extract`. Other packages add formats of
+their own (docs/plugins.md), whose suffixes are known without running their code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import logging
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from ragbot import plugins
+from ragbot.plugins import Plugin
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +27,8 @@ class Format:
     """Lower case, with the dot. Messages propose the first one."""
     textual: bool = False
     """Whether its bytes are text in some encoding; then often only the suffix tells it from other textual formats."""
+    plugins: tuple[Plugin, ...] = ()
+    """Whose format it is, if none of ragbot's: one, or several that contend for it. Then the suffix alone decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +107,7 @@ _CODE = {
 """Language → suffixes. Their content types all begin with CODE."""
 
 CODE = "text/x-"
+_SUFFIX = re.compile(r"\.[a-z0-9_-]+")
 
 PDF = Format("PDF", "pdf", "application/pdf", (".pdf",))
 DOCX = Format("DOCX", "docx", f"{_OOXML}.wordprocessingml.document", (".docx",))
@@ -142,8 +152,26 @@ FORMATS = (
 
 
 def named(suffix: str) -> Format | None:
-    """The format that a suffix (lower case, with its dot) promises."""
-    return next((format for format in FORMATS if suffix in format.suffixes), None)
+    """The format that a suffix (lower case, with its dot) promises: one of ragbot's, else one of a plugin."""
+    own = next((format for format in FORMATS if suffix in format.suffixes), None)
+    return own or (_of_plugins().get(suffix) if _SUFFIX.fullmatch(suffix) else None)
+
+
+@functools.lru_cache(maxsize=1)
+def _of_plugins() -> Mapping[str, Format]:
+    """The formats of plugins by suffix, looked up with the first suffix that is none of ragbot's."""
+    found: dict[str, tuple[Plugin, ...]] = {}
+    for name, offered in plugins.offered(plugins.PARSERS).items():
+        suffix = f".{name.lower()}"
+        found[suffix] = (*found.get(suffix, ()), *offered)
+    taken = {suffix: format for format in FORMATS for suffix in format.suffixes}
+    for suffix in sorted(found.keys() & taken.keys()):
+        owner, packages = taken[suffix], " and ".join(plugin.package for plugin in found.pop(suffix))
+        logging.getLogger(__name__).warning("%s is read by ragbot (%s) and not by the plugin of %s", suffix, owner.name, packages)
+    return {
+        suffix: Format(suffix[1:].upper(), "", f"application/x-{suffix[1:]}", (suffix,), plugins=offered)
+        for suffix, offered in found.items()
+    }
 
 
 def all_names() -> str:

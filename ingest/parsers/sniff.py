@@ -102,12 +102,15 @@ _MAIL_HEADER = re.compile(r"^(From|To|Subject|Date|Received|Return-Path|Delivere
 
 
 def sniff(file: BinaryIO, suffix: str) -> Found:
-    """Detect the format of an open file; `suffix` is lower case, with its dot."""
+    """Detect the format of an open file; `suffix` is lower case, with its dot. One of a plugin decides alone."""
+    promised = named(suffix)
+    if promised and promised.plugins:
+        return Found(promised.name, promised)
     head = file.read(HEAD_BYTES)
     if _is_pdf(head, suffix):
         return Found("a PDF", PDF)
-    if named(suffix) in (EML, MHTML) and _MAIL_HEADER.match(head[:4000].decode("latin-1").lstrip()):
-        return Found("an e-mail", named(suffix))
+    if promised in (EML, MHTML) and _MAIL_HEADER.match(head[:4000].decode("latin-1").lstrip()):
+        return Found("an e-mail", promised)
     if head.startswith(_OLE):
         return _in_ole(file, suffix)
     if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):

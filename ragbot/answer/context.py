@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -67,7 +68,8 @@ class Context:
         """The vectors of this turn; they load the embedder."""
         if self._vectors is None:
             memory = self._memory
-            self._vectors = TurnVectors(memory.encode_query, memory.encode, memory.calibration())
+            query = functools.partial(memory.encode_query, scopes=self._scopes)
+            self._vectors = TurnVectors(query, memory.encode, memory.calibration())
         return self._vectors
 
     def retrieve(self, query: str, history: History = ()) -> Sequence[Hit]:

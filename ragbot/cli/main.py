@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ragbot.cli import evaluate, knowledge
+from ragbot.cli import evaluate, knowledge, serve
 from ragbot.cli.terminal import Home, Json, app, note, one_line, reporting, say, say_json, waiting
 from ragbot.errors import InputError, NotFoundError
 from ragbot.text import layout, storable
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 cli = app("Ask a memory that keeps learning. Fill it with `ingest add PATH`.")
 cli.add_typer(evaluate.cli, name="eval")
 knowledge.register(cli)
+serve.register(cli)
 
 Session = Annotated[str, typer.Option("--session", metavar="NAME", help="Which conversation this belongs to.")]
 ChatScope = Annotated[str, typer.Option("--scope", metavar="NAME", help="Whose conversation this is; others never see it.")]

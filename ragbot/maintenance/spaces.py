@@ -25,8 +25,8 @@ Vector = NDArray[np.float32]
 
 BATCH = 256
 """How many chunks are embedded for one transaction."""
-REMEMBERED = 64
-"""Vectors of questions that are kept: the next question leans on the last one."""
+REMEMBERED = 256
+"""Vectors of questions that are kept, by who asked: the next question leans on the last one."""
 
 
 class Spaces:
@@ -68,12 +68,15 @@ class Spaces:
             )
         return embedder
 
-    def _encode_query(self, space: Space, text: str) -> Vector:
+    def _encode_query(self, space: Space, text: str, scopes: frozenset[str]) -> Vector:
         return self.embedder_of(space).encode_query(text)
 
-    def query_vector(self, space: Space, text: str) -> Vector:
-        """The vector (dim,) of a question, embedded as a question."""
-        return self._query_vector(space, text)
+    def query_vector(self, space: Space, text: str, scopes: frozenset[str]) -> Vector:
+        """The vector (dim,) of a question, embedded as a question.
+
+        Kept for who reads the same `scopes` only: a quick answer would tell others that somebody has just asked this.
+        """
+        return self._query_vector(space, text, scopes)
 
     def calibration(self, space: Space) -> Calibration:
         """The numbers of a space: those that are kept with it, else those of its embedder, which are kept then."""
@@ -89,11 +92,11 @@ class Spaces:
             transaction.set_calibration(space, numbers)  # a home that may not be written is calibrated again by each process
         return numbers
 
-    def mixed(self, space: Space, said: Sequence[WeightedMessage]) -> Vector:
-        """The unit vector of a question with what it leans on; zeros of nothing."""
+    def mixed(self, space: Space, said: Sequence[WeightedMessage], scopes: frozenset[str]) -> Vector:
+        """The unit vector of a question of who reads `scopes`, with what it leans on; zeros of nothing."""
         vector = np.zeros(space.dim, np.float32)
         for one in said:
-            vector += np.float32(one.meaning) * self._query_vector(space, one.text)
+            vector += np.float32(one.meaning) * self._query_vector(space, one.text, scopes)
         length = np.linalg.norm(vector)
         return vector / length if len(said) > 1 and length else vector
 

@@ -18,9 +18,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ragbot import plugins
+from ragbot.errors import ModelError
 from ragbot.models import bundled, hub
 from ragbot.models.bundled import e5, minilm
 from ragbot.models.bundled.encoder import EncoderBuilder, Weights, quantised
+from ragbot.models.plugged import PluginEmbedder
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -70,14 +73,17 @@ class Embedder(Protocol):
 
 
 def open_embedder(name: str) -> Embedder:
-    """The embedder that `name` means: a bundled one, a folder, or a Hugging Face id.
+    """The embedder that `name` means: a bundled one, a plugin, a folder, or a Hugging Face id, in this order.
 
     Raises ModelError if it is not there or does not load.
     """
     if name in bundled.EMBEDDERS:
         return BundledEmbedder(name)
+    if plugin := plugins.named(plugins.EMBEDDERS, name, ModelError):
+        return PluginEmbedder(plugin)
     # A folder is known by its whole path: the memory is opened from other working folders too.
-    return SentenceTransformersEmbedder(str(Path(name).resolve()) if Path(name).is_dir() else name)
+    with plugins.missing(plugins.EMBEDDERS, name, ModelError):
+        return SentenceTransformersEmbedder(str(Path(name).resolve()) if Path(name).is_dir() else name)
 
 
 class BundledModel(Protocol):

@@ -44,7 +44,7 @@ def describe(features: HitFeatures, chunk: Chunk, term_weights: Mapping[str, flo
     if features.feedback:
         yield f"near the best {FEEDBACK_HITS} {features.feedback:.2f}"
     if features.newer_than is not None:
-        yield f"newer, or more authoritative, than passage {features.newer_than} about the same"
+        yield "newer, or more authoritative, than another passage about the same"
     if features.neighbours:
         yield f"turns beside it {features.neighbours:+.2f}"
     if chunk.kind != "file":

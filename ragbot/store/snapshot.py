@@ -124,15 +124,33 @@ class Snapshot(TurnReads, SourceReads, HistoryReads):
         """Every current document, of all scopes or of some, by uri."""
         return self._documents(_current(scopes))
 
-    def documents_page(self, after: tuple[str, str] | None, limit: int, scopes: Collection[str] | None = None) -> list[Stored]:
+    def documents_page(
+        self,
+        after: tuple[str, str] | None,
+        limit: int,
+        scopes: Collection[str] | None = None,
+        kinds: Collection[str] = (),
+        pattern: str = "",
+    ) -> list[Stored]:
         """Up to `limit` current documents in the order of scope and uri, from the first one after that scope and uri.
 
-        A page costs what it holds, wherever it is; the next one begins after its last document.
+        Of some kinds, or with a uri that matches a pattern (* stands for anything), if these are given. A page costs what it
+        holds, wherever it is; the next one begins after its last document.
         """
         d, which = s.documents.c, _current(scopes)
         if after is not None:
             which = and_(which, tuple_(d.scope, d.uri) > tuple_(*after))
+        if kinds:
+            which = and_(which, d.kind.in_(list(kinds)))
+        if pattern:
+            which = and_(which, self._database.matches(d.uri, pattern))
         return self._documents(which, d.scope, d.uri, limit=limit)
+
+    def count_documents(self, scopes: Collection[str]) -> dict[str, int]:
+        """How many current documents each of some scopes holds."""
+        d = s.documents.c
+        counted = self._connection.execute(select(d.scope, func.count()).where(_current(scopes)).group_by(d.scope))
+        return dict.fromkeys(scopes, 0) | {scope: count for scope, count in counted}
 
     def _documents(self, which: ColumnElement[bool], *order: ColumnElement[Any], limit: int | None = None) -> list[Stored]:
         live = (
@@ -179,6 +197,11 @@ class Snapshot(TurnReads, SourceReads, HistoryReads):
             some = {"ids": wanted[at : at + MANY], "scopes": list(scopes), "at": as_of, "known": known_at}
             found |= {row.id: rows.chunk(row) for row in self._connection.execute(statement, some)}
         return found
+
+    def chunk_ever(self, chunk_id: int, scopes: Collection[str]) -> Chunk | None:
+        """A chunk that `scopes` may see, current or retired; None if there is none, or it was erased."""
+        row = self._connection.execute(select(s.chunks).where(s.chunks.c.id == chunk_id)).first()
+        return rows.chunk(row) if row and row.scope in scopes else None
 
     def chunks_of(self, scope: str, uri: str) -> list[Chunk]:
         """The current chunks of a document, in order."""

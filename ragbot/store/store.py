@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ragbot.errors import HomeError
 from ragbot.store.dialects.sqlite import FILE, SQLite
+from ragbot.store.keys import Keys
 from ragbot.store.runs import Runs
 from ragbot.store.snapshot import Snapshot
 from ragbot.store.transaction import Transaction
@@ -52,6 +53,13 @@ class Store:
         with self._database.writing() if write else self._database.reading() as connection:
             yield Runs(connection)
 
+    @contextmanager
+    def keys(self, *, write: bool = False) -> Iterator[Keys]:
+        """The keys to the server: one snapshot of them, or one transaction to write them."""
+        self._database.need_there()
+        with self._database.writing() if write else self._database.reading() as connection:
+            yield Keys(connection)
+
     def copy_to(self, folder: Path) -> None:
         """Copy the database, as of one moment, into `folder`, whole or not at all: it gets its name last."""
         aside = folder / ASIDE
@@ -66,16 +74,21 @@ class Store:
     def copy_from(self, folder: Path) -> None:
         """Replace the database by the one in `folder`, in one transaction; who has it open sees the other from then on.
 
-        Raises HomeError if there is none, or it is damaged or of a newer version.
+        Keys stay as they are here, so that one which was revoked since does not open anything again. Raises HomeError if there
+        is no such database, or it is damaged or of a newer version.
         """
         other = SQLite.open(folder, create=False)
         try:
             with other.reading() as connection:
                 if problems := Snapshot(connection, other).integrity():
                     raise HomeError(f"{folder}: is damaged ({problems[0]}); nothing was changed")
+            with self.keys() as keys:
+                kept = keys.rows()
             other.copy_to(self._database.file)
         finally:
             other.close()
+        with self.keys(write=True) as keys:
+            keys.keep(kept)
 
     def scrub(self, samples: Sequence[str] = (), beside: Sequence[Path] = ()) -> bool:
         """Clear what erased rows left in the files of the database, then look for samples of it there and in folders `beside`.

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
 from ragbot.errors import InputError
 from ragbot.store import rows
@@ -42,6 +42,12 @@ class TurnReads:
     def turns(self, scope: str, session: str, limit: int) -> list[Turn]:
         """The last turns of a session, oldest first: in the order in which they were added."""
         return self._turns(and_(s.turns.c.scope == scope, s.turns.c.session == session), limit)
+
+    def session_of(self, scope: str, question: str, answer: str) -> str | None:
+        """The session of a scope in which a question was last answered so; None if it never was."""
+        t = s.turns.c
+        same = and_(t.scope == scope, t.question == question, t.answer == answer)
+        return self._connection.execute(select(t.session).where(same).order_by(t.seq.desc()).limit(1)).scalar()
 
     def turns_page(self, scope: str, session: str, before_seq: int | None, limit: int) -> TurnPage:
         """The last `limit` turns of a session that were added before a place in the order; None: before its end."""
@@ -155,6 +161,13 @@ class TurnWrites(TurnReads):
             self._connection.execute(insert(s.claims), claims)
         if citations:
             self._connection.execute(insert(s.citations), citations)
+
+    def erase_session(self, scope: str, session: str) -> int:
+        """Erase the turns of a session with all that hangs on them. How many."""
+        own = select(s.turns.c.id).where(s.turns.c.scope == scope, s.turns.c.session == session)
+        for table in (s.citations, s.claims, s.turn_hits, s.feedback):
+            self._connection.execute(delete(table).where(table.c.turn_id.in_(own)))
+        return self._connection.execute(delete(s.turns).where(s.turns.c.scope == scope, s.turns.c.session == session)).rowcount
 
     def add_feedback(self, turn: Turn, kind: Literal["up", "down", "correction"], words: str = "", author: str = "") -> None:
         """Add what a person said about a turn, with the chunks that the turn stood on."""

@@ -10,10 +10,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from ragbot import plugins
+from ragbot.errors import ModelError
 from ragbot.models.bundled import GENERATOR
 from ragbot.models.generator.bundled import BundledGenerator
 from ragbot.models.generator.langchain import LangChainGenerator
 from ragbot.models.generator.transformers import TransformersGenerator
+from ragbot.models.plugged import PluginGenerator
 from ragbot.types import Message
 
 __all__ = ["BundledGenerator", "Generator", "LangChainGenerator", "TransformersGenerator", "open_generator"]
@@ -43,13 +46,16 @@ class Generator(Protocol):
 
 
 def open_generator(name: str, timeout: float = 60) -> Generator:
-    """The generator that `name` means: the bundled one, a folder, "provider:model", or a Hugging Face id.
+    """The generator that `name` means: the bundled one, a plugin, a folder, "provider:model", or a Hugging Face id.
 
-    A provider's server may be silent for `timeout` seconds before it is given up.
+    The server of a provider, or of a plugin, may be silent for `timeout` seconds before it is given up.
     Raises ModelError if it is not there or does not load.
     """
     if name == GENERATOR:
         return BundledGenerator()
+    if plugin := plugins.named(plugins.GENERATORS, name, ModelError):
+        return PluginGenerator(plugin, timeout)
     if ":" in name and not Path(name).is_dir():
         return LangChainGenerator(name, timeout)
-    return TransformersGenerator(name)
+    with plugins.missing(plugins.GENERATORS, name, ModelError):
+        return TransformersGenerator(name)

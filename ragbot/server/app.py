@@ -1,0 +1,112 @@
+"""The server as one ASGI application."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.middleware.cors import CORSMiddleware
+
+import ragbot
+from ragbot.memory import Memory
+from ragbot.server import failures, memory_routes, openai, upload_route
+from ragbot.server.answering import Answering
+from ragbot.server.config import ServerConfig
+from ragbot.server.gate import Gate
+from ragbot.server.keys import Keyring
+from ragbot.server.links import Links
+from ragbot.server.metrics import Metrics
+from ragbot.server.parts import From, Parts
+from ragbot.server.service import Service
+from ragbot.server.work import Work
+
+KB = 1024
+FORM_LIMITS: Any = {"max_fields": 8, "max_files": 1, "max_part_size": 4096}
+
+
+def create_app(memory: Memory, config: ServerConfig, *, keys: bool = True) -> Gate:
+    """The application over an open memory, which stays the caller's. Without `keys`, whoever reaches it is its owner."""
+    service = Service(memory)
+    work = Work(config.answers_at_once, config.waiting_per_person, config.waiting)
+    metrics = Metrics(work)
+    answering = Answering(service, work, metrics)
+    keyring = Keyring(memory.store, config.groups)
+    parts = Parts(config, service, keyring, work, metrics, Links(memory, config.public_url), answering)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        """What runs ends before the server does."""
+        yield
+        work.close()
+        service.close()
+
+    app = FastAPI(
+        title="ragbot",
+        version=ragbot.__version__,
+        summary="Answers from what it was told, with its sources.",
+        lifespan=lifespan,
+        docs_url=None,  # its page would fetch scripts from another host
+        redoc_url=None,
+        max_body_size=config.body_kb * KB,
+        # What an exception says may hold somebody's words.
+        telemetry={"logs": False},
+        form_limits=FORM_LIMITS,
+    )
+    app.state.parts = parts
+    failures.register(app)
+    app.include_router(openai.router)
+    app.include_router(memory_routes.router)
+    app.include_router(upload_route.router, max_body_size=config.upload_mb * KB * KB)
+    _register_own(app, parts)
+    if config.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(config.cors_origins),
+            allow_methods=["*"],
+            allow_headers=["authorization", "content-type"],
+        )
+    app.openapi = functools.partial(_openapi, app.openapi)  # type: ignore[method-assign]
+    return Gate(app, parts, keys=keys)
+
+
+def _register_own(app: FastAPI, parts: Parts) -> None:
+    """The routes that tell how the server does."""
+
+    @app.get("/health", tags=["Server"])
+    async def health() -> dict[str, str]:
+        """Say that the process lives."""
+        return {"status": "ok"}
+
+    @app.get("/ready", tags=["Server"], responses={503: {"model": dict[str, str], "description": "Not yet"}})
+    async def ready(request: Request) -> Response:
+        """Say whether it can answer: the models are loaded, and the database can be read."""
+        loaded = getattr(request.app.state, "loaded", True)
+        try:
+            await parts.work.do("", lambda: parts.service.memory.kv("ready"))
+        except Exception as cause:  # whatever it is, it is not ready; the log says why
+            failed = cause
+            return failures.failed(failed)
+        return JSONResponse({"status": "ready" if loaded else "loading"}, 200 if loaded else 503)
+
+    @app.get("/metrics", tags=["Server"], response_class=PlainTextResponse, responses=failures.documented(401, 403, 429))
+    async def metrics(caller: From) -> Response:
+        """Give the metrics to Prometheus. For administrators: they count everybody's requests."""
+        caller.service.need(caller.who, "admin")
+        return Response(parts.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _openapi(made: Any) -> dict[str, Any]:  # noqa: ANN401 (a method)
+    """The OpenAPI document: what FastAPI makes of the routes, with wrong requests as 400, as they are answered."""
+    document: dict[str, Any] = made()
+    for path in document["paths"].values():
+        for operation in path.values():
+            if "422" in operation["responses"] and operation["responses"]["422"]["description"] == "Validation Error":
+                del operation["responses"]["422"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
+    return document

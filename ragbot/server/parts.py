@@ -1,0 +1,98 @@
+"""What every route of a server is given: its parts, who asks, and the shapes of what it gives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer
+
+from ragbot.access import Principal
+from ragbot.server.answering import Answering
+from ragbot.server.config import ServerConfig
+from ragbot.server.keys import Identity, Keyring
+from ragbot.server.links import Links
+from ragbot.server.metrics import Metrics
+from ragbot.server.service import Service
+from ragbot.server.shapes import Shapes
+from ragbot.server.work import GoneError, Work
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of one server."""
+
+    config: ServerConfig
+    service: Service
+    keyring: Keyring
+    work: Work
+    metrics: Metrics
+    links: Links
+    answering: Answering
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One request: who asks, through which parts."""
+
+    who: Principal
+    shapes: Shapes
+    parts: Parts
+    request: Request | None = None
+
+    @property
+    def service(self) -> Service:
+        """What it may ask for."""
+        return self.parts.service
+
+    @property
+    def person(self) -> str:
+        """In whose name it waits for its turn."""
+        return self.who.name
+
+    async def attended(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """The result of work, which is given up when who asks hangs up. Raises GoneError then."""
+
+        receive = self.request.receive if self.request else None
+        if receive is None:
+            return await work
+
+        async def hung_up() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        working, watching = asyncio.ensure_future(work), asyncio.ensure_future(hung_up())
+        try:
+            await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise GoneError
+            return working.result()
+        finally:
+            watching.cancel()
+            working.cancel()
+            await asyncio.gather(working, watching, return_exceptions=True)
+
+
+def parts_of(request: Request) -> Parts:
+    """The parts of the server that a request came to."""
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+bearer = HTTPBearer(auto_error=False, description="A key that `ragbot keys add NAME` made.")
+"""For OpenAPI; the gate checks keys before a byte of a body is read."""
+
+
+def caller_of(request: Request, _: Annotated[object, Security(bearer)]) -> Caller:
+    """Who sent a request, as the gate found out."""
+    identity: Identity = request.state.identity
+    parts = parts_of(request)
+    return Caller(identity.principal, Shapes(parts.links, str(request.base_url), identity.key_id), parts, request)
+
+
+From = Annotated[Caller, Depends(caller_of)]

@@ -1,0 +1,115 @@
+"""Runs the server until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import socket
+import sys
+import threading
+from collections.abc import Callable
+
+import uvicorn
+
+from ragbot.errors import ConfigError
+from ragbot.memory import Memory
+from ragbot.server.app import create_app
+from ragbot.server.config import ServerConfig, is_loopback
+from ragbot.server.gate import Gate
+from ragbot.server.protocol import protocol
+
+GRACE_S = 30
+"""How long running answers may take to end when the server stops."""
+SPARE_FILES = 256
+"""Files that the server needs beside its connections."""
+BACKLOG = 2048
+
+
+def serve(memory: Memory, config: ServerConfig, *, keys: bool, ready: Callable[[str], None] = lambda _: None) -> None:
+    """Serve a memory until SIGINT or SIGTERM; what runs then is finished. `ready` is called with the address.
+
+    Raises ConfigError where the address cannot be listened on, or others could reach a server without keys.
+    """
+    if not keys and not is_loopback(config.host):
+        raise ConfigError(
+            f"{config.host}: others reach this address, so keys are needed; leave --no-keys out, or listen on 127.0.0.1"
+        )
+    _log_to_stderr()
+    _allow_files(config.connections)
+    listening = listen(config)
+    gate = create_app(memory, config, keys=keys)
+    state = gate.app.state
+    state.loaded = False
+
+    def load() -> None:
+        try:
+            state.parts.service.load()
+        except Exception as cause:  # the first answer tells it too; the server lives, since recall may work without
+            failed = cause
+            logging.getLogger(__name__).error("a model does not load: %s", failed)
+        state.loaded = True
+
+    server = server_of(gate, config)
+    threading.Thread(target=load, name="load", daemon=True).start()
+    host, port = listening.getsockname()[:2]
+    ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    with listening:
+        server.run(sockets=[listening])
+
+
+def server_of(gate: Gate, config: ServerConfig) -> uvicorn.Server:
+    """The HTTP server in front of an application."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            gate,
+            http=protocol(config.connections),
+            ws="none",
+            loop="asyncio",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,  # the gate reads them, of proxies that are trusted
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_S,
+            timeout_keep_alive=15,
+        )
+    )
+
+
+def listen(config: ServerConfig) -> socket.socket:
+    """A socket that listens. Raises ConfigError."""
+    try:
+        family, kind, number, _, address = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, number)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(BACKLOG)
+    except OSError as cause:
+        mend = (
+            "choose another --port, or stop who has it"
+            if isinstance(cause, OSError) and cause.errno == 98
+            else "mend --host or --port"
+        )
+        raise ConfigError(f"{config.host}:{config.port}: cannot be listened on ({cause.strerror or cause}); {mend}") from cause
+    return listening
+
+
+def _allow_files(connections: int) -> None:
+    """Let the process have a file for each connection, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + SPARE_FILES
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+
+
+def _log_to_stderr() -> None:
+    """One JSON object a line for each request, and what went wrong in the same stream."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    access = logging.getLogger("ragbot.access")
+    access.handlers, access.propagate = [handler], False
+    access.setLevel(logging.INFO)
+    others = logging.StreamHandler(sys.stderr)
+    others.setFormatter(logging.Formatter('{"level": "%(levelname)s", "logger": "%(name)s", "message": "%(message)s"}'))
+    for name in ("ragbot", "uvicorn.error"):
+        logging.getLogger(name).addHandler(others)
+        logging.getLogger(name).setLevel(logging.WARNING)

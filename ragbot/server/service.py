@@ -1,0 +1,292 @@
+"""What the doors offer, and who may have it. Each call names its principal; what that may not see is as if it were not there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from ingest.pipeline import Outcome
+from ingest.uploads import Uploads
+from ragbot import changes
+from ragbot.access import AccessRole, Principal
+from ragbot.answer import persona as personas
+from ragbot.answer.persona import Persona
+from ragbot.changes import Changed, Conflict, Freshness
+from ragbot.chat import Chat
+from ragbot.errors import AccessError, NotFoundError
+from ragbot.memory import Memory
+from ragbot.search import filter
+from ragbot.store import Stored
+from ragbot.store.history import StaleCitation
+from ragbot.text import storable
+from ragbot.types import EVERYONE, Chunk, Document, Feedback, Forgotten, Hit, Remembered, Turn, TurnHit
+
+MODEL = "ragbot"
+"""The name of the configured persona in the principal's own scope; "ragbot:tutor@team" is another one in another scope."""
+MAX_PAGE = 200
+
+
+class NoModelError(NotFoundError):
+    """A model that a key does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What narrows a recall, as `Memory.recall` takes it."""
+
+    as_of: datetime | None = None
+    known_at: datetime | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    kinds: tuple[str, ...] = ()
+    uris: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A turn and what it stands on: its passages as they are now, what was retrieved, and what people said about it."""
+
+    turn: Turn
+    current: dict[int, Chunk]
+    retrieved: tuple[TurnHit, ...]
+    feedback: tuple[Feedback, ...]
+
+
+class Service:
+    """One memory for many people. Safe to use from several threads."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+        self._uploads = Uploads(memory)
+        configured = memory.settings.persona
+        self._personas = {name: personas.load(name, memory.home) for name in dict.fromkeys((configured, *personas.names()))}
+        self._configured = configured
+
+    def close(self) -> None:
+        """End the processes that read files. The memory is the caller's."""
+        self._uploads.close()
+
+    def load(self) -> None:
+        """Load the models now."""
+        Chat(self.memory, "loading", "loading").load()
+        self.memory.warm()
+
+    # Who may what
+
+    def need(self, who: Principal, role: AccessRole) -> None:
+        """Raise AccessError if the principal lacks a role."""
+        if role not in who.roles:
+            raise AccessError(f"this key has not the role {role!r}; an administrator can make one that has (`ragbot keys add`)")
+
+    def reads(self, who: Principal, scope: str | None = None) -> tuple[str, ...]:
+        """The scopes that a principal reads, or the one of them that it asks for. Raises AccessError."""
+        self.need(who, "read")
+        if scope is None:
+            return who.reads
+        scope = storable(scope)
+        if scope not in who.reads:  # the same whether or not there is such a scope
+            raise AccessError(
+                f"this key does not see the scope {scope!r}; leave it out, or ask for one of {', '.join(who.reads)}"
+            )
+        return (scope,)
+
+    def writes(self, who: Principal, scope: str | None, role: AccessRole) -> str:
+        """The scope that a principal writes to with a role; its own, if it names none. Raises AccessError."""
+        self.need(who, role)
+        scope = who.scopes[0] if scope is None else storable(scope)
+        if scope not in who.scopes:
+            raise AccessError(f"this key does not write to the scope {scope!r}; it writes to {', '.join(who.scopes)}")
+        return scope
+
+    # Ask
+
+    def models(self, who: Principal) -> list[str]:
+        """The names under which a principal can talk: personas, each in the scopes that are not everyone's."""
+        self.need(who, "read")
+        scopes = [scope for scope in who.scopes if scope != EVERYONE]
+        voices = ["", *(f":{name}" for name in self._personas if name != self._configured)]
+        return [f"{MODEL}{voice}{'' if scope == who.scopes[0] else f'@{scope}'}" for scope in scopes for voice in voices]
+
+    def chat(self, who: Principal, model: str, session: str) -> Chat:
+        """A conversation under the name of a model. Raises NotFoundError for a model that the principal does not have."""
+        if model not in self.models(who):
+            raise NoModelError(f"the model {model[:100]!r} does not exist, or this key may not use it; GET /v1/models lists them")
+        voice, _, scope = model.removeprefix(MODEL).partition("@")
+        persona = self._personas[voice.removeprefix(":") or self._configured]
+        return Chat(self.memory, session, scope or who.scopes[0], persona=persona, reads=who.scopes, tells="tell" in who.roles)
+
+    def session_of(self, who: Principal, model: str, question: str, answer: str) -> str | None:
+        """The session in which a question was answered so last, for protocols that send the history with every message."""
+        scope = self.chat(who, model, "-").scope
+        with self.memory.store.reading() as snapshot:
+            return snapshot.session_of(scope, storable(question), storable(answer))
+
+    def recall(
+        self,
+        who: Principal,
+        query: str,
+        k: int,
+        selection: Selection,
+        *,
+        scope: str | None = None,
+        history: Sequence[tuple[str, str]] = (),
+    ) -> list[Hit]:
+        """The passages that fit a query best, of what the principal sees."""
+        return self.memory.recall(
+            query,
+            k,
+            scopes=self.reads(who, scope),
+            history=history,
+            as_of=selection.as_of,
+            known_at=selection.known_at,
+            since=selection.since,
+            until=selection.until,
+            kinds=selection.kinds,
+            uris=selection.uris,
+        )
+
+    # Documents
+
+    def documents(
+        self, who: Principal, *, after: tuple[str, str] | None, limit: int, scope: str | None, kinds: Collection[str], uri: str
+    ) -> list[Stored]:
+        """A page of the documents that the principal sees, in the order of scope and uri; what people told only in own scopes."""
+        scopes, kinds = self.reads(who, scope), filter.kinds_of(kinds)
+        with self.memory.store.reading() as snapshot:
+            return snapshot.documents_page(after, min(limit, MAX_PAGE), scopes, kinds, storable(uri))
+
+    def document(self, who: Principal, uri: str, scope: str | None = None) -> tuple[Stored, list[Chunk]]:
+        """A current document and its passages; in the principal's own scope first. Raises NotFoundError."""
+        uri = storable(uri)
+        with self.memory.store.reading() as snapshot:
+            for one in reversed(self.reads(who, scope)):
+                stored = snapshot.document(one, uri)
+                if stored and stored.retired_at is None:
+                    return stored, snapshot.chunks_of(one, uri)
+        raise NotFoundError(f"{uri}: no such document among those that this key sees; GET /v1/memory/documents lists them")
+
+    def passage(self, who: Principal, chunk_id: int) -> tuple[Chunk, bool]:
+        """A passage that an answer cited, and whether it is still current. Raises NotFoundError."""
+        scopes = self.reads(who)
+        with self.memory.store.reading() as snapshot:
+            chunk = snapshot.chunk_ever(chunk_id, scopes)
+        if chunk is None:
+            raise NotFoundError("there is no such passage among those that this key sees; it may have been forgotten")
+        return chunk, chunk.retired_at is None
+
+    def remember(self, who: Principal, document: Document, scope: str | None) -> Remembered:
+        """Make a document, or its new version, searchable."""
+        scope = self.writes(who, scope, "write")
+        return self.memory.remember(replace(document, scope=scope))
+
+    def upload(self, who: Principal, path: Path, name: str, scope: str | None) -> Iterator[str | Outcome]:
+        """Remember what a file holds: what is being done, then what became of it. Raises ReadError for one without text."""
+        return self._uploads.add(path, name, scope=self.writes(who, scope, "write"))
+
+    def forget(self, who: Principal, uri: str, scope: str | None) -> Forgotten:
+        """Erase a document with all that is derived from it; with the role `tell`, what was told and corrections."""
+        scope, uri = self.writes(who, scope, "tell" if "write" not in who.roles else "write"), storable(uri)
+        stored = self.memory.document(uri, scope=scope)
+        if stored is None or stored.kind == "file":
+            self.need(who, "write")
+        return self.memory.forget(uri, scope=scope)
+
+    # Turns
+
+    def turn(self, who: Principal, turn_id: str) -> Explained:
+        """A turn of a scope in which the principal talks, and what it stands on. Raises NotFoundError."""
+        scopes = self.reads(who)
+        with self.memory.store.reading() as snapshot:
+            turn = snapshot.turn(turn_id)
+            if turn is None or turn.scope not in who.scopes:
+                raise NotFoundError(f"{turn_id[:100]}: there is no such turn in the scopes of this key")
+            retrieved = snapshot.turn_hits(turn_id)
+            ids = [cited.chunk_id for cited in turn.citations] + [hit.chunk_id for hit in retrieved]
+            current = snapshot.chunks(ids, scopes)
+            return Explained(turn, current, tuple(retrieved), tuple(snapshot.feedback(turn_id)))
+
+    def turns(self, who: Principal, session: str, scope: str | None, limit: int) -> list[Turn]:
+        """The last turns of a session, oldest first."""
+        self.need(who, "read")
+        scope = who.scopes[0] if scope is None else storable(scope)
+        self.reads(who, scope)
+        with self.memory.store.reading() as snapshot:
+            return snapshot.turns(scope, storable(session), min(limit, MAX_PAGE))
+
+    def rate(self, who: Principal, turn_id: str, *, up: bool) -> None:
+        """Say whether an answer was good. Raises NotFoundError."""
+        self._chat_of(who, turn_id).rate(turn_id, up=up, author=who.name)
+
+    def correct(self, who: Principal, turn_id: str, text: str) -> Document:
+        """Say what is right instead of an answer. Raises NotFoundError, InputError."""
+        return self._chat_of(who, turn_id).correct(turn_id, text, author=who.name)
+
+    def _chat_of(self, who: Principal, turn_id: str) -> Chat:
+        self.need(who, "tell")
+        turn = self.turn(who, turn_id).turn
+        return Chat(self.memory, turn.session, turn.scope, persona=self.persona, reads=who.scopes)
+
+    @property
+    def persona(self) -> Persona:
+        """The configured persona."""
+        return self._personas[self._configured]
+
+    def facts(self, who: Principal, scope: str | None, limit: int) -> list[Hit]:
+        """What was told in a scope of the principal, newest first, with what later words set aside."""
+        scope = who.scopes[0] if scope is None else self.reads(who, scope)[0]
+        self.need(who, "read")
+        return self.memory.told(min(limit, MAX_PAGE), scope=scope)
+
+    def unsupersede(self, who: Principal, uri: str, scope: str | None) -> int:
+        """Let something that later words set aside hold again. Raises NotFoundError."""
+        return changes.unsupersede(self.memory, uri, scope=self.writes(who, scope, "tell"))
+
+    def promote(self, who: Principal, uri: str, scope: str | None) -> None:
+        """Make a correction, or something told, count for everyone. Raises NotFoundError."""
+        self.writes(who, EVERYONE, "write")
+        changes.promote(self.memory, uri, by=who.name, scope=self.writes(who, scope, "write"))
+
+    def retract(self, who: Principal, uri: str) -> None:
+        """Take back what was promoted. Raises NotFoundError."""
+        self.writes(who, EVERYONE, "write")
+        changes.retract(self.memory, uri)
+
+    # What changed
+
+    def diff(self, who: Principal, uri: str, scope: str | None, since: datetime | None, until: datetime | None) -> Changed:
+        """What a document says now, or at `until`, and did not at `since`. Raises NotFoundError."""
+        scopes = self.reads(who, scope)
+        for one in reversed(scopes):
+            with self.memory.store.reading() as snapshot:
+                there = snapshot.document(one, storable(uri))
+            if there:
+                return changes.diff(self.memory, uri, scope=one, since=since, until=until)
+        raise NotFoundError(f"{uri}: no such document among those that this key sees; GET /v1/memory/documents lists them")
+
+    def digest(self, who: Principal, since: datetime, scope: str | None) -> list[Changed]:
+        """What is new, changed and gone since then, of what the principal sees."""
+        return changes.digest(self.memory, since, scopes=self.reads(who, scope))
+
+    def affected(self, who: Principal, uri: str | None, *, everybody: bool = False) -> list[StaleCitation]:
+        """What past answers stood on that has changed since; with the role `admin`, everybody's."""
+        self.reads(who)
+        if everybody:
+            self.need(who, "admin")
+        own = [scope for scope in who.scopes if scope != EVERYONE]
+        return changes.affected(self.memory, uri, scopes=None if everybody else own)
+
+    def conflicts(self, who: Principal, scope: str | None) -> list[Conflict]:
+        """Sentences of different documents that say otherwise about the same, of what the principal sees."""
+        return changes.conflicts(self.memory, scopes=self.reads(who, scope))
+
+    def counts(self, who: Principal) -> dict[str, int]:
+        """How many documents each scope that the principal sees holds."""
+        with self.memory.store.reading() as snapshot:
+            return snapshot.count_documents(self.reads(who))
+
+    def freshness(self, who: Principal) -> Freshness:
+        """How fresh the whole home is. For the role `admin`: it counts all scopes."""
+        self.need(who, "admin")
+        return changes.freshness(self.memory)

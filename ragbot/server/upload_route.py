@@ -1,0 +1,84 @@
+"""The route that takes files: the one whose requests may be large."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, File, Form, Request, UploadFile
+from fastapi.responses import Response, StreamingResponse
+
+from ingest.pipeline import Outcome
+from ragbot.server import failures
+from ragbot.server import schema as s
+from ragbot.server.answering import server_sent
+from ragbot.server.memory_routes import STREAMS, event_line, failed_line
+from ragbot.server.parts import Caller, From
+
+router = APIRouter(
+    prefix="/v1/memory", tags=["Memory"], responses=failures.documented(400, 401, 403, 404, 408, 413, 422, 429, 503)
+)
+
+
+@router.post("/uploads", response_model=s.RememberedOut, responses=STREAMS)
+async def upload(
+    request: Request,
+    caller: From,
+    file: Annotated[UploadFile, File(description="A file of any type that `ingest add` reads.")],
+    scope: Annotated[s.Name | None, Form()] = None,
+) -> Response | s.RememberedOut:
+    """Remember what a file holds. With `Accept: text/event-stream` each stage is an event: reading, embedding, done."""
+    name = file.filename or ""
+    folder = Path(tempfile.mkdtemp(prefix="ragbot-upload-"))
+    path = folder / "file"
+    try:
+        await caller.parts.work.do(caller.person, lambda: caller.service.writes(caller.who, scope, "write"))
+        await caller.parts.work.do(caller.person, lambda: _copy(file, path))
+        events = await caller.parts.work.stream(caller.person, lambda: _stages(caller, path, name, scope, folder))
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    if "text/event-stream" in request.headers.get("accept", ""):
+        return StreamingResponse(server_sent(_told(events), failed_line), media_type="text/event-stream")
+    async for event in events:
+        if isinstance(event, s.RememberedOut):
+            return event
+    raise AssertionError("an upload ends with what became of it")
+
+
+def _copy(file: UploadFile, path: Path) -> None:
+    with path.open("wb") as copy:
+        shutil.copyfileobj(file.file, copy)
+
+
+def _stages(caller: Caller, path: Path, name: str, scope: str | None, folder: Path) -> Iterator[str | s.RememberedOut]:
+    """What is being done with a file, and at last what became of it."""
+    try:
+        written = caller.service.writes(caller.who, scope, "write")
+        for stage in caller.service.upload(caller.who, path, name, scope):
+            yield stage if isinstance(stage, str) else _outcome(stage, written)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _outcome(outcome: Outcome, scope: str) -> s.RememberedOut:
+    done = outcome.chunks
+    return s.RememberedOut(
+        uri=outcome.uri,
+        scope=scope,
+        status=outcome.status,  # type: ignore[arg-type]
+        added=done.added,
+        kept=done.kept,
+        retired=done.retired,
+        note=outcome.reason,
+    )
+
+
+async def _told(events: AsyncIterator[str | s.RememberedOut]) -> AsyncIterator[str]:
+    async for event in events:
+        yield (
+            event_line("stage", {"stage": event}) if isinstance(event, str) else event_line("done", event.model_dump(mode="json"))
+        )
