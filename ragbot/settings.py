@@ -20,8 +20,8 @@ FILE = "ragbot.toml"
 DEFAULT_HOME = "indexes"
 NONE = "none"
 PREFIX = "RAGBOT_"
-ELSEWHERE = frozenset({"RAGBOT_HOME", "RAGBOT_CACHE", "RAGBOT_PASSWORD"})
-"""Variables that are read in other places: the home itself, where converted models lie, what opens encrypted files."""
+ELSEWHERE = frozenset({"RAGBOT_HOME", "RAGBOT_CACHE", "RAGBOT_PASSWORD", "RAGBOT_KEY"})
+"""Variables that are read elsewhere: the home itself, where converted models lie, what opens encrypted files, who asks by MCP."""
 SERVICE_LINK = re.compile(
     r"RAGBOT(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )

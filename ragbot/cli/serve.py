@@ -26,6 +26,7 @@ Many = list[str] | None
 def register(cli: typer.Typer) -> None:
     """Add the commands."""
     cli.command()(serve)
+    cli.command()(mcp)
     cli.add_typer(keys_cli, name="keys")
 
 
@@ -56,6 +57,18 @@ def serve(
                 say_json({"address": address}, indent=None) if as_json else note(f"Listening on {address} (Ctrl-C ends it).")
 
             serve(memory, config, keys=not no_keys, ready=ready)
+
+
+def mcp(home: Home = None) -> None:
+    """Serve the memory over MCP to the program that starts this. RAGBOT_KEY says who asks; else it is the owner."""
+    with reporting(False):
+        _need_extra("mcp", "mcp")
+        from ragbot.memory import Memory
+        from ragbot.server import config as configs
+        from ragbot.server.mcp import run_stdio
+
+        with Memory.open(home) as memory:
+            run_stdio(memory, configs.load(memory.home))
 
 
 @keys_cli.command("add")
@@ -128,9 +141,10 @@ def _opened(home: str | None) -> Iterator[Keyring]:
         yield Keyring(memory.store, configs.load(memory.home).groups)
 
 
-def _need_extra() -> None:
+def _need_extra(extra: str = "serve", *more: str) -> None:
     """Raise ConfigError where what the server needs is not installed."""
     from importlib.util import find_spec
 
-    if missing := [name for name in ("fastapi", "uvicorn", "argon2", "limits", "prometheus_client") if find_spec(name) is None]:
-        raise ConfigError(f"the server needs {', '.join(missing)}; install it with: pip install 'ragbot[serve]'")
+    needed = ("fastapi", "uvicorn", "argon2", "limits", "prometheus_client", *more)
+    if missing := [name for name in needed if find_spec(name) is None]:
+        raise ConfigError(f"this needs {', '.join(missing)}; install it with: pip install 'ragbot[{extra}]'")

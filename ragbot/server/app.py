@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from importlib.util import find_spec
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -15,35 +16,25 @@ from starlette.middleware.cors import CORSMiddleware
 import ragbot
 from ragbot.memory import Memory
 from ragbot.server import failures, memory_routes, openai, upload_route
-from ragbot.server.answering import Answering
 from ragbot.server.config import ServerConfig
 from ragbot.server.gate import Gate
-from ragbot.server.keys import Keyring
-from ragbot.server.links import Links
-from ragbot.server.metrics import Metrics
 from ragbot.server.parts import From, Parts
-from ragbot.server.service import Service
-from ragbot.server.work import Work
 
 KB = 1024
+CORS_HEADERS = ["authorization", "content-type", "x-ragbot-session", "mcp-protocol-version", "mcp-method", "mcp-name"]
 FORM_LIMITS: Any = {"max_fields": 8, "max_files": 1, "max_part_size": 4096}
 
 
 def create_app(memory: Memory, config: ServerConfig, *, keys: bool = True) -> Gate:
     """The application over an open memory, which stays the caller's. Without `keys`, whoever reaches it is its owner."""
-    service = Service(memory)
-    work = Work(config.answers_at_once, config.waiting_per_person, config.waiting)
-    metrics = Metrics(work)
-    answering = Answering(service, work, metrics)
-    keyring = Keyring(memory.store, config.groups)
-    parts = Parts(config, service, keyring, work, metrics, Links(memory, config.public_url), answering)
+    parts = Parts.of(memory, config)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         """What runs ends before the server does."""
-        yield
-        work.close()
-        service.close()
+        async with app.state.mcp:
+            yield
+        parts.close()
 
     app = FastAPI(
         title="ragbot",
@@ -58,6 +49,7 @@ def create_app(memory: Memory, config: ServerConfig, *, keys: bool = True) -> Ga
         form_limits=FORM_LIMITS,
     )
     app.state.parts = parts
+    app.state.mcp = _mcp(app, parts)
     failures.register(app)
     app.include_router(openai.router)
     app.include_router(memory_routes.router)
@@ -68,10 +60,19 @@ def create_app(memory: Memory, config: ServerConfig, *, keys: bool = True) -> Ga
             CORSMiddleware,
             allow_origins=list(config.cors_origins),
             allow_methods=["*"],
-            allow_headers=["authorization", "content-type"],
+            allow_headers=CORS_HEADERS,
         )
     app.openapi = functools.partial(_openapi, app.openapi)  # type: ignore[method-assign]
     return Gate(app, parts, keys=keys)
+
+
+def _mcp(app: FastAPI, parts: Parts) -> AbstractAsyncContextManager[None]:
+    """Add MCP, where it is installed."""
+    if find_spec("mcp") is None:
+        return nullcontext()
+    from ragbot.server import mcp
+
+    return mcp.mount(app, parts)
 
 
 def _register_own(app: FastAPI, parts: Parts) -> None:

@@ -105,7 +105,7 @@ def _cursor(text: str) -> tuple[str, str]:
         scope, uri = json.loads(base64.urlsafe_b64decode(text.encode()))
         if isinstance(scope, str) and isinstance(uri, str):
             return scope, uri
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         pass
     raise InputError("after is no cursor; give the `next` of a page, or leave it out")
 

@@ -11,6 +11,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 
 from ragbot.access import Principal
+from ragbot.memory import Memory
 from ragbot.server.answering import Answering
 from ragbot.server.config import ServerConfig
 from ragbot.server.keys import Identity, Keyring
@@ -34,6 +35,19 @@ class Parts:
     metrics: Metrics
     links: Links
     answering: Answering
+
+    @classmethod
+    def of(cls, memory: Memory, config: ServerConfig, links: type[Links] = Links) -> Parts:
+        """The parts over an open memory, which stays the caller's."""
+        service, work = Service(memory), Work(config.answers_at_once, config.waiting_per_person, config.waiting)
+        metrics, keyring = Metrics(work), Keyring(memory.store, config.groups)
+        made = links(memory, config.public_url)
+        return cls(config, service, keyring, work, metrics, made, Answering(service, work, metrics))
+
+    def close(self) -> None:
+        """Wait for what runs, and end the processes that read files."""
+        self.work.close()
+        self.service.close()
 
 
 @dataclass(frozen=True, slots=True)
