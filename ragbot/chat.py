@@ -110,10 +110,15 @@ class Chat:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def load(self) -> None:
+    def load(self, *, generator: bool = True) -> None:
         """Load the models now and side by side, rather than at the first question and one after the other."""
+
+        def embedder() -> None:
+            self.memory.embedder().encode_query("warm")  # its network is put together for its first text
+
+        parts = (embedder, self.answerability_model, *([self.generator] if generator else []))
         with ThreadPoolExecutor() as pool:
-            for loaded in [pool.submit(part) for part in (self.memory.embedder, self.generator, self.answerability_model)]:
+            for loaded in [pool.submit(part) for part in parts]:
                 loaded.result()
 
     def generator(self) -> Generator:

@@ -8,6 +8,7 @@ import socket
 import struct
 import threading
 import time
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -680,9 +681,9 @@ def test_logs_hold_nobodys_words(http, server, caplog):
 
 def test_the_servers_own_routes(server, lab):
     assert httpx.get(f"{server.url}/health").json() == {"status": "ok"}
-    server.gate.app.state.loaded = False
+    server.gate.app.state.loading = Future()
     assert httpx.get(f"{server.url}/ready").status_code == 503
-    server.gate.app.state.loaded = True
+    server.gate.app.state.loading.set_result(None)
     answer = httpx.get(f"{server.url}/ready")
     assert answer.status_code == 200 and answer.headers["x-content-type-options"] == "nosniff"
     assert "default-src 'none'" in answer.headers["content-security-policy"]
@@ -732,7 +733,9 @@ def test_the_application_needs_no_socket(lab):
     async def ask():
         running = create_app(lab, ServerConfig(), keys=False)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(running), base_url="http://localhost") as client:
-            return (await client.post("/v1/memory/ask", json={"message": "When does the lab open?"})).json()
+            answered = (await client.post("/v1/memory/ask", json={"message": "When does the lab open?"})).json()
+        running.parts.close()
+        return answered
 
     assert asyncio.run(ask())["answer"].startswith("The lab opens at 9:30.")
 

@@ -43,7 +43,6 @@ def serve(
         from ragbot.memory import Memory
         from ragbot.server import config as configs
         from ragbot.server.keys import Keyring
-        from ragbot.server.run import serve
 
         with Memory.open(home) as memory:
             config = configs.load(memory.home)
@@ -53,10 +52,15 @@ def serve(
                     "there is no key yet; `ragbot keys add NAME` makes one, or give --no-keys to serve this machine alone"
                 )
 
+            from ragbot.server import loading
+
+            models = loading.begin(memory)
+            from ragbot.server.run import serve  # meanwhile: it takes most of a second
+
             def ready(address: str) -> None:
                 say_json({"address": address}, indent=None) if as_json else note(f"Listening on {address} (Ctrl-C ends it).")
 
-            serve(memory, config, keys=not no_keys, ready=ready)
+            serve(memory, config, keys=not no_keys, loading=models, ready=ready)
 
 
 def mcp(home: Home = None) -> None:

@@ -86,7 +86,8 @@ def _register_own(app: FastAPI, parts: Parts) -> None:
     @app.get("/ready", tags=["Server"], responses={503: {"model": dict[str, str], "description": "Not yet"}})
     async def ready(request: Request) -> Response:
         """Say whether it can answer: the models are loaded, and the database can be read."""
-        loaded = getattr(request.app.state, "loaded", True)
+        loading = getattr(request.app.state, "loading", None)
+        loaded = loading is None or loading.done()
         try:
             await parts.work.do("", lambda: parts.service.memory.kv("ready"))
         except Exception as cause:  # whatever it is, it is not ready; the log says why

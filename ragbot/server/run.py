@@ -6,8 +6,8 @@ import logging
 import resource
 import socket
 import sys
-import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 
 import uvicorn
 
@@ -25,8 +25,17 @@ SPARE_FILES = 256
 BACKLOG = 2048
 
 
-def serve(memory: Memory, config: ServerConfig, *, keys: bool, ready: Callable[[str], None] = lambda _: None) -> None:
+def serve(
+    memory: Memory,
+    config: ServerConfig,
+    *,
+    keys: bool,
+    loading: Future[None],
+    ready: Callable[[str], None] = lambda _: None,
+) -> None:
     """Serve a memory until SIGINT or SIGTERM; what runs then is finished. `ready` is called with the address.
+
+    It says that it is not ready until `loading` is done.
 
     Raises ConfigError where the address cannot be listened on, or others could reach a server without keys.
     """
@@ -38,19 +47,8 @@ def serve(memory: Memory, config: ServerConfig, *, keys: bool, ready: Callable[[
     _allow_files(config.connections)
     listening = listen(config)
     gate = create_app(memory, config, keys=keys)
-    state = gate.app.state
-    state.loaded = False
-
-    def load() -> None:
-        try:
-            state.parts.service.load()
-        except Exception as cause:  # the first answer tells it too; the server lives, since recall may work without
-            failed = cause
-            logging.getLogger(__name__).error("a model does not load: %s", failed)
-        state.loaded = True
-
+    gate.app.state.loading = loading
     server = server_of(gate, config)
-    threading.Thread(target=load, name="load", daemon=True).start()
     host, port = listening.getsockname()[:2]
     ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     with listening:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -63,15 +64,11 @@ class Service:
         configured = memory.settings.persona
         self._personas = {name: personas.load(name, memory.home) for name in dict.fromkeys((configured, *personas.names()))}
         self._configured = configured
+        self._loading_generator = threading.Lock()
 
     def close(self) -> None:
         """End the processes that read files. The memory is the caller's."""
         self._uploads.close()
-
-    def load(self) -> None:
-        """Load the models now."""
-        Chat(self.memory, "loading", "loading").load()
-        self.memory.warm()
 
     # Who may what
 
@@ -113,9 +110,16 @@ class Service:
         """A conversation under the name of a model. Raises NotFoundError for a model that the principal does not have."""
         if model not in self.models(who):
             raise NoModelError(f"the model {model[:100]!r} does not exist, or this key may not use it; GET /v1/models lists them")
+        self._load_generator()
         voice, _, scope = model.removeprefix(MODEL).partition("@")
         persona = self._personas[voice.removeprefix(":") or self._configured]
         return Chat(self.memory, session, scope or who.scopes[0], persona=persona, reads=who.scopes, tells="tell" in who.roles)
+
+    def _load_generator(self) -> None:
+        """Begin to load the generator beside the first search: a server that nobody asks does without its memory."""
+        if self._loading_generator.acquire(blocking=False):  # never released: once is enough
+            talk = Chat(self.memory, "loading", "loading")
+            threading.Thread(target=talk.load, name="load", daemon=True).start()
 
     def session_of(self, who: Principal, model: str, question: str, answer: str) -> str | None:
         """The session in which a question was answered so last, for protocols that send the history with every message."""

@@ -1,0 +1,47 @@
+"""Loads the models of a server beside everything else that its start takes."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import threading
+from concurrent.futures import Future
+
+from ragbot.chat import Chat
+from ragbot.memory import Memory
+
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
+"""Of glibc's malloc.h."""
+MAPPED_BYTES = 128 * 1024
+
+
+def begin(memory: Memory) -> Future[None]:
+    """Load what a question needs, in the background: the embedder and the answerability model.
+
+    The result is there when that is done; a model that does not load is logged, and named again by whoever asks for it.
+    """
+    _give_memory_back()
+    done: Future[None] = Future()
+
+    def load() -> None:
+        try:
+            Chat(memory, "loading", "loading").load(generator=False)
+        except Exception as cause:
+            failed = cause
+            logging.getLogger(__name__).error("a model does not load: %s", failed)
+        done.set_result(None)
+
+    threading.Thread(target=load, name="load", daemon=True).start()
+    return done
+
+
+def _give_memory_back() -> None:
+    """Let what models leave behind while they load go back to the system (glibc only).
+
+    Else each of many threads keeps a heap of its own: a fifth of all that a server took was that.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(M_ARENA_MAX, 1)
+        libc.mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES)
