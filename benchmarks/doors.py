@@ -408,14 +408,14 @@ def connections(seconds):
             "memory_mb": {"before": before, "most": most}}  # fmt: skip
 
 
-def main():
+def main(words=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--seconds", type=float, default=120, help="how long load and fair take, each")
     parser.add_argument("--pairs", type=int, default=1000, help="of questions, for leak")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--out", type=Path, help="write it to this file too")
-    given = parser.parse_args()
+    given = parser.parse_args(words)
     found = {"cores": os.cpu_count()}
     for name in given.parts:
         log(f"{name} …")

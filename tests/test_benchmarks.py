@@ -17,6 +17,7 @@ import pytest
 from fakes import FakeGenerator
 from fpdf import FPDF
 
+import ragbot.runtime
 from ragbot.types import Claim, Turn
 from training import organisations
 from training.answerability.data import CALIBRATED, REPORTED
@@ -31,7 +32,7 @@ RIVAL_PACKAGES = (
 
 
 @pytest.fixture
-def benchmark(monkeypatch):
+def script(monkeypatch):
     """Imports a script of the folder, as `python benchmarks/NAME.py` would see it."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
 
@@ -46,11 +47,11 @@ def benchmark(monkeypatch):
 
 
 @pytest.fixture
-def figures(benchmark, capsys):
+def figures(script, capsys):
     """Runs a benchmark in this process: the JSON object that it prints last."""
 
     def run(name, *words):
-        status = benchmark(name).main([str(word) for word in words])
+        status = script(name).main([str(word) for word in words])
         assert not status, capsys.readouterr()
         out = capsys.readouterr().out
         try:
@@ -125,12 +126,12 @@ def test_passages_go_in_at_a_rate(figures, corpus):
 
 
 @pytest.mark.model
-def test_a_corpus_is_windows_of_real_texts_with_their_vectors(tmp_path, monkeypatch, benchmark):
+def test_a_corpus_is_windows_of_real_texts_with_their_vectors(tmp_path, monkeypatch, script):
     sentence = "The harbour of Larkfield was opened in {} after nine long years of work by many hands."
     lines(tmp_path / "data/one/corpus.jsonl", [{"text": " ".join(sentence.format(year) for year in range(1872, 1880))}])
     lines(tmp_path / "data/one/queries.jsonl", [{"text": "When was the harbour opened?"}])
     monkeypatch.setattr(sys, "argv", ["corpus.py", str(tmp_path / "data"), str(tmp_path / "made"), "--passages", "3"])
-    benchmark("corpus").main()
+    script("corpus").main()
     texts = (tmp_path / "made/texts.jsonl").read_text(encoding="utf-8").splitlines()
     assert 1 <= len(texts) <= 3
     assert np.load(tmp_path / "made/vectors.npy").shape == (len(texts), 384)
@@ -223,19 +224,19 @@ def test_a_rival_is_asked_inside_each_scope(rival):
 
 @pytest.mark.nightly
 @pytest.mark.model
-def test_all_are_compared_in_one_run(benchmark, corpus, tmp_path, capsys):
+def test_all_are_compared_in_one_run(script, corpus, tmp_path, capsys):
     out = tmp_path / "compared.json"
     words = ["ingest", corpus, "--out", out, "--limit", 4, "--turns", 1, "--rivals", "chroma", "--python", sys.executable]
-    assert benchmark("compare").main([str(word) for word in words]) == 0
+    assert script("compare").main([str(word) for word in words]) == 0
     found = json.loads(out.read_text(encoding="utf-8"))
     rates = {name: found[name]["passages_per_s"] for name in ("ragbot", "sentence-transformers", "ragbot embed")}
     assert all(0.1 < rate < 100_000 for rate in rates.values())
     assert "is not installed" in found["chroma"]["turns"][0]["skipped"]
 
 
-def test_without_the_rivals_interpreter_it_is_said_what_to_do(benchmark, corpus, tmp_path, capsys):
+def test_without_the_rivals_interpreter_it_is_said_what_to_do(script, corpus, tmp_path, capsys):
     with pytest.raises(SystemExit):
-        benchmark("compare").main(["ingest", str(corpus), "--out", str(tmp_path / "x"), "--python", str(tmp_path / "python")])
+        script("compare").main(["ingest", str(corpus), "--out", str(tmp_path / "x"), "--python", str(tmp_path / "python")])
     assert "run `make rivals`" in capsys.readouterr().err
 
 
@@ -255,8 +256,8 @@ def test_pages_are_read_at_a_rate(figures, tmp_path):
     assert 10 < found["most_mb"] < 10_000
 
 
-def test_what_each_reader_keeps_of_a_page_is_counted(benchmark, capsys):
-    benchmark("main_content").main([])
+def test_what_each_reader_keeps_of_a_page_is_counted(script, capsys):
+    script("main_content").main([])
     out = capsys.readouterr().out
     for reader in ("walker", "both", "trafilatura"):
         recall, lost = re.search(
@@ -332,8 +333,8 @@ def squad(tmp_path):
     return folder
 
 
-def test_questions_about_titles_that_trained_nothing_are_written_out(benchmark, squad, tmp_path, capsys):
-    benchmark("held_out").main([str(squad), str(tmp_path / "held")])
+def test_questions_about_titles_that_trained_nothing_are_written_out(script, squad, tmp_path, capsys):
+    script("held_out").main([str(squad), str(tmp_path / "held")])
     corpus, asked = (
         [json.loads(line) for line in (tmp_path / f"held/{kind}.jsonl").read_text(encoding="utf-8").splitlines()]
         for kind in ("corpus", "qa")
@@ -345,8 +346,8 @@ def test_questions_about_titles_that_trained_nothing_are_written_out(benchmark, 
 
 @pytest.mark.nightly
 @pytest.mark.model
-def test_the_readers_are_measured_and_their_curves_fitted(benchmark, squad, tmp_path, capsys, monkeypatch):
-    reading, read = benchmark("reading"), organisations.read
+def test_the_readers_are_measured_and_their_curves_fitted(script, squad, tmp_path, capsys, monkeypatch):
+    reading, read = script("reading"), organisations.read
 
     def few(names):
         (one,) = read({min(names)})
@@ -372,9 +373,9 @@ def test_the_readers_are_measured_and_their_curves_fitted(benchmark, squad, tmp_
 
 
 @pytest.mark.nightly
-def test_what_the_rules_let_through_is_counted_by_kind(benchmark, monkeypatch, capsys):
+def test_what_the_rules_let_through_is_counted_by_kind(script, monkeypatch, capsys):
     monkeypatch.setattr(organisations, "FITTED", {"a-05"})  # one of them is enough here
-    benchmark("claims").main(["--json", "--part", "dev"])
+    script("claims").main(["--json", "--part", "dev"])
     found = json.loads(capsys.readouterr().out)
     assert found["en supported"]["claims"] + found["en false"]["claims"] > 80
     assert found["zh supported"]["claims"] + found["zh false"]["claims"] > 40
@@ -383,8 +384,8 @@ def test_what_the_rules_let_through_is_counted_by_kind(benchmark, monkeypatch, c
     assert found["en number"]["checked"] <= 0.2
 
 
-def test_an_answer_is_scored_by_the_parts_that_it_must_hold(benchmark):
-    verdict = benchmark("questions").verdict
+def test_an_answer_is_scored_by_the_parts_that_it_must_hold(script):
+    verdict = script("questions").verdict
     question = {"answerable": True, "must": [["14 days", "two weeks"], ["unused"]], "must_not": ["30 days"]}
 
     def turn(answer, grounded=True):
@@ -402,8 +403,8 @@ def test_an_answer_is_scored_by_the_parts_that_it_must_hold(benchmark):
 
 @pytest.mark.nightly
 @pytest.mark.model
-def test_questions_are_asked_and_counted_by_kind(benchmark, monkeypatch, tmp_path, capsys):
-    module = benchmark("questions")
+def test_questions_are_asked_and_counted_by_kind(script, monkeypatch, tmp_path, capsys):
+    module = script("questions")
     monkeypatch.setitem(module.PARTS, "dev", {"a-05"})
     few = json.loads((module.HERE / "a-05.json").read_text(encoding="utf-8"))["questions"][:2]
     (tmp_path / "a-05.json").write_text(json.dumps({"questions": few}), encoding="utf-8")
@@ -415,8 +416,8 @@ def test_questions_are_asked_and_counted_by_kind(benchmark, monkeypatch, tmp_pat
 
 @pytest.mark.nightly
 @pytest.mark.model
-def test_sentences_of_complete_answers_are_counted(benchmark, monkeypatch, capsys):
-    module = benchmark("complete")
+def test_sentences_of_complete_answers_are_counted(script, monkeypatch, capsys):
+    module = script("complete")
     monkeypatch.setitem(module.PARTS, "fitted", {"a-05"})
     read = organisations.read
     monkeypatch.setattr(organisations, "read", lambda names: [replace(one, answers=one.answers[:4]) for one in read(names)])
@@ -440,8 +441,8 @@ def test_every_question_of_the_benchmark_can_be_scored():
 
 
 @pytest.mark.model
-def test_a_follow_up_is_completed_and_found(benchmark, monkeypatch, capsys):
-    module = benchmark("follow_ups")
+def test_a_follow_up_is_completed_and_found(script, monkeypatch, capsys):
+    module = script("follow_ups")
     monkeypatch.setitem(module.PARTS, "dev", {"a-05"})
     module.main(["--json", "--part", "dev"])
     found = json.loads(capsys.readouterr().out)
@@ -450,14 +451,14 @@ def test_a_follow_up_is_completed_and_found(benchmark, monkeypatch, capsys):
 
 
 @pytest.mark.model
-def test_the_wiring_is_asked_for_what_was_published(benchmark, tmp_path, capsys):
+def test_the_wiring_is_asked_for_what_was_published(script, tmp_path, capsys):
     texts = {"d1": "The lab opens at nine.", "d2": "Gift cards cannot be returned.", "d3": "The kiln is fired on Thursday."}
     lines(tmp_path / "town/corpus.jsonl", [{"_id": id, "title": "", "text": text} for id, text in texts.items()])
     lines(
         tmp_path / "town/queries.jsonl", [{"_id": "q1", "text": "When does the lab open?"}, {"_id": "q2", "text": "gift cards"}]
     )
     (tmp_path / "town/qrels.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\nq2\td2\t1\n", encoding="utf-8")
-    assert benchmark("wiring").main([str(tmp_path / "town"), "--limit", "1"]) == 1, "three texts do not give the published figure"
+    assert script("wiring").main([str(tmp_path / "town"), "--limit", "1"]) == 1, "three texts do not give the published figure"
     assert "nDCG@10 1.0000, published 0.645" in capsys.readouterr().out
 
 
@@ -478,8 +479,8 @@ def test_loading_first_words_and_writing_are_timed(figures, tmp_path):
     assert 0 < found["chat"]["first_words_s"] <= found["chat"]["answer_s"] < 60
 
 
-def test_what_two_runtimes_write_is_compared_from_its_start(benchmark, embedders, monkeypatch, capsys):
-    module = benchmark("same_text")
+def test_what_two_runtimes_write_is_compared_from_its_start(script, embedders, monkeypatch, capsys):
+    module = script("same_text")
     here, there = FakeGenerator(*["The lab opens at nine."] * 9), FakeGenerator("The lab opens at ten.", "The lab opens at nine.")
     monkeypatch.setattr(module, "BundledGenerator", lambda: here)
     monkeypatch.setattr(module, "portable", lambda: there)
@@ -517,8 +518,8 @@ def test_a_layer_in_8_bits_gives_nearly_what_it_gave():
 @pytest.mark.nightly
 @pytest.mark.model
 @pytest.mark.filterwarnings("ignore")
-def test_the_trials_are_asked_and_judged(benchmark, tmp_path, capsys):
-    benchmark("trials").main(
+def test_the_trials_are_asked_and_judged(script, tmp_path, capsys):
+    script("trials").main(
         ["codes", "tables", "hidden", "stuffing", "--limit", "1", "--show", "--out", str(tmp_path / "found")]
     )
     found = json.loads((tmp_path / "found").read_text(encoding="utf-8"))["results"]
@@ -535,8 +536,8 @@ def test_the_trials_are_asked_and_judged(benchmark, tmp_path, capsys):
         ("I don't know.", False, {"right": False, "refused": True, "said": False, "shown": False}),
     ],
 )
-def test_an_answer_of_a_trial_is_judged_by_what_it_holds(benchmark, answer, cited, verdict):
-    trials = benchmark("trials")
+def test_an_answer_of_a_trial_is_judged_by_what_it_holds(script, answer, cited, verdict):
+    trials = script("trials")
     claims = (Claim(answer, "supported", 1.0),) if cited else ()
     turn = Turn("t", "s", "a", "q", answer, claims, cited, datetime.now(UTC))
     assert trials.judge(trials.Case("c", "q", [["six bar", "6 bar"]], ["nine"]), turn, "") == verdict
@@ -550,8 +551,8 @@ def test_forgetting_is_measured_by_the_bytes(tmp_path):
     assert large["passages"] == 400 and large["forget_100_ms"]["max"] > 0
 
 
-def test_what_is_left_of_a_document_is_seen(benchmark, tmp_path):
-    forgetting = benchmark("forgetting")
+def test_what_is_left_of_a_document_is_seen(script, tmp_path):
+    forgetting = script("forgetting")
     (tmp_path / "file").write_bytes(b"..1-0 barkelmon tisvoran.\0")
     assert forgetting.left_of(["1-0 barkelmon tisvoran.\n\n1-1 kelbarmon votisran."], tmp_path) == 1
 
@@ -563,7 +564,7 @@ SETTINGS = '[tool.mutmut]\nsource_paths = ["grades"]\npytest_add_cli_args_test_s
 
 
 @pytest.mark.nightly
-def test_what_no_test_notices_is_told_with_its_change(benchmark, tmp_path, monkeypatch, capsys):
+def test_what_no_test_notices_is_told_with_its_change(script, tmp_path, monkeypatch, capsys):
     (tmp_path / "grades").mkdir()
     (tmp_path / "tests").mkdir()
     (tmp_path / "grades/__init__.py").write_text(GRADES, encoding="utf-8")
@@ -571,7 +572,7 @@ def test_what_no_test_notices_is_told_with_its_change(benchmark, tmp_path, monke
     test = "from grades import grade\n\n\ndef test_grade():\n    assert grade(20) == 'good' and grade(1) == 'fair'\n"
     (tmp_path / "tests/test_grade.py").write_text(test, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    benchmark("mutation").main(["--minutes", "2", "--out", "found.json"])
+    script("mutation").main(["--minutes", "2", "--out", "found.json"])
     found = json.loads(Path("found.json").read_text(encoding="utf-8"))
     counts = found["files"]["grades/__init__.py"]
     assert counts["killed"] >= 4
@@ -581,8 +582,8 @@ def test_what_no_test_notices_is_told_with_its_change(benchmark, tmp_path, monke
 
 @pytest.mark.nightly
 @pytest.mark.model
-def test_questions_in_the_other_language_are_counted(benchmark, monkeypatch, capsys):
-    cross_lingual = benchmark("cross_lingual")
+def test_questions_in_the_other_language_are_counted(script, monkeypatch, capsys):
+    cross_lingual = script("cross_lingual")
     rows = cross_lingual.read("dev")
     monkeypatch.setattr(cross_lingual, "read", lambda part: {"en_over_zh": rows["en_over_zh"][:2]})
     monkeypatch.setattr("sys.argv", ["cross_lingual", "--json", "--answers"])
@@ -595,8 +596,8 @@ def test_questions_in_the_other_language_are_counted(benchmark, monkeypatch, cap
 @pytest.mark.nightly
 @pytest.mark.model
 @pytest.mark.filterwarnings("ignore")
-def test_what_customers_ask_is_counted_as_answered_or_not(benchmark, monkeypatch, capsys):
-    customers = benchmark("customers")
+def test_what_customers_ask_is_counted_as_answered_or_not(script, monkeypatch, capsys):
+    customers = script("customers")
     rows = customers.read("dev")
     few = {language: {kind: some[:1] for kind, some in of.items()} for language, of in rows.items()}
     monkeypatch.setattr(customers, "read", lambda part: few)
@@ -609,8 +610,8 @@ def test_what_customers_ask_is_counted_as_answered_or_not(benchmark, monkeypatch
 
 @pytest.mark.nightly
 @pytest.mark.model
-def test_questions_with_slips_are_counted(benchmark, monkeypatch, capsys):
-    misspelt = benchmark("misspelt")
+def test_questions_with_slips_are_counted(script, monkeypatch, capsys):
+    misspelt = script("misspelt")
     rows = misspelt.read("dev")
     monkeypatch.setattr(misspelt, "read", lambda part: {language: of[:2] for language, of in rows.items()})
     monkeypatch.setattr("sys.argv", ["misspelt", "--json", "--show"])
@@ -620,8 +621,8 @@ def test_questions_with_slips_are_counted(benchmark, monkeypatch, capsys):
     assert 0 <= found["en"]["misspelt R@5"] <= 1
 
 
-def test_the_two_parts_of_the_questions_share_none_and_quotes_stand_in_their_handbook(benchmark):
-    handbooks = benchmark("handbooks")
+def test_the_two_parts_of_the_questions_share_none_and_quotes_stand_in_their_handbook(script):
+    handbooks = script("handbooks")
     rows = [json.loads(line) for line in (BENCHMARKS / "customers.jsonl").read_text(encoding="utf-8").splitlines()]
     dev, held, whole = (rows[handbooks.PARTS[part]] for part in ("dev", "held", "all"))
     assert len(dev) + len(held) == len(whole) == len(rows) and not any(row in held for row in dev)
@@ -657,3 +658,12 @@ def test_conversations_are_told_and_asked(figures):
 def test_facts_that_stand_are_counted(figures, tmp_path):
     found = figures("temporal", tmp_path, "--sets", "standing", "--limit", 6, "--json")
     assert found["standing"]["told"] == found["standing"]["remembered"] == 6
+
+
+@pytest.mark.nightly
+@pytest.mark.model
+def test_what_one_key_tells_of_another_is_counted(figures, monkeypatch):
+    for name in ("open_generator", "open_answerability_model"):  # it puts stubs there, in this process
+        monkeypatch.setattr(ragbot.runtime, name, getattr(ragbot.runtime, name))
+    found = figures("doors", "--parts", "leak", "--pairs", 4, "--json")["leak"]
+    assert (found["pairs"], found["requests"], found["leaks"]) == (4, 24, 0) and 0 <= found["time_auc"] <= 1

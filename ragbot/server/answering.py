@@ -46,7 +46,7 @@ class Answering:
 
     async def ask(self, who: Principal, question: Question, turn_id: str | None = None) -> Turn:
         """The whole answer. Raises FullError, and what the chat raises."""
-        async with aclosing(await self.events(who, question, turn_id or new_turn_id())) as events:
+        async with aclosing(await self._begun(who, question, turn_id or new_turn_id())) as events:
             async for event in events:
                 if isinstance(event, Done):
                     return event.turn
@@ -54,8 +54,11 @@ class Answering:
 
     async def events(self, who: Principal, question: Question, turn_id: str) -> AsyncGenerator[Event]:
         """The events of an answer. What is wrong with the question is raised here, before the first event."""
-        asked = time.perf_counter()
         await self.work.do(who.name, lambda: self._chat(who, question))
+        return await self._begun(who, question, turn_id)
+
+    async def _begun(self, who: Principal, question: Question, turn_id: str) -> AsyncGenerator[Event]:
+        asked = time.perf_counter()
         return await self.work.stream(who.name, lambda: self._events(who, question, turn_id, asked))
 
     def _chat(self, who: Principal, question: Question) -> Chat:

@@ -129,6 +129,19 @@ class Keyring:
         self._note_use(key)
         return Identity(self._principal(key), key.id)
 
+    def at_once(self, token: str) -> Identity | None:
+        """Who comes with a token that was proved not long ago; None where finding out takes a hash, or a write."""
+        found = _TOKEN.fullmatch(token)
+        known = self._proofs.get(found[1]) if found else None
+        if found is None or known is None:
+            return None
+        with self._store.keys() as keys:
+            kept = keys.of(found[1])
+        if kept is None or kept[1] != known[0] or not _is_live(kept[0]) or _is_stale(kept[0]):
+            return None
+        proof = hmac.digest(self._proof_key, found[2].encode(), hashlib.sha256)
+        return Identity(self._principal(kept[0]), found[1]) if hmac.compare_digest(known[1], proof) else None
+
     def identity_of(self, key_id: str) -> Identity | None:
         """Who has a key; None if it opens nothing any more."""
         with self._store.keys() as keys:
@@ -155,7 +168,7 @@ class Keyring:
 
     def _note_use(self, key: Key) -> None:
         now = datetime.now(UTC)
-        if key.last_used_at is None or now - key.last_used_at >= NOTED:
+        if _is_stale(key):
             with self._store.keys(write=True) as keys:
                 kept = keys.of(key.id)
                 if kept:
@@ -185,6 +198,10 @@ def is_trusted(config: ServerConfig, peer: str) -> bool:
     except ValueError:
         return False
     return any(address in ipaddress.ip_network(network, strict=False) for network in config.trusted_proxies)
+
+
+def _is_stale(key: Key) -> bool:
+    return key.last_used_at is None or datetime.now(UTC) - key.last_used_at >= NOTED
 
 
 def _is_live(key: Key) -> bool:
