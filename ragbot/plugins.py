@@ -6,16 +6,23 @@ is used, not when it is found. What fails raises the error that the caller names
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 PARSERS, EMBEDDERS, GENERATORS = "ragbot.parsers", "ragbot.embedders", "ragbot.generators"
 """The groups of entry points, and no others."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _MAX_CAUSE_CHARACTERS = 300
+_DAMAGE = (TypeError, ValueError, LookupError, AttributeError, OSError)
+"""What Python raises over the files of a damaged package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +69,29 @@ class Plugin:
 
 def offered(group: str) -> Mapping[str, tuple[Plugin, ...]]:
     """The plugins of a group by name: more than one where packages contend for it."""
-    from importlib import metadata  # here: it costs a start 30 ms
-
     found: dict[str, list[Plugin]] = {}
-    for entry in metadata.entry_points(group=group):
-        package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown package"
+    for entry in _entry_points(group):
+        package = f"{entry.dist.name} {entry.dist.version}" if entry.dist and entry.dist.name else "an unknown package"
         found.setdefault(entry.name, []).append(Plugin(group, entry.name, package, entry.value))
     return {name: tuple(plugins) for name, plugins in found.items()}
+
+
+def _entry_points(group: str) -> list[EntryPoint]:
+    """The entry points of a group. A package whose list of them is damaged is left out, and logged."""
+    from importlib import metadata  # here: it costs a start 30 ms
+
+    try:
+        return list(metadata.entry_points(group=group))
+    except _DAMAGE:
+        pass
+    found: dict[str, list[EntryPoint]] = {}
+    for package in metadata.distributions():
+        name = str(package.name)
+        try:
+            found.setdefault(name, list(package.entry_points.select(group=group)))  # the first on the path is the one imported
+        except _DAMAGE as cause:
+            logging.getLogger(__name__).warning("%s: its entry points cannot be read (%s); install it again", name, cause)
+    return [entry for entries in found.values() for entry in entries]
 
 
 def named(group: str, name: str, error: type[Exception]) -> Plugin | None:

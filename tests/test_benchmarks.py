@@ -519,9 +519,7 @@ def test_a_layer_in_8_bits_gives_nearly_what_it_gave():
 @pytest.mark.model
 @pytest.mark.filterwarnings("ignore")
 def test_the_trials_are_asked_and_judged(script, tmp_path, capsys):
-    script("trials").main(
-        ["codes", "tables", "hidden", "stuffing", "--limit", "1", "--show", "--out", str(tmp_path / "found")]
-    )
+    script("trials").main(["codes", "tables", "hidden", "stuffing", "--limit", "1", "--show", "--out", str(tmp_path / "found")])
     found = json.loads((tmp_path / "found").read_text(encoding="utf-8"))["results"]
     assert {name: one["cases"] for name, one in found.items()} == {"codes": 8, "tables": 16, "hidden": 1, "stuffing": 30}
     assert all(0 < one["right"] <= one["cases"] for one in found.values())

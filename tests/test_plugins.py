@@ -172,6 +172,18 @@ def test_a_folder_or_an_id_of_the_hub_is_never_a_plugins(site, tmp_path, monkeyp
     assert "plugin" not in str(no.value)
 
 
+def test_a_package_whose_files_are_damaged_hides_no_other(site, tmp_path, caplog):
+    installed(site, "damaged", {"ragbot.parsers": {}})
+    (site / "damaged-1.0.dist-info" / "entry_points.txt").write_text("[ragbot.parsers]\nxyz\n")
+    installed(site, "good", {"ragbot.parsers": {"abc": "good:p"}})
+    installed(site, "nameless", {"ragbot.parsers": {"def": "nameless:p"}})
+    (site / "nameless-1.0.dist-info" / "METADATA").unlink()
+    found = plugins.offered(plugins.PARSERS)
+    assert found["abc"][0].package == "good 1.0" and found["def"][0].package == "an unknown package"
+    assert "damaged: its entry points cannot be read" in caplog.text
+    assert formats.named(".abc").name == "ABC" and formats.named(".xyz") is None
+
+
 def test_nothing_is_looked_up_where_a_name_is_known(monkeypatch):
     monkeypatch.setattr(plugins, "offered", None)
     assert formats.named(".pdf") is formats.PDF and formats.named("") is None and formats.named(".not a suffix") is None
