@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from ingest.parsers import PARSER_VERSION
+from ingest import parsers
 from ingest.parsers.worker import ERRORS
 from ingest.sources import Item
 from ingest.state import DocumentState, FailedState, FileState, Known, failed_state, stored
@@ -25,12 +25,12 @@ class FailedFiles:
         self._memory, self._scope = memory, scope
         found = memory.source_states(FailedState.kind, scope=scope)
         self._known = {uri: failed_state(source) for uri, source in found.items()}
-        self._new: dict[str, FailedState | None] = {uri: None for uri, state in self._known.items() if not _holds(state)}
+        self._new: dict[str, FailedState | None] = {uri: None for uri, state in self._known.items() if not _holds(uri, state)}
 
     def of(self, item: Item, stopped: Callable[[], bool]) -> ReadError | None:
         """Why an item that nobody named cannot be read, if that is known and its file is the same. See `Item.look`."""
         state = self._known.get(item.uri)
-        if state is None or not _holds(state) or item.named or item.look(Known(file=state.file), stopped).path:
+        if state is None or not _holds(item.uri, state) or item.named or item.look(Known(file=state.file), stopped).path:
             return None
         return ERRORS[state.error](state.message)
 
@@ -38,7 +38,7 @@ class FailedFiles:
         """Take what came of a file that was to be read: it was, or was not because of `cause`."""
         # A password may come for a locked one, and it costs little to try.
         if cause and isinstance(state, FileState) and not isinstance(cause, LockedError):
-            seen = FileState(state.sha256, state.stamp, state.device, PARSER_VERSION)
+            seen = FileState(state.sha256, state.stamp, state.device, parsers.version(uri))
             self._new[uri] = FailedState(type(cause).__name__, str(cause), seen, datetime.now(UTC))
         elif uri in self._known:
             self._new[uri] = None
@@ -54,5 +54,5 @@ class FailedFiles:
             self._new = {}
 
 
-def _holds(state: FailedState) -> bool:
-    return state.file.parser == PARSER_VERSION and abs(datetime.now(UTC) - state.at) < KEPT and state.error in ERRORS
+def _holds(uri: str, state: FailedState) -> bool:
+    return state.file.parser == parsers.version(uri) and abs(datetime.now(UTC) - state.at) < KEPT and state.error in ERRORS

@@ -333,7 +333,7 @@ class _Run:
             seen.path.unlink(missing_ok=True)
         if isinstance(read, Document):
             named = self._dated(replace(read, metadata={**read.metadata, "name": item.name}) if item.name else read, seen)
-            self._waiting[item.uri] = _Waiting(named, self._state(seen))
+            self._waiting[item.uri] = _Waiting(named, self._state(item.uri, seen))
             return
         if read is None and not seen.gone:
             self._notes += self._note(item.uri, seen.state)
@@ -366,15 +366,15 @@ class _Run:
         if (cause := self._failed_files.of(item, self._stopped.is_set)) is not None:
             raise cause
         known = self.known.get(item.uri, Known())
-        compared = known if known.parser == parsers.PARSER_VERSION else Known()
+        compared = known if known.parser == parsers.version(item.uri) else Known()
         seen = self._seen[item.uri] = item.look(compared, self._stopped.is_set)
         if seen.path is None:
             return None
         return Request(seen.path, item.uri, self._scope, self._password, seen.suffix)
 
-    def _state(self, seen: Seen) -> DocumentState | None:
+    def _state(self, uri: str, seen: Seen) -> DocumentState | None:
         """What is known of a source, once what it held was parsed."""
-        state = replace(seen.state, parser=parsers.PARSER_VERSION) if seen.state else None
+        state = replace(seen.state, parser=parsers.version(uri)) if seen.state else None
         moved = seen.path and seen.stamp and sources.stamp(seen.path) != seen.stamp
         if isinstance(state, FileState) and moved:  # nobody knows which of both was read
             return replace(state, sha256="changed while it was read", stamp="")

@@ -1,6 +1,6 @@
 """Finds what other packages offer to ragbot: entry points of three groups. Knows no models and no parsers, and imports neither.
 
-Looking costs some 15 ms, and is done where a name is met that ragbot does not know itself. The code of a plugin is loaded when it
+Looking costs some 20 ms, and is done where a name is met that ragbot does not know itself. The code of a plugin is loaded when it
 is used, not when it is found. What fails raises the error that the caller names, in one line with the plugin's package.
 """
 

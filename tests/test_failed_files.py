@@ -60,9 +60,9 @@ def test_a_verdict_stands_for_a_day_and_for_one_reader(memory, folder, monkeypat
     memory.set_source_states([replace(failed, at=datetime(2001, 1, 1, tzinfo=UTC))])
     pipeline.sync(memory, folder)
     assert asked == ["docs/bad.pdf"]
-    monkeypatch.setattr(failed_files, "PARSER_VERSION", "next")
+    monkeypatch.setattr(failed_files.parsers, "PARSER_VERSION", "next")
     pipeline.sync(memory, folder)
-    assert asked == ["docs/bad.pdf"] * 2
+    assert asked.count("docs/bad.pdf") == 2
 
 
 def test_an_encrypted_file_is_tried_each_time(memory, folder):

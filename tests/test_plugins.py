@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import ragbot.runtime
-from ingest import parsers
+from ingest import parsers, pipeline
 from ingest.parse_pool import ParsePool, Request
 from ingest.parsers import formats, sniff
 from ragbot import Memory, plugins
@@ -49,6 +49,9 @@ def site(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(ROOT)]))
+    import huggingface_hub.constants  # first: it keeps what it finds in the environment for the tests that follow
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     formats._of_plugins.cache_clear()
     before = set(sys.modules)
@@ -402,3 +405,25 @@ def test_a_plugin_reads_what_is_attached_to_a_mail(example, tmp_path):
     mail.add_attachment(XYZ, maintype="application", subtype="octet-stream", filename="hours.xyz")
     (tmp_path / "a.eml").write_bytes(mail.as_bytes())
     assert "The lab opens at 9:30 on Mondays." in parsers.read(tmp_path / "a.eml", "a.eml").text
+
+
+def test_a_parser_that_comes_or_is_mended_or_goes_reads_its_files_again(site, tmp_path, embedders):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.xyz").write_text("Extract('The plugin was here.')")
+    with Memory.open(tmp_path / "indexes") as memory:
+
+        def synced():
+            formats._of_plugins.cache_clear()
+            [outcome] = pipeline.sync(memory, tmp_path / "docs")
+            return outcome.status
+
+        assert [synced(), synced()] == ["added", "unchanged"]
+        installed(site, "evil", {"ragbot.parsers": {"xyz": "evil:gone"}}, PARSER)
+        assert synced() == "failed"
+        (site / "evil-1.0.dist-info").rename(tmp_path / "aside")
+        installed(site, "evil", {"ragbot.parsers": {"xyz": "evil:parse"}}, version="1.1")
+        assert [synced(), synced()] == ["updated", "unchanged"]
+        assert memory.recall("plugin")[0].chunk.text == "The plugin was here."
+        (site / "evil-1.1.dist-info").rename(tmp_path / "aside too")
+        assert [synced(), synced()] == ["updated", "unchanged"]
+        assert memory.recall("plugin")[0].chunk.text == "Extract('The plugin was here.')"

@@ -7,7 +7,7 @@ of that format. Nothing here knows of memories, chunks or models.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ingest.parsers import sniff
 from ingest.parsers.characters import clean
@@ -29,7 +29,7 @@ _VERBATIM_MODULES = ("plain", "markdown", "code")
 _MAX_BYTES_PER_CHARACTER = 4
 """In any encoding."""
 
-__all__ = ["PARSER_VERSION", "SUFFIXES", "read"]
+__all__ = ["PARSER_VERSION", "SUFFIXES", "read", "version"]
 
 
 def read(
@@ -63,6 +63,12 @@ def read(
         pages=extract.pages,
         lines=extract.lines,
     )
+
+
+def version(uri: str) -> str:
+    """The version of what parses a file of this name: of ragbot's parsers, and of the package whose plugin it is."""
+    format = named(PurePosixPath(uri).suffix.lower())
+    return " ".join([PARSER_VERSION, *(plugin.package for plugin in format.plugins)]) if format else PARSER_VERSION
 
 
 def _metadata(extract: Extract, format: Format) -> dict[str, str]:

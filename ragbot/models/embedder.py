@@ -33,6 +33,9 @@ Progress = Callable[[int], None]
 
 BATCH = 16
 BATCH_TOKENS, MOST_TEXTS = 2048, 64
+FEW_TOKENS, SMALL_BATCH_TOKENS = 8192, 256
+"""Of so few tokens, such as the sentences that are read for an answer, the batches are small: another question, which comes
+meanwhile, waits for one batch and not for all; and less of each is padding."""
 NEAR = 0.999
 FEW, DISTINCT = 12, 0.25
 """Texts of fewer tokens, or with a smaller share of distinct ones, are unlike what the 8 bits were made for."""
@@ -189,8 +192,10 @@ class BundledEmbedder:
             return request
 
         # Batches of like size, and as many for each request: none waits at the end for another one.
-        rounds = -(-sum(map(len, ids)) // (BATCH_TOKENS * many))
-        size = -(-sum(map(len, ids)) // max(1, rounds * many))
+        tokens = sum(map(len, ids))
+        batch_tokens = SMALL_BATCH_TOKENS if tokens <= FEW_TOKENS else BATCH_TOKENS
+        rounds = -(-tokens // (batch_tokens * many))
+        size = -(-tokens // max(1, rounds * many))
         start = 0
         while start < len(order):
             longest = len(ids[order[start]])

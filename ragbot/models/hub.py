@@ -29,6 +29,8 @@ def loading(name: str, mend: str = MEND) -> Iterator[None]:
         raise ModelError(f"{name}: cannot be loaded (no such folder); check the path")
     try:
         yield
+    except ModuleNotFoundError as cause:
+        raise ModelError(f"{name}: cannot be loaded ({cause.name} is not installed); run: pip install {cause.name}") from cause
     except (OSError, ValueError, RuntimeError, KeyError, ImportError) as cause:
         reason = " ".join(str(cause).split())[:300]
         helped = Path(name).is_dir() or "pip install" in reason
