@@ -51,7 +51,8 @@ class Uploads:
         known = self._memory.document(uri, scope=scope)
         shown = harmless_name(uri.removeprefix(SCHEME))
         document = self._pool.read(Request(path, uri, scope, suffix=PurePosixPath(shown).suffix.lower()))
-        document = replace(document, metadata={**document.metadata, "name": shown})
+        title = document.title.removeprefix(SCHEME)  # a file without a title has that of its address
+        document = replace(document, title=title, metadata={**document.metadata, "name": shown})
         document = dated(document, None, "", known.valid_from if known else None)
         yield "embedding"
         done = self._memory.remember(document)

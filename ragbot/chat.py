@@ -283,7 +283,7 @@ class Chat:
             ask = replace(ask, told=(ask.text,))
         if told and ask.told and self._remembers:
             return turn, self._remember_told(turn, ask, new=True)
-        did = Effect()
+        did = Effect(unheard=not self._tells)
         if ask.kind == "forget" and self._tells:
             did = self._forget(ask)
             turn = replace(turn, question=FORGOTTEN) if did.forgotten else turn

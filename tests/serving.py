@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from ragbot.server.app import create_app
 from ragbot.server.config import ServerConfig
 from ragbot.server.keys import Keyring
-from ragbot.server.run import listen, server_of
+from ragbot.server.listening import listen
+from ragbot.server.run import server_of
 
 ALL = ("read", "tell", "write", "admin")
 

@@ -97,3 +97,20 @@ def test_a_chat_notes_what_is_told_and_not_what_is_chattered(tmp_path):
         assert "The lab" in holdings and "Pay" not in holdings
         assert "14:15" in chat.ask("list everything I've told you so far").answer
         assert chat.ask("so what are you exactly, and what are you good for").answer == chat.persona.en.about
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "forget that the delivery comes on Friday",
+        "forget that my locker is 12",
+        "Please forget about the dentist.",
+        "忘记我的座位号",
+    ],
+)
+def test_an_order_to_forget_that_something_is_so_is_no_statement(order):
+    from ragbot.text import messages
+
+    assert messages.orders_to_forget(order)
+    for statement in ("Don't forget that the meeting is at 4.", "I forget that all the time.", "我忘了带钥匙。", "Forget it."):
+        assert not messages.orders_to_forget(statement)

@@ -195,7 +195,10 @@ def test_a_key_does_what_its_roles_allow_and_no_more(server):
     talk(server, teller, tell_only)
     writer = server.headers("wri", "read", "write")
     assert "does not write to the scope 'everyone'" in call(server, writer, "remember", uri="x.md", text="x", scope="everyone")
-    assert "role 'write'" in call(server, server.headers("tom", "read", "tell"), "forget", uri="lab.md")
+    server.memory.remember(Document("tom.md", "Tom keeps bees.", scope="tom"))
+    tom = server.headers("tom", "read", "tell")
+    assert "role 'write'" in call(server, tom, "forget", uri="tom.md")
+    assert "no such document" in call(server, tom, "forget", uri="lab.md")
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -283,6 +283,8 @@ def test_documents_come_page_by_page_and_can_be_read_changed_compared_and_forgot
     diff = http.get("/v1/memory/diff", params={"uri": "rooms/1.md"}).json()
     assert (diff["added"], diff["removed"]) == (["Room 1 has 40 seats."], ["Room 1 has 4 seats."])
     assert "Room 1 has 40 seats." in json.dumps(http.get("/v1/memory/digest", params={"since": "2026-01-01T00:00:00Z"}).json())
+    for own in ("turn:1", "correction:1"):  # the bot gives these itself
+        assert http.post("/v1/memory/documents", json={**changed, "uri": own}).status_code == 400
     whole = http.get("/v1/memory/document", params={"uri": "rooms/1.md"}).json()
     assert [one["text"] for one in whole["text"]] == ["Room 1 has 40 seats."]
     gone = http.delete("/v1/memory/documents", params={"uri": "rooms/1.md", "scope": "everyone"}).json()
@@ -322,6 +324,9 @@ def test_an_upload_tells_each_stage_and_is_searchable_at_its_end(http, lab):
         'data: {"stage": "embedding"}',
     ]
     assert lab.recall("pool", k=1)[0].name == "pool/hours.md"
+    plain = {"file": ("opening times.txt", b"The sauna opens at eight.")}
+    uri = http.post("/v1/memory/uploads", files=plain).json()["uri"]
+    assert http.get("/v1/memory/document", params={"uri": uri}).json()["title"] == "opening times"
     again = http.post("/v1/memory/uploads", files=files, data={"scope": "everyone"}).json()
     assert (again["status"], again["uri"]) == ("unchanged", "upload:pool/hours.md")
     for name, content, status in (("a.bin", b"\x00\x01" * 99, 422), ("empty.md", b"", 422), ("../../..", b"x", 400)):
@@ -342,7 +347,8 @@ def test_a_key_does_what_its_roles_say_and_nothing_else(server, lab):
         for scope in ("everyone", "tom", "nowhere"):
             refused = http.post("/v1/memory/documents", json={**given, "scope": scope}, headers=writer)
             assert refused.status_code == 403 and refused.json()["error"]["code"] == "insufficient_permissions"
-        http.post("/v1/memory/ask", json={"message": "My badge number is 4471."}, headers=reader)
+        said = http.post("/v1/memory/ask", json={"message": "My badge number is 4471."}, headers=reader).json()
+        assert "Noted" not in said["answer"] and not said["claims"]
         assert http.get("/v1/memory/facts", headers=reader).json()["facts"] == []
         http.post("/v1/memory/ask", json={"message": "My badge number is 4471."}, headers=teller)
         uri = http.get("/v1/memory/facts", headers=teller).json()["facts"][0]["uri"]
@@ -402,7 +408,9 @@ def test_a_link_opens_the_passage_that_it_was_made_for_and_no_other(server, lab)
     his_link = open_one["claims"][0]["citations"][0]["url"]
     forged = his_link.replace(open_one["claims"][0]["citations"][0]["passage"], passage)
     late = link.replace("until=", "until=9")
-    for wrong in (forged, late, link.partition("?")[0], link[:-1] + "0" if link[-1] != "0" else link[:-1] + "1"):
+    moved = link.replace("from=0", "from=3")
+    assert "no longer opens" in httpx.get(late, headers={"Accept": "text/html"}).text
+    for wrong in (forged, late, moved, link.partition("?")[0], link[:-1] + "0" if link[-1] != "0" else link[:-1] + "1"):
         assert httpx.get(wrong).status_code == 401, wrong
 
 

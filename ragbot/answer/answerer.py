@@ -94,6 +94,8 @@ class Answerer:
         elif ask.kind in ("question", "recall"):
             yield from self._replaced(did, ask)
             yield from self._from_evidence(ask, did.own.uri if did.own else "", words)
+        elif did.unheard and ask.kind in ("statement", "takes back", "forget"):
+            yield Note(words.aside or words.greeting)
         elif ask.kind == "statement" or (ask.kind == "takes back" and did.own and not did.replaced):
             yield Claim(words.noted, "supported", 0.0, (did.own,)) if did.own else Note(words.noted)
             yield from self._replaced(did, ask)

@@ -58,6 +58,8 @@ class Effect:
     """What holds no longer since it was told."""
     forgotten: tuple[str, ...] = ()
     """What was erased by order."""
+    unheard: bool = False
+    """Who says it may change nothing here."""
 
 
 class Facts:

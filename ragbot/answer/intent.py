@@ -142,6 +142,8 @@ def _read(message: str, parsed: Parsed, read: ReadIntents, answered: bool) -> _U
     if not found:
         return _Understood(parsed)
     whole, *each = found
+    if messages.orders_to_forget(message):  # what follows "that" reads like something told
+        return _Understood(Parsed((), "", parsed.is_greeting, parsed.is_parting), "forget")
     # A greeting before a fact is no reason to lose the fact.
     says = any(_is_told(whole, one) or (one.kind in QUESTIONS[:2] and one.chance >= SURE) for one in each)
     least = SUREST if whole.kind in SMALL_TALK and messages.asks(message) else SURER

@@ -53,14 +53,16 @@ def serve(
                 )
 
             from ragbot.server import loading
+            from ragbot.server.listening import listen
 
+            listening = listen(config)
             models = loading.begin(memory)
             from ragbot.server.run import serve  # meanwhile: it takes most of a second
 
             def ready(address: str) -> None:
                 say_json({"address": address}, indent=None) if as_json else note(f"Listening on {address} (Ctrl-C ends it).")
 
-            serve(memory, config, keys=not no_keys, loading=models, ready=ready)
+            serve(memory, config, listening, keys=not no_keys, loading=models, ready=ready)
 
 
 def mcp(home: Home = None) -> None:
@@ -71,7 +73,7 @@ def mcp(home: Home = None) -> None:
         from ragbot.server import config as configs
         from ragbot.server.mcp import run_stdio
 
-        with Memory.open(home) as memory:
+        with Memory.open(home, create=False) as memory:
             run_stdio(memory, configs.load(memory.home))
 
 
@@ -79,9 +81,11 @@ def mcp(home: Home = None) -> None:
 def add(
     name: Annotated[str, typer.Argument(help="Whose key it is; also the scope in which it talks, unless --scope names one.")],
     scope: Annotated[Many, typer.Option("--scope", help="A scope that it sees; “everyone” if it may write for all.")] = None,
-    group: Annotated[Many, typer.Option("--group", help="A group of [server.groups] in ragbot.toml.")] = None,
+    group: Annotated[Many, typer.Option("--group", help="A group of “server.groups” in ragbot.toml.")] = None,
     role: Annotated[Many, typer.Option("--role", help="read, tell, write or admin; read and tell, if none is given.")] = None,
-    expires: Annotated[str | None, typer.Option("--expires", metavar="TIME", help="Until when it opens anything.")] = None,
+    expires: Annotated[
+        str | None, typer.Option("--expires", metavar="TIME", help="Until when it opens anything (2027-01-01, “in a year”).")
+    ] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:

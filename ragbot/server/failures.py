@@ -78,7 +78,12 @@ def register(app: FastAPI) -> None:
     async def invalid(_: Request, cause: Exception) -> JSONResponse:
         assert isinstance(cause, RequestValidationError)
         first = cause.errors()[0]
-        where = ".".join(str(part) for part in first["loc"][1:] or first["loc"])
+        if first["type"] == "json_invalid":
+            return response(400, "the body is no JSON; send one object, with Content-Type: application/json", "invalid_json")
+        if first["type"] == "model_attributes_type" and first["loc"] == ("body",):
+            return response(400, "the body is no JSON object; send one, with Content-Type: application/json", "invalid_json")
+        names = [str(part) for part in first["loc"][1:] if "constrained" not in str(part) and "[" not in str(part)]
+        where = ".".join(names) or str(first["loc"][0])
         return response(400, f"{where}: {first['msg']}"[:500], "invalid_value", where[:200])
 
     async def http(_: Request, cause: Exception) -> JSONResponse:

@@ -16,6 +16,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ragbot.server import failures
@@ -23,6 +24,7 @@ from ragbot.server.config import LOOPBACK
 from ragbot.server.keys import OWNER, Identity, is_trusted, proxied
 from ragbot.server.links import PATH
 from ragbot.server.parts import Parts
+from ragbot.server.passage_page import page_that_expired
 from ragbot.server.work import GoneError
 
 log = logging.getLogger("ragbot.access")
@@ -122,6 +124,8 @@ class Gate:
         if identity := await self._by_link(scope):
             state["identity"] = identity
             return None
+        if scope["path"].startswith(PATH) and "text/html" in headers.get("accept", ""):
+            return HTMLResponse(page_that_expired(), 401)
         return _unknown("no key came with the request; send `Authorization: Bearer rb-…` (`ragbot keys add NAME` makes one)")
 
     async def _by_key(self, scope: Scope, token: str, address: str) -> ASGIApp | None:
@@ -140,10 +144,9 @@ class Gate:
         if scope["method"] != "GET" or not scope["path"].startswith(PATH):
             return None
         query = {name: values[0] for name, values in parse_qs(scope["query_string"].decode("latin-1")).items()}
-        key_id, until, signature = query.get("key", ""), query.get("until", ""), query.get("signature", "")
-        if not until.isascii() or not until.isdigit() or len(until) > 12:
-            return None
-        if not self.parts.links.opens(scope["path"].removeprefix(PATH), key_id, int(until), signature):
+        key_id, signature, passage_id = query.get("key", ""), query.get("signature", ""), scope["path"].removeprefix(PATH)
+        until, begin, end = (_number(query.get(name, "")) for name in ("until", "from", "to"))
+        if not self.parts.links.opens(passage_id, key_id, until, (begin, end), signature):
             return None
         return await asyncio.to_thread(self.parts.keyring.identity_of, key_id)
 
@@ -213,6 +216,11 @@ def _timed(receive: Receive) -> Receive:
         return message
 
     return timed
+
+
+def _number(text: str) -> int:
+    """A number of a link; 0 for what is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else 0
 
 
 def _plain(headers: Headers) -> Mapping[str, str]:

@@ -54,19 +54,21 @@ class Links:
         if citation.uri.startswith(("https://", "http://")):
             return f"{citation.uri.partition('#')[0]}#:~:text={quote(' '.join(citation.quote.split())[:200], safe='')}"
         passage_id = self.id_of(citation.chunk_id)
+        marked = (citation.start, citation.end)
         shown: dict[str, str | int] = {"from": citation.start, "to": citation.end}
         if key_id is not None:
             until = int(time.time()) + OPENS_S
-            shown |= {"key": key_id, "until": until, "signature": self._signature(passage_id, key_id, until)}
+            shown |= {"key": key_id, "until": until, "signature": self._signature(passage_id, key_id, until, marked)}
         return f"{self._public_url or base.rstrip('/')}{PATH}{passage_id}?{urlencode(shown)}"
 
-    def opens(self, passage_id: str, key_id: str, until: int, signature: str) -> bool:
-        """Whether a link was made here for a key, and opens still."""
-        made = self._signature(passage_id, key_id, until)
+    def opens(self, passage_id: str, key_id: str, until: int, marked: tuple[int, int], signature: str) -> bool:
+        """Whether a link was made here for a key and for these words, and opens still."""
+        made = self._signature(passage_id, key_id, until, marked)
         return time.time() < until and hmac.compare_digest(made.encode(), signature.encode("utf-8", "surrogatepass"))
 
-    def _signature(self, passage_id: str, key_id: str, until: int) -> str:
-        return hmac.digest(self._key, f"{passage_id} {key_id} {until}".encode("utf-8", "surrogatepass"), hashlib.sha256).hex()
+    def _signature(self, passage_id: str, key_id: str, until: int, marked: tuple[int, int]) -> str:
+        signed = f"{passage_id} {key_id} {until} {marked[0]} {marked[1]}"
+        return hmac.digest(self._key, signed.encode("utf-8", "surrogatepass"), hashlib.sha256).hex()
 
     def _digest(self, text: bytes) -> bytes:
         return hashlib.blake2b(text, key=self._key, digest_size=HALF).digest()

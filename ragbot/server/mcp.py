@@ -372,7 +372,7 @@ def mount(app: FastAPI, parts: Parts) -> AbstractAsyncContextManager[None]:
     """Add the route /mcp. The application's lifespan is to enter, once, what this returns."""
 
     async def callers(context: Context) -> Caller:
-        return caller_of(cast(Request, context.request), None)
+        return await caller_of(cast(Request, context.request), None)
 
     sessions = StreamableHTTPSessionManager(
         mcp_server(callers),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import secrets
 import time
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,8 @@ from ragbot.types import Done, Event, Turn
 router = APIRouter(prefix="/v1", tags=["OpenAI"], responses=failures.documented(400, 401, 403, 404, 408, 413, 429, 503))
 SESSION = "openai-"
 """What the names of sessions begin with that no client named."""
+LOOKED_BACK = 3
+"""So many answers are looked at for their session: one may have been erased since."""
 RESPONSE, COMPLETION = "resp_", "chatcmpl-"
 STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
 
@@ -64,10 +68,10 @@ async def complete(
 
 async def _session(caller: Caller, model: str, history: list[tuple[str, str]]) -> str:
     """The session that a history belongs to: the one of its last answer; a new one where there is none."""
-    if len(history) >= 2 and [role for role, _ in history[-2:]] == ["user", "assistant"]:
-        (_, question), (_, answer) = history[-2:]
-        found = await caller.parts.work.do(caller.person, lambda: caller.service.session_of(caller.who, model, question, answer))
-        if found:
+    pairs = [(first[1], then[1]) for first, then in pairwise(history) if (first[0], then[0]) == ("user", "assistant")]
+    for question, answer in pairs[: -LOOKED_BACK - 1 : -1]:
+        find = functools.partial(caller.service.session_of, caller.who, model, question, answer)
+        if found := await caller.parts.work.do(caller.person, find):
             return found
     return f"{SESSION}{secrets.token_hex(6)}"
 

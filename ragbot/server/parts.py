@@ -102,7 +102,7 @@ bearer = HTTPBearer(auto_error=False, description="A key that `ragbot keys add N
 """For OpenAPI; the gate checks keys before a byte of a body is read."""
 
 
-def caller_of(request: Request, _: Annotated[object, Security(bearer)]) -> Caller:
+async def caller_of(request: Request, _: Annotated[object, Security(bearer)]) -> Caller:
     """Who sent a request, as the gate found out."""
     identity: Identity = request.state.identity
     parts = parts_of(request)

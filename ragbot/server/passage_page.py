@@ -30,3 +30,9 @@ def page_of(passage: Passage, quoted: str) -> str:
         where=escape(" · ".join(filter(None, (shown, place, state)))),
         text=text,
     )
+
+
+def page_that_expired() -> str:
+    """The page of a link that opens nothing."""
+    title, text = "This link no longer opens", "It has expired, or its key was revoked. Ask again: an answer brings new links."
+    return _PAGE.format(language="en", title=title, where="", text=text)

@@ -22,12 +22,12 @@ GRACE_S = 30
 """How long running answers may take to end when the server stops."""
 SPARE_FILES = 256
 """Files that the server needs beside its connections."""
-BACKLOG = 2048
 
 
 def serve(
     memory: Memory,
     config: ServerConfig,
+    listening: socket.socket,
     *,
     keys: bool,
     loading: Future[None],
@@ -37,7 +37,7 @@ def serve(
 
     It says that it is not ready until `loading` is done.
 
-    Raises ConfigError where the address cannot be listened on, or others could reach a server without keys.
+    Raises ConfigError where others could reach a server without keys.
     """
     if not keys and not is_loopback(config.host):
         raise ConfigError(
@@ -45,7 +45,6 @@ def serve(
         )
     _log_to_stderr()
     _allow_files(config.connections)
-    listening = listen(config)
     gate = create_app(memory, config, keys=keys)
     gate.app.state.loading = loading
     server = server_of(gate, config)
@@ -71,24 +70,6 @@ def server_of(gate: Gate, config: ServerConfig) -> uvicorn.Server:
             timeout_keep_alive=15,
         )
     )
-
-
-def listen(config: ServerConfig) -> socket.socket:
-    """A socket that listens. Raises ConfigError."""
-    try:
-        family, kind, number, _, address = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, kind, number)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen(BACKLOG)
-    except OSError as cause:
-        mend = (
-            "choose another --port, or stop who has it"
-            if isinstance(cause, OSError) and cause.errno == 98
-            else "mend --host or --port"
-        )
-        raise ConfigError(f"{config.host}:{config.port}: cannot be listened on ({cause.strerror or cause}); {mend}") from cause
-    return listening
 
 
 def _allow_files(connections: int) -> None:

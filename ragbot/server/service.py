@@ -16,17 +16,19 @@ from ragbot.answer import persona as personas
 from ragbot.answer.persona import Persona
 from ragbot.changes import Changed, Conflict, Freshness
 from ragbot.chat import Chat
-from ragbot.errors import AccessError, NotFoundError
+from ragbot.errors import AccessError, InputError, NotFoundError
 from ragbot.memory import Memory
 from ragbot.search import filter
 from ragbot.store import Stored
 from ragbot.store.history import StaleCitation
 from ragbot.text import storable
-from ragbot.types import EVERYONE, Chunk, Document, Feedback, Forgotten, Hit, Remembered, Turn, TurnHit
+from ragbot.types import EVERYONE, TOLD, Chunk, Document, Feedback, Forgotten, Hit, Remembered, Turn, TurnHit
 
 MODEL = "ragbot"
 """The name of the configured persona in the principal's own scope; "ragbot:tutor@team" is another one in another scope."""
 MAX_PAGE = 200
+OWN = (TOLD, "correction:")
+"""What the addresses begin with that the bot gives itself."""
 
 
 class NoModelError(NotFoundError):
@@ -183,6 +185,8 @@ class Service:
     def remember(self, who: Principal, document: Document, scope: str | None) -> Remembered:
         """Make a document, or its new version, searchable."""
         scope = self.writes(who, scope, "write")
+        if document.uri.startswith(OWN):
+            raise InputError(f"uri: addresses that begin with {' or '.join(OWN)} are those of what is told; give another one")
         return self.memory.remember(replace(document, scope=scope))
 
     def upload(self, who: Principal, path: Path, name: str, scope: str | None) -> Iterator[str | Outcome]:
@@ -193,7 +197,7 @@ class Service:
         """Erase a document with all that is derived from it; with the role `tell`, what was told and corrections."""
         scope, uri = self.writes(who, scope, "tell" if "write" not in who.roles else "write"), storable(uri)
         stored = self.memory.document(uri, scope=scope)
-        if stored is None or stored.kind == "file":
+        if stored is not None and stored.kind == "file":
             self.need(who, "write")
         return self.memory.forget(uri, scope=scope)
 

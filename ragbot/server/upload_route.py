@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import Response, StreamingResponse
 
+from ingest import uploads
 from ingest.pipeline import Outcome
 from ragbot.server import failures
 from ragbot.server import schema as s
@@ -32,8 +33,9 @@ async def upload(
 ) -> Response | s.RememberedOut:
     """Remember what a file holds. With `Accept: text/event-stream` each stage is an event: reading, embedding, done."""
     name = file.filename or ""
+    shown = PurePosixPath(uploads.uri_of(name)).name  # a parser may take its title from it
     folder = Path(tempfile.mkdtemp(prefix="ragbot-upload-"))
-    path = folder / "file"
+    path = folder / shown
     try:
         await caller.parts.work.do(caller.person, lambda: caller.service.writes(caller.who, scope, "write"))
         await caller.parts.work.do(caller.person, lambda: _copy(file, path))

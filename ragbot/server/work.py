@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Future
@@ -13,7 +14,8 @@ from ragbot.server.queue import FairQueue
 Result = TypeVar("Result")
 Item = TypeVar("Item")
 
-QUICK_THREADS = 4
+QUICK_THREADS = os.cpu_count() or 1
+"""More would take turns at the interpreter's lock."""
 QUICK_PER_PERSON, QUICK_WAITING = 64, 512
 """What is quick waits too where many ask at once: in turns, so that nobody fills the queue alone."""
 

@@ -191,6 +191,11 @@ def corrects(text: str) -> bool:
     return _CORRECTS.search(simplified(text)) is not None
 
 
+def orders_to_forget(text: str) -> bool:
+    """Whether a message begins as an order to forget that something is so."""
+    return _FORGET_THAT.match(text) is not None
+
+
 def forgets_all(text: str) -> bool:
     """Whether an order to forget means everything."""
     text = simplified(text.lower())
@@ -220,6 +225,13 @@ def asks(text: str) -> bool:
         any(form.search(part) for form in ((_ASKS_CJK,) if has_cjk(part) else (_ASKS, _ASKS_LATER, _ASKS_INSIDE)))
         for part in parts
     )
+
+
+_FORGET_THAT = re.compile(
+    r"\W*(?:(?:please|pls|now|ok|okay|(?:can|could|would) you(?: please)?)[\s,]+)*forget (?:that|about)\b\W*\w"
+    r"|\W*请?你?(?:忘记|忘掉|忘了)(?!了|吗)",
+    re.IGNORECASE,
+)
 
 
 def questions(text: str) -> list[str]:
