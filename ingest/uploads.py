@@ -51,7 +51,8 @@ class Uploads:
         known = self._memory.document(uri, scope=scope)
         shown = harmless_name(uri.removeprefix(SCHEME))
         document = self._pool.read(Request(path, uri, scope, suffix=PurePosixPath(shown).suffix.lower()))
-        title = document.title.removeprefix(SCHEME)  # a file without a title has that of its address
+        named_by_file = document.title in (path.stem, PurePosixPath(uri).stem)  # of a file that has no title of its own
+        title = PurePosixPath(shown).stem if named_by_file else document.title
         document = replace(document, title=title, metadata={**document.metadata, "name": shown})
         document = dated(document, None, "", known.valid_from if known else None)
         yield "embedding"

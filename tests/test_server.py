@@ -22,7 +22,7 @@ from serving import ALL, served
 
 import ragbot.runtime
 from ragbot import Document
-from ragbot.server import gate, protocol
+from ragbot.server import answering, gate, protocol
 from ragbot.server.app import create_app
 from ragbot.server.config import Group, ServerConfig
 
@@ -268,6 +268,9 @@ def test_documents_come_page_by_page_and_can_be_read_changed_compared_and_forgot
     for number in range(5):
         given = {"uri": f"rooms/{number}.md", "text": f"Room {number} has {number + 3} seats.", "scope": "everyone"}
         assert http.post("/v1/memory/documents", json=given).json()["status"] == "added"
+    lab.remember(Document(f"many/{number:03}.md", f"Shelf {number}.") for number in range(200))
+    many = http.get("/v1/memory/documents", params={"limit": 200, "uri": "*"}).json()
+    assert len(many["documents"]) == 200 and many["next"]
     seen, after = [], None
     while True:
         page = http.get(
@@ -290,7 +293,7 @@ def test_documents_come_page_by_page_and_can_be_read_changed_compared_and_forgot
     gone = http.delete("/v1/memory/documents", params={"uri": "rooms/1.md", "scope": "everyone"}).json()
     assert gone["passages"] == 2 and gone["cleared"]
     assert http.get("/v1/memory/document", params={"uri": "rooms/1.md"}).status_code == 404
-    assert http.get("/v1/memory/status").json()["documents"]["everyone"] == 5
+    assert http.get("/v1/memory/status").json()["documents"]["everyone"] == 205
 
 
 def test_what_was_told_is_listed_and_can_be_let_hold_again_promoted_and_taken_back(http, lab):
@@ -414,6 +417,44 @@ def test_a_link_opens_the_passage_that_it_was_made_for_and_no_other(server, lab)
         assert httpx.get(wrong).status_code == 401, wrong
 
 
+def test_what_is_private_does_not_get_into_the_turns_of_a_shared_scope(server):
+    ana, bob = (server.headers(name, "read", "tell", scopes=[name, "team"]) for name in ("ana", "bob"))
+    with httpx.Client(base_url=server.url) as http:
+        http.post("/v1/memory/ask", json={"message": "My salary number is 91000."}, headers=ana)
+        ask = {"message": "What is my salary number?", "model": "ragbot@team"}
+        assert "91000" not in http.post("/v1/memory/ask", json=ask, headers=ana).text
+        own = http.post("/v1/memory/ask", json={**ask, "model": "ragbot"}, headers=ana).json()
+        assert "91000" in own["answer"]
+        seen = http.get("/v1/memory/turns", params={"session": "default", "scope": "team"}, headers=bob).text
+        assert "91000" not in seen and http.get(f"/v1/memory/turns/{own['id']}", headers=bob).status_code == 404
+        laptop = server.headers("ana", "read", "tell", scopes=["ana"])  # the same person, who reads less with it
+        server.memory.remember(Document("plan.md", "The team moves to hall 9.", scope="team"))
+        asked = http.post("/v1/memory/ask", json={"message": "To which hall does the team move?"}, headers=ana).json()
+        assert "hall 9" in asked["answer"]
+        assert http.get(f"/v1/memory/turns/{asked['id']}", headers=ana).status_code == 200
+        assert http.get(f"/v1/memory/turns/{asked['id']}", headers=laptop).status_code == 404
+        assert "hall 9" not in http.get("/v1/memory/turns", params={"session": "default"}, headers=laptop).text
+
+
+def test_an_address_can_add_nothing_to_a_footnote(http):
+    uri = "https://a.example/) ![x](https://evil.example/p.png"
+    http.post("/v1/memory/documents", json={"uri": uri, "text": "The boat house is green.", "scope": "everyone"})
+    asked = {"model": "ragbot", "messages": [user("Which colour is the boat house?")]}
+    said = http.post("/v1/chat/completions", json=asked).json()["choices"][0]["message"]
+    assert "green" in said["content"] and "(https://evil" not in said["content"].replace("\\", "").partition("](")[2]
+    assert " " not in said["annotations"][0]["url_citation"]["url"]
+
+
+def test_what_counts_for_everyone_is_not_undone_by_who_may_only_tell(server):
+    teller = server.headers("tom", "read", "tell", scopes=["tom", "everyone"])
+    with httpx.Client(base_url=server.url, headers=teller) as http:
+        for uri in ("correction:x", "turn:x"):
+            refused = http.delete("/v1/memory/documents", params={"uri": uri, "scope": "everyone"})
+            assert refused.status_code == 403
+        given = {"uri": "turn:x", "scope": "everyone"}
+        assert http.post("/v1/memory/facts/unsupersede", json=given).status_code == 403
+
+
 def test_a_trusted_proxy_says_who_asks_and_nobody_else_does(lab):
     groups = {"staff": Group(("team",), ("write",))}
     said = {"X-Forwarded-User": "ana@example.org", "X-Forwarded-Groups": "staff, strangers"}
@@ -458,7 +499,8 @@ def test_too_many_requests_and_wrong_keys_are_turned_away(lab, monkeypatch):
         assert [one.status_code for one in found] == [200] * 5 + [429] and "retry-after" in found[-1].headers
         assert httpx.get(f"{server.url}/v1/models", headers=ben).status_code == 200
         wrong = {"Authorization": "Bearer rb-000000000000-" + "A" * 43}
-        assert [httpx.get(f"{server.url}/v1/models", headers=wrong).status_code for _ in range(4)] == [401, 401, 401, 429]
+        assert [httpx.get(f"{server.url}/v1/models", headers=wrong).status_code for _ in range(2)] == [401, 429]
+        assert httpx.get(f"{server.url}/v1/models", headers=ben).status_code == 200  # who is known is not locked out
 
 
 # Bad input, bad clients
@@ -570,6 +612,28 @@ def test_who_hangs_up_frees_the_place_in_the_queue(lab, generators, monkeypatch)
         first.join()
         assert ask("Is the lab open on Sunday?", timeout=20).status_code == 200
         assert not any("printer" in text and "Question: What does the printer" in text for text in asked)
+
+
+def test_streams_that_nobody_reads_are_withdrawn(lab, generators, monkeypatch):
+    hold = threading.Event()
+
+    def held(messages, max_tokens):
+        hold.wait(30)
+        yield ""
+
+    monkeypatch.setattr(generators, "stream", held)
+    with served(lab, answers_at_once=1) as server:
+        headers, queue = server.headers("ana", "read"), server.gate.parts.work.answers
+        ask = {"json": {"message": "When does the lab open?", "stream": True}, "headers": headers}
+        first = threading.Thread(target=httpx.post, args=(f"{server.url}/v1/memory/ask",), kwargs={**ask, "timeout": 60})
+        first.start()
+        _eventually(lambda: queue.running == 1)
+        for _ in range(3):
+            with contextlib.suppress(httpx.TimeoutException):
+                httpx.post(f"{server.url}/v1/memory/ask", **ask, timeout=0.3)
+        _eventually(lambda: queue.waiting == 0)
+        hold.set()
+        first.join()
 
 
 def test_a_full_queue_says_so(lab, generators, monkeypatch):
@@ -691,7 +755,7 @@ def test_the_servers_own_routes(server, lab):
     assert httpx.get(f"{server.url}/health").json() == {"status": "ok"}
     server.gate.app.state.loading = Future()
     assert httpx.get(f"{server.url}/ready").status_code == 503
-    server.gate.app.state.loading.set_result(None)
+    server.gate.app.state.loading.set_result(True)
     answer = httpx.get(f"{server.url}/ready")
     assert answer.status_code == 200 and answer.headers["x-content-type-options"] == "nosniff"
     assert "default-src 'none'" in answer.headers["content-security-policy"]
@@ -699,16 +763,15 @@ def test_the_servers_own_routes(server, lab):
     assert {"/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/memory/recall"} <= set(document["paths"])
 
 
-def test_a_trace_says_what_was_asked_of_which_model_and_not_what_was_said(http):
-    from opentelemetry import trace
+def test_a_trace_says_what_was_asked_of_which_model_and_not_what_was_said(http, monkeypatch):
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
     spans = InMemorySpanExporter()
-    if not isinstance(trace.get_tracer_provider(), TracerProvider):
-        trace.set_tracer_provider(TracerProvider())
-    trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(spans))
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    monkeypatch.setattr(answering, "tracer", provider.get_tracer("ragbot"))
     http.post("/v1/memory/ask", json={"message": "When does the SECRETWORD lab open?"})
     chats = [one for one in spans.get_finished_spans() if one.name == "chat ragbot"]
     assert chats and chats[0].attributes["gen_ai.operation.name"] == "chat"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from opentelemetry import trace
 
@@ -15,10 +16,12 @@ from ragbot.access import Principal
 from ragbot.chat import Chat, new_turn_id
 from ragbot.server.metrics import Metrics
 from ragbot.server.service import Service
-from ragbot.server.work import Work
+from ragbot.server.work import Stream, Work
 from ragbot.types import Done, Event, Turn
 
 tracer = trace.get_tracer("ragbot")
+UNTOLD: Any = {"record_exception": False, "set_status_on_exception": False}
+"""What an exception says may hold somebody's words."""
 PING_S = 15.0
 """After so long without an event, a stream says that it lives."""
 PING = ": ping\n\n"
@@ -34,6 +37,8 @@ class Question:
     history: Sequence[tuple[str, str]] | None = None
     """What was said before; None: the last turns of the session."""
     as_of: datetime | None = None
+    tells: bool = True
+    """Whether what it tells is remembered, if who asks may tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +51,23 @@ class Answering:
 
     async def ask(self, who: Principal, question: Question, turn_id: str | None = None) -> Turn:
         """The whole answer. Raises FullError, and what the chat raises."""
-        async with aclosing(await self._begun(who, question, turn_id or new_turn_id())) as events:
+        async with aclosing(self._begun(who, question, turn_id or new_turn_id())) as events:
             async for event in events:
                 if isinstance(event, Done):
                     return event.turn
         raise AssertionError("the events of an answer end with Done")
 
-    async def events(self, who: Principal, question: Question, turn_id: str) -> AsyncGenerator[Event]:
+    async def events(self, who: Principal, question: Question, turn_id: str) -> Stream[Event]:
         """The events of an answer. What is wrong with the question is raised here, before the first event."""
         await self.work.do(who.name, lambda: self._chat(who, question))
-        return await self._begun(who, question, turn_id)
+        return self._begun(who, question, turn_id)
 
-    async def _begun(self, who: Principal, question: Question, turn_id: str) -> AsyncGenerator[Event]:
+    def _begun(self, who: Principal, question: Question, turn_id: str) -> Stream[Event]:
         asked = time.perf_counter()
-        return await self.work.stream(who.name, lambda: self._events(who, question, turn_id, asked))
+        return self.work.answer(who.name, lambda: self._events(who, question, turn_id, asked))
 
     def _chat(self, who: Principal, question: Question) -> Chat:
-        return self.service.chat(who, question.model, question.session)
+        return self.service.chat(who, question.model, question.session, tells=question.tells)
 
     def _events(self, who: Principal, question: Question, turn_id: str, asked: float) -> Iterator[Event]:
         """The events, measured. Closed early, the answer is kept as far as it came."""
@@ -74,7 +79,7 @@ class Answering:
             "gen_ai.request.model": question.model,
             "gen_ai.response.id": turn_id,
         }
-        with tracer.start_as_current_span(f"chat {question.model}", attributes=attributes, record_exception=False) as span:
+        with tracer.start_as_current_span(f"chat {question.model}", attributes=attributes, **UNTOLD) as span:
             try:
                 for event in chat.events(question.text, history=question.history, as_of=question.as_of, turn_id=turn_id):
                     if first:

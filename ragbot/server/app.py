@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
@@ -11,7 +12,6 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
-from starlette.middleware.cors import CORSMiddleware
 
 import ragbot
 from ragbot.memory import Memory
@@ -21,7 +21,6 @@ from ragbot.server.gate import Gate
 from ragbot.server.parts import From, Parts
 
 KB = 1024
-CORS_HEADERS = ["authorization", "content-type", "x-ragbot-session", "mcp-protocol-version", "mcp-method", "mcp-name"]
 FORM_LIMITS: Any = {"max_fields": 8, "max_files": 1, "max_part_size": 4096}
 
 
@@ -34,7 +33,7 @@ def create_app(memory: Memory, config: ServerConfig, *, keys: bool = True) -> Ga
         """What runs ends before the server does."""
         async with app.state.mcp:
             yield
-        parts.close()
+        await asyncio.to_thread(parts.close)
 
     app = FastAPI(
         title="ragbot",
@@ -44,8 +43,8 @@ def create_app(memory: Memory, config: ServerConfig, *, keys: bool = True) -> Ga
         docs_url=None,  # its page would fetch scripts from another host
         redoc_url=None,
         max_body_size=config.body_kb * KB,
-        # What an exception says may hold somebody's words.
-        telemetry={"logs": False},
+        # Its spans would hold what stands in addresses, such as links that open, and its logs what exceptions say.
+        telemetry={"tracing": False, "logs": False},
         form_limits=FORM_LIMITS,
     )
     app.state.parts = parts
@@ -55,13 +54,6 @@ def create_app(memory: Memory, config: ServerConfig, *, keys: bool = True) -> Ga
     app.include_router(memory_routes.router)
     app.include_router(upload_route.router, max_body_size=config.upload_mb * KB * KB)
     _register_own(app, parts)
-    if config.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=list(config.cors_origins),
-            allow_methods=["*"],
-            allow_headers=CORS_HEADERS,
-        )
     app.openapi = functools.partial(_openapi, app.openapi)  # type: ignore[method-assign]
     return Gate(app, parts, keys=keys)
 
@@ -87,7 +79,7 @@ def _register_own(app: FastAPI, parts: Parts) -> None:
     async def ready(request: Request) -> Response:
         """Say whether it can answer: the models are loaded, and the database can be read."""
         loading = getattr(request.app.state, "loading", None)
-        loaded = loading is None or loading.done()
+        loaded = loading is None or (loading.done() and loading.result())
         try:
             await parts.work.do("", lambda: parts.service.memory.kv("ready"))
         except Exception as cause:  # whatever it is, it is not ready; the log says why

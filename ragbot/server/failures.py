@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,7 +59,8 @@ def described(cause: Exception) -> tuple[int, dict[str, Any]]:
     for kind, status, name, code in KINDS:
         if isinstance(cause, kind):
             return status, body(FULL if kind is FullError else str(cause), name, code)
-    log.exception("unforeseen", exc_info=cause)
+    frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(cause.__traceback__)]
+    log.error("unforeseen %s at %s", type(cause).__name__, "; ".join(frames[-8:]))  # its message may hold somebody's words
     return 500, body("something went wrong here; the server's log says what", "server_error", "internal_error")
 
 

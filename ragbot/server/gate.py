@@ -7,7 +7,9 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from urllib.parse import parse_qs
 
 from fastapi import FastAPI
@@ -16,9 +18,11 @@ from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ragbot.errors import AccessError
 from ragbot.server import failures
 from ragbot.server.config import LOOPBACK
 from ragbot.server.keys import OWNER, Identity, is_trusted, proxied
@@ -35,8 +39,11 @@ BODY_S = 30.0
 """How long a body may be silent."""
 READER_S = 60.0
 """How long who asks may not take what is sent."""
-WRONG_KEYS = RateLimitItemPerMinute(30)
-"""How many wrong keys one address may try: each costs a slow hash."""
+WRONG_KEYS = RateLimitItemPerMinute(60)
+"""How many keys that are not known yet one address may try: each costs a slow hash."""
+UPLOADS_AT_ONCE = 4
+"""Of one person: each may be as large as a file may."""
+CORS_HEADERS = ["authorization", "content-type", "x-ragbot-session", "mcp-protocol-version", "mcp-method", "mcp-name"]
 UPLOADS = "/v1/memory/uploads"
 HEADERS = {
     "x-content-type-options": "nosniff",
@@ -56,6 +63,11 @@ class Gate:
         config = parts.config
         self._all = RateLimitItemPerMinute(config.requests_per_minute)
         self._uploads = RateLimitItemPerHour(config.uploads_per_hour)
+        self._uploading = Counter[str]()
+        self._inner: ASGIApp = self._let_in
+        if config.cors_origins:
+            origins = list(config.cors_origins)
+            self._inner = CORSMiddleware(self._let_in, origins, allow_methods=["*"], allow_headers=CORS_HEADERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer it here."""
@@ -76,7 +88,7 @@ class Gate:
             await send(message)
 
         try:
-            await self._let_in(scope, receive, send_marked)
+            await self._inner(scope, receive, send_marked)
         finally:
             self._note(scope, status, time.perf_counter() - began, request_id)
 
@@ -85,18 +97,14 @@ class Gate:
         if path in OPEN:
             await self.app(scope, receive, send)
             return
-        if scope["method"] == "OPTIONS" and Headers(scope=scope).get("access-control-request-method"):
-            await self.app(scope, receive, send)  # a browser asks whether it may ask; the answer is CORS's
-            return
-        refused = await self._identify(scope)
-        if refused is None:
-            refused = self._spend(scope)
-        if refused is not None:
-            await refused(scope, receive, send)
-            return
         sending = _Sending(scope, receive, send)
         try:
-            await self.app(scope, _timed(receive), sending)
+            refused = await self._identify(scope) or self._spend(scope)
+            if refused is not None:
+                await refused(scope, receive, sending)
+                return
+            with self._one_upload(scope):
+                await self.app(scope, _timed(receive), sending)
         except GoneError:  # nobody hears what would be said
             return
         except Exception as cause:  # nothing of what failed gets out, and the connection ends where an answer had begun
@@ -129,12 +137,13 @@ class Gate:
         return _unknown("no key came with the request; send `Authorization: Bearer rb-…` (`ragbot keys add NAME` makes one)")
 
     async def _by_key(self, scope: Scope, token: str, address: str) -> ASGIApp | None:
-        if not self._limits.test(WRONG_KEYS, "wrong key", address):
-            return _too_many("too many wrong keys came from this address; wait a minute")
         keyring = self.parts.keyring
-        identity = keyring.at_once(token) or await asyncio.to_thread(keyring.identity, token)
+        identity = keyring.at_once(token)
+        if identity is None:  # who is known already is never locked out by others of the same address
+            if not self._limits.hit(WRONG_KEYS, "unproved key", address):
+                return _too_many("too many wrong keys came from this address; wait a minute")
+            identity = await asyncio.to_thread(keyring.identity, token)
         if identity is None:
-            self._limits.hit(WRONG_KEYS, "wrong key", address)
             return _unknown("the key opens nothing: it is wrong, has expired, or was revoked")
         scope["state"]["identity"] = identity
         return None
@@ -152,7 +161,12 @@ class Gate:
 
     def _spend(self, scope: Scope) -> ASGIApp | None:
         """Count a request of a person; a refusal where there were too many."""
-        name = scope["state"]["identity"].principal.name
+        who = scope["state"]["identity"].principal
+        if scope["path"] == UPLOADS and "write" not in who.roles:  # before a byte of it is kept
+            return failures.failed(AccessError("this key has not the role 'write', so it uploads nothing"))
+        if scope["path"] == UPLOADS and self._uploading[who.name] >= UPLOADS_AT_ONCE:
+            return _too_many(f"more than {UPLOADS_AT_ONCE} uploads at once; wait for one to end")
+        name = who.name
         spent: list[tuple[RateLimitItem, str]] = [(self._all, "request")]
         if scope["path"] == UPLOADS:
             spent.append((self._uploads, "upload"))
@@ -160,6 +174,20 @@ class Gate:
             if not self._limits.hit(limit, kind, name):
                 return _too_many(f"more than {limit.amount} {kind}s a {limit.GRANULARITY.name}; wait a moment")
         return None
+
+    @contextmanager
+    def _one_upload(self, scope: Scope) -> Iterator[None]:
+        """Count an upload while it lasts."""
+        name = scope["state"]["identity"].principal.name if scope["path"] == UPLOADS else None
+        if name is None:
+            yield
+            return
+        self._uploading[name] += 1
+        try:
+            yield
+        finally:
+            self._uploading[name] -= 1
+            self._uploading += Counter()
 
     def _note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
         """Log a request by its route, never by its words."""
@@ -235,7 +263,7 @@ def _address(parts: Parts, peer: str, headers: Headers) -> str:
     """The address that a request came from; behind trusted proxies, the last one that is none of them."""
     came = [peer]
     if is_trusted(parts.config, peer):
-        came += [one.strip() for one in reversed(headers.get("x-forwarded-for", "").split(","))]
+        came += [one.strip() for one in reversed(",".join(headers.getlist("x-forwarded-for")).split(","))]
     return next((one for one in came if one and not is_trusted(parts.config, one)), peer)
 
 

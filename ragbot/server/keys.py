@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import ipaddress
@@ -16,7 +17,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
 from ragbot.access import AccessRole, Key, Principal
-from ragbot.errors import InputError, NotFoundError
+from ragbot.errors import BusyError, HomeError, InputError, NotFoundError
 from ragbot.server.config import Group, ServerConfig
 from ragbot.store import Store
 from ragbot.text import storable
@@ -169,7 +170,8 @@ class Keyring:
     def _note_use(self, key: Key) -> None:
         now = datetime.now(UTC)
         if _is_stale(key):
-            with self._store.keys(write=True) as keys:
+            # A home that is busy, or may not be written, opens all the same.
+            with contextlib.suppress(BusyError, HomeError), self._store.keys(write=True) as keys:
                 kept = keys.of(key.id)
                 if kept:
                     keys.replace(replace(kept[0], last_used_at=now.replace(second=0, microsecond=0)))

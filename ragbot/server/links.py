@@ -14,6 +14,8 @@ from ragbot.types import Citation
 SECRET = "server:secret"
 """The key under which a home keeps what its ids and links are made with."""
 HALF = 8
+IN_ADDRESSES = "%/:?=&@+,;~!$*-._"
+"""What stands for itself in the address of a page; all else could end a link of Markdown."""
 OPENS_S = 7 * 24 * 3600
 """How long a link to a source opens."""
 PATH = "/v1/memory/passages/"
@@ -52,7 +54,8 @@ class Links:
         With a key the link opens without it, in any browser, for a week, and no longer than the key does.
         """
         if citation.uri.startswith(("https://", "http://")):
-            return f"{citation.uri.partition('#')[0]}#:~:text={quote(' '.join(citation.quote.split())[:200], safe='')}"
+            page = quote(citation.uri.partition("#")[0], safe=IN_ADDRESSES)
+            return f"{page}#:~:text={quote(' '.join(citation.quote.split())[:200], safe='')}"
         passage_id = self.id_of(citation.chunk_id)
         marked = (citation.start, citation.end)
         shown: dict[str, str | int] = {"from": citation.start, "to": citation.end}

@@ -16,21 +16,22 @@ M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 MAPPED_BYTES = 128 * 1024
 
 
-def begin(memory: Memory) -> Future[None]:
+def begin(memory: Memory) -> Future[bool]:
     """Load what a question needs, in the background: the embedder and the answerability model.
 
-    The result is there when that is done; a model that does not load is logged, and named again by whoever asks for it.
+    The result is there when that is done: whether all did. One that does not is logged, and named again by whoever asks for it.
     """
     _give_memory_back()
-    done: Future[None] = Future()
+    done: Future[bool] = Future()
 
     def load() -> None:
         try:
             Chat(memory, "loading", "loading").load(generator=False)
+            done.set_result(True)
         except Exception as cause:
             failed = cause
             logging.getLogger(__name__).error("a model does not load: %s", failed)
-        done.set_result(None)
+            done.set_result(False)
 
     threading.Thread(target=load, name="load", daemon=True).start()
     return done

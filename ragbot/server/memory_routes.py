@@ -19,6 +19,7 @@ from ragbot.server.answering import Question, server_sent
 from ragbot.server.parts import Caller, From
 from ragbot.server.passage_page import page_of
 from ragbot.server.service import Selection
+from ragbot.text import storable
 from ragbot.types import Block, Claim, Document, Done, Event, Kind, Refusal
 
 router = APIRouter(prefix="/v1/memory", tags=["Memory"], responses=failures.documented(400, 401, 403, 404, 408, 413, 429, 503))
@@ -104,7 +105,7 @@ def _cursor(text: str) -> tuple[str, str]:
     try:
         scope, uri = json.loads(base64.urlsafe_b64decode(text.encode()))
         if isinstance(scope, str) and isinstance(uri, str):
-            return scope, uri
+            return storable(scope), storable(uri)
     except (ValueError, TypeError, RecursionError):
         pass
     raise InputError("after is no cursor; give the `next` of a page, or leave it out")
@@ -132,13 +133,13 @@ async def remember(given: s.Remember, caller: From) -> s.RememberedOut:
             uri=given.uri, scope=scope, status=status, added=done.added, kept=done.kept, retired=done.retired, note=""
         )
 
-    return await caller.parts.work.answer(caller.person, add)
+    return await caller.task(add)
 
 
 @router.delete("/documents")
 async def forget(caller: From, uri: Uri, scope: Scope = None) -> s.ForgottenOut:
     """Erase a document, a correction or something told, with all that is derived from it."""
-    done = await caller.parts.work.answer(caller.person, lambda: caller.service.forget(caller.who, uri, scope))
+    done = await caller.task(lambda: caller.service.forget(caller.who, uri, scope))
     return s.ForgottenOut(uri=uri, passages=done.chunks, cleared=done.cleared)
 
 
@@ -197,7 +198,7 @@ async def rate(turn: TurnId, rating: s.Rating, caller: From) -> s.Done:
 @router.post("/turns/{turn}/correction")
 async def correct(turn: TurnId, correction: s.Correction, caller: From) -> s.Done:
     """Say what is right instead; it answers from now on."""
-    made = await caller.parts.work.answer(caller.person, lambda: caller.service.correct(caller.who, turn, correction.text))
+    made = await caller.task(lambda: caller.service.correct(caller.who, turn, correction.text))
     return s.Done(uri=made.uri, done=True)
 
 
@@ -218,7 +219,7 @@ async def unsupersede(given: s.Address, caller: From) -> s.Done:
 @router.post("/promotions")
 async def promote(given: s.Address, caller: From) -> s.Done:
     """Make a correction, or something told, count for everyone."""
-    await caller.parts.work.answer(caller.person, lambda: caller.service.promote(caller.who, given.uri, given.scope))
+    await caller.task(lambda: caller.service.promote(caller.who, given.uri, given.scope))
     return s.Done(uri=given.uri, done=True)
 
 
@@ -246,7 +247,7 @@ async def diff(
 @router.get("/digest")
 async def digest(caller: From, since: Annotated[s.Time, Query()], scope: Scope = None) -> s.Digest:
     """Say what is new, changed and gone, document by document."""
-    found = await caller.parts.work.answer(caller.person, lambda: caller.service.digest(caller.who, since, scope))
+    found = await caller.task(lambda: caller.service.digest(caller.who, since, scope))
     return s.Digest(changes=[shapes.changed(one) for one in found])
 
 
@@ -257,15 +258,13 @@ async def affected(
     everybody: Annotated[bool, Query(description="For administrators.")] = False,
 ) -> s.Affected:
     """List past answers that stand on words which have changed since."""
-    return shapes.stale(
-        await caller.parts.work.answer(caller.person, lambda: caller.service.affected(caller.who, uri, everybody=everybody))
-    )
+    return shapes.stale(await caller.task(lambda: caller.service.affected(caller.who, uri, everybody=everybody)))
 
 
 @router.get("/conflicts")
 async def conflicts(caller: From, scope: Scope = None) -> s.Conflicts:
     """List sentences of different documents that say otherwise about the same."""
-    found = await caller.parts.work.answer(caller.person, lambda: caller.service.conflicts(caller.who, scope))
+    found = await caller.task(lambda: caller.service.conflicts(caller.who, scope))
     return s.Conflicts(conflicts=[shapes.conflict(one) for one in found])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import json
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -29,6 +30,8 @@ from ragbot.types import Done, Event, Turn
 router = APIRouter(prefix="/v1", tags=["OpenAI"], responses=failures.documented(400, 401, 403, 404, 408, 413, 429, 503))
 SESSION = "openai-"
 """What the names of sessions begin with that no client named."""
+_FRONT_ENDS_OWN = re.compile(r"^\s*### Task:|<chat_history>|^(?:USER|ASSISTANT): ", re.MULTILINE)
+"""Front-ends ask for titles and tags of a conversation with all of it in the message: nobody tells that."""
 LOOKED_BACK = 3
 """So many answers are looked at for their session: one may have been erased since."""
 RESPONSE, COMPLETION = "resp_", "chatcmpl-"
@@ -57,7 +60,7 @@ async def complete(
     text, history = o.conversation_of(asked.messages)
     session = x_ragbot_session or (asked.metadata.session if asked.metadata else None)
     session = session or await _session(caller, asked.model, history)
-    question = Question(text, asked.model, session, history)
+    question = Question(text, asked.model, session, history, tells=_FRONT_ENDS_OWN.search(text) is None)
     completion = _Completion(caller, asked)
     if asked.stream:
         events = await caller.parts.answering.events(caller.who, question, new_turn_id())
@@ -284,7 +287,7 @@ async def embed(asked: o.EmbeddingRequest, caller: From) -> o.Embeddings:
             return np.array([embedder.encode_query(text) for text in texts], np.float32), embedder.model
         return embedder.encode(texts), embedder.model
 
-    vectors, model = await caller.attended(caller.parts.work.answer(caller.person, encode))
+    vectors, model = await caller.task(encode)
     read = sum(map(tokens, texts))
     return o.Embeddings(
         model=model,

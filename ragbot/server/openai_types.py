@@ -25,14 +25,14 @@ class TextPart(Lenient):
     """A part of a message. Only texts are read."""
 
     type: str
-    text: Annotated[str | None, Field(max_length=MAX_MESSAGE)] = None
+    text: str | None = None
 
 
 class ChatMessage(Lenient):
     """A message of a conversation."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: Annotated[str, Field(max_length=MAX_MESSAGE)] | Annotated[list[TextPart], Field(max_length=50)] | None = None
+    content: str | Annotated[list[TextPart], Field(max_length=50)] | None = None
 
     def read(self) -> str:
         """Its text, without the footnotes of an answer. Raises InputError for a part that is no text."""
@@ -62,7 +62,7 @@ class ChatRequest(Lenient):
         },
     )
     model: ModelName
-    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MAX_HISTORY)]
+    messages: Annotated[list[ChatMessage], Field(min_length=1)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     n: Annotated[int, Field(ge=1, le=1)] | None = None
@@ -76,7 +76,7 @@ class ResponseItem(Lenient):
 
     type: str | None = None
     role: str | None = None
-    content: Annotated[str, Field(max_length=MAX_MESSAGE)] | Annotated[list[TextPart], Field(max_length=50)] | None = None
+    content: str | Annotated[list[TextPart], Field(max_length=50)] | None = None
 
 
 class Conversation(Lenient):
@@ -90,7 +90,7 @@ class ResponseRequest(Lenient):
 
     model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [{"model": "ragbot", "input": "When does it open?"}]})
     model: ModelName
-    input: Annotated[str, Field(max_length=MAX_MESSAGE)] | Annotated[list[ResponseItem], Field(max_length=MAX_HISTORY)]
+    input: str | list[ResponseItem]
     stream: bool | None = None
     previous_response_id: Annotated[str, Field(max_length=MAX_NAME)] | None = None
     conversation: Session | Conversation | None = None
@@ -177,7 +177,12 @@ def conversation_of(messages: list[ChatMessage]) -> tuple[str, list[tuple[str, s
     said = [(role, text) for role, text in said if text.strip()]
     if not said or said[-1][0] != "user":
         raise InputError("messages has no message of the user at its end; add the question with the role `user`")
-    return said[-1][1], [(role, text) for role, text in said[:-1]]
+    question = said[-1][1]
+    if len(question) > MAX_MESSAGE:
+        raise InputError(
+            f"the message has {len(question)} characters; it takes {MAX_MESSAGE}: upload what is longer, and ask about it"
+        )
+    return question, [(role, text[:MAX_MESSAGE]) for role, text in said[-MAX_HISTORY - 1 : -1]]
 
 
 def messages_of(given: str | list[ResponseItem]) -> list[ChatMessage]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -45,9 +45,9 @@ class Parts:
         return cls(config, service, keyring, work, metrics, made, Answering(service, work, metrics))
 
     def close(self) -> None:
-        """Wait for what runs, and end the processes that read files."""
-        self.work.close()
+        """End the processes that read files, and wait for what else runs."""
         self.service.close()
+        self.work.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,10 @@ class Caller:
     def person(self) -> str:
         """In whose name it waits for its turn."""
         return self.who.name
+
+    async def task(self, call: Callable[[], Result]) -> Result:
+        """The result of something that takes long, in its queue; given up when who asks hangs up."""
+        return await self.attended(self.parts.work.task(self.person, call))
 
     async def attended(self, work: Coroutine[Any, Any, Result]) -> Result:
         """The result of work, which is given up when who asks hangs up. Raises GoneError then."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import resource
 import socket
@@ -30,7 +31,7 @@ def serve(
     listening: socket.socket,
     *,
     keys: bool,
-    loading: Future[None],
+    loading: Future[bool],
     ready: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Serve a memory until SIGINT or SIGTERM; what runs then is finished. `ready` is called with the address.
@@ -88,7 +89,17 @@ def _log_to_stderr() -> None:
     access.handlers, access.propagate = [handler], False
     access.setLevel(logging.INFO)
     others = logging.StreamHandler(sys.stderr)
-    others.setFormatter(logging.Formatter('{"level": "%(levelname)s", "logger": "%(name)s", "message": "%(message)s"}'))
+    others.setFormatter(_Lines())
     for name in ("ragbot", "uvicorn.error"):
         logging.getLogger(name).addHandler(others)
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _Lines(logging.Formatter):
+    """One JSON object a line. Of an exception its class alone: what it says may hold somebody's words."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """A record as a line."""
+        failed = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
+        said = {"level": record.levelname, "logger": record.name, "message": record.getMessage().strip()}
+        return json.dumps(said | ({"exception": failed} if failed else {}), ensure_ascii=False)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from ingest.dating import DATED_BY
 from ingest.pipeline import Outcome
 from ingest.uploads import Uploads
 from ragbot import changes
@@ -19,9 +20,10 @@ from ragbot.chat import Chat
 from ragbot.errors import AccessError, InputError, NotFoundError
 from ragbot.memory import Memory
 from ragbot.search import filter
-from ragbot.store import Stored
+from ragbot.store import Snapshot, Stored
 from ragbot.store.history import StaleCitation
 from ragbot.text import storable
+from ragbot.text.documents import ABOUT
 from ragbot.types import EVERYONE, TOLD, Chunk, Document, Feedback, Forgotten, Hit, Remembered, Turn, TurnHit
 
 MODEL = "ragbot"
@@ -29,6 +31,7 @@ MODEL = "ragbot"
 MAX_PAGE = 200
 OWN = (TOLD, "correction:")
 """What the addresses begin with that the bot gives itself."""
+OWN_METADATA = {"langchain", changes.PROMOTED_BY, ABOUT, DATED_BY}
 
 
 class NoModelError(NotFoundError):
@@ -95,6 +98,8 @@ class Service:
         """The scope that a principal writes to with a role; its own, if it names none. Raises AccessError."""
         self.need(who, role)
         scope = who.scopes[0] if scope is None else storable(scope)
+        if scope == EVERYONE:
+            self.need(who, "write")
         if scope not in who.scopes:
             raise AccessError(f"this key does not write to the scope {scope!r}; it writes to {', '.join(who.scopes)}")
         return scope
@@ -108,14 +113,25 @@ class Service:
         voices = ["", *(f":{name}" for name in self._personas if name != self._configured)]
         return [f"{MODEL}{voice}{'' if scope == who.scopes[0] else f'@{scope}'}" for scope in scopes for voice in voices]
 
-    def chat(self, who: Principal, model: str, session: str) -> Chat:
+    def chat(self, who: Principal, model: str, session: str, *, tells: bool = True) -> Chat:
         """A conversation under the name of a model. Raises NotFoundError for a model that the principal does not have."""
         if model not in self.models(who):
             raise NoModelError(f"the model {model[:100]!r} does not exist, or this key may not use it; GET /v1/models lists them")
         self._load_generator()
         voice, _, scope = model.removeprefix(MODEL).partition("@")
         persona = self._personas[voice.removeprefix(":") or self._configured]
-        return Chat(self.memory, session, scope or who.scopes[0], persona=persona, reads=who.scopes, tells="tell" in who.roles)
+        return Chat(
+            self.memory,
+            session,
+            scope or who.scopes[0],
+            persona=persona,
+            reads=self._beside(who, scope or who.scopes[0]),
+            tells=tells and "tell" in who.roles,
+        )
+
+    def _beside(self, who: Principal, scope: str) -> tuple[str, ...]:
+        """What a conversation in a scope reads beside it: nothing in a shared one, whose turns others read."""
+        return who.scopes if scope == who.scopes[0] else ()
 
     def _load_generator(self) -> None:
         """Begin to load the generator beside the first search: a server that nobody asks does without its memory."""
@@ -161,13 +177,13 @@ class Service:
         """A page of the documents that the principal sees, in the order of scope and uri; what people told only in own scopes."""
         scopes, kinds = self.reads(who, scope), filter.kinds_of(kinds)
         with self.memory.store.reading() as snapshot:
-            return snapshot.documents_page(after, min(limit, MAX_PAGE), scopes, kinds, storable(uri))
+            return snapshot.documents_page(after, min(limit, MAX_PAGE + 1), scopes, kinds, storable(uri))
 
     def document(self, who: Principal, uri: str, scope: str | None = None) -> tuple[Stored, list[Chunk]]:
         """A current document and its passages; in the principal's own scope first. Raises NotFoundError."""
         uri = storable(uri)
         with self.memory.store.reading() as snapshot:
-            for one in reversed(self.reads(who, scope)):
+            for one in _nearest_first(who, self.reads(who, scope)):
                 stored = snapshot.document(one, uri)
                 if stored and stored.retired_at is None:
                     return stored, snapshot.chunks_of(one, uri)
@@ -185,6 +201,8 @@ class Service:
     def remember(self, who: Principal, document: Document, scope: str | None) -> Remembered:
         """Make a document, or its new version, searchable."""
         scope = self.writes(who, scope, "write")
+        if wrong := OWN_METADATA & document.metadata.keys():
+            raise InputError(f"metadata: {min(wrong)!r} is kept by ragbot itself; give it another name")
         if document.uri.startswith(OWN):
             raise InputError(f"uri: addresses that begin with {' or '.join(OWN)} are those of what is told; give another one")
         return self.memory.remember(replace(document, scope=scope))
@@ -208,7 +226,7 @@ class Service:
         scopes = self.reads(who)
         with self.memory.store.reading() as snapshot:
             turn = snapshot.turn(turn_id)
-            if turn is None or turn.scope not in who.scopes:
+            if turn is None or not _sees(snapshot, who, turn):
                 raise NotFoundError(f"{turn_id[:100]}: there is no such turn in the scopes of this key")
             retrieved = snapshot.turn_hits(turn_id)
             ids = [cited.chunk_id for cited in turn.citations] + [hit.chunk_id for hit in retrieved]
@@ -221,7 +239,8 @@ class Service:
         scope = who.scopes[0] if scope is None else storable(scope)
         self.reads(who, scope)
         with self.memory.store.reading() as snapshot:
-            return snapshot.turns(scope, storable(session), min(limit, MAX_PAGE))
+            found = snapshot.turns(scope, storable(session), min(limit, MAX_PAGE))
+            return [turn for turn in found if _sees(snapshot, who, turn)]
 
     def rate(self, who: Principal, turn_id: str, *, up: bool) -> None:
         """Say whether an answer was good. Raises NotFoundError."""
@@ -234,7 +253,7 @@ class Service:
     def _chat_of(self, who: Principal, turn_id: str) -> Chat:
         self.need(who, "tell")
         turn = self.turn(who, turn_id).turn
-        return Chat(self.memory, turn.session, turn.scope, persona=self.persona, reads=who.scopes)
+        return Chat(self.memory, turn.session, turn.scope, persona=self.persona, reads=self._beside(who, turn.scope))
 
     @property
     def persona(self) -> Persona:
@@ -265,8 +284,7 @@ class Service:
 
     def diff(self, who: Principal, uri: str, scope: str | None, since: datetime | None, until: datetime | None) -> Changed:
         """What a document says now, or at `until`, and did not at `since`. Raises NotFoundError."""
-        scopes = self.reads(who, scope)
-        for one in reversed(scopes):
+        for one in _nearest_first(who, self.reads(who, scope)):
             with self.memory.store.reading() as snapshot:
                 there = snapshot.document(one, storable(uri))
             if there:
@@ -283,7 +301,11 @@ class Service:
         if everybody:
             self.need(who, "admin")
         own = [scope for scope in who.scopes if scope != EVERYONE]
-        return changes.affected(self.memory, uri, scopes=None if everybody else own)
+        found = changes.affected(self.memory, uri, scopes=None if everybody else own)
+        if everybody:
+            return found
+        with self.memory.store.reading() as snapshot:
+            return [one for one in found if (turn := snapshot.turn(one.turn_id)) and _sees(snapshot, who, turn)]
 
     def conflicts(self, who: Principal, scope: str | None) -> list[Conflict]:
         """Sentences of different documents that say otherwise about the same, of what the principal sees."""
@@ -298,3 +320,14 @@ class Service:
         """How fresh the whole home is. For the role `admin`: it counts all scopes."""
         self.need(who, "admin")
         return changes.freshness(self.memory)
+
+
+def _sees(snapshot: Snapshot, who: Principal, turn: Turn) -> bool:
+    """Whether a turn is in a scope of the principal, and cites nothing of a scope that it does not read."""
+    cited = [one.chunk_id for one in (*turn.citations, *turn.nearby)]
+    return turn.scope in who.scopes and snapshot.scopes_of(cited) <= set(who.reads)
+
+
+def _nearest_first(who: Principal, scopes: Sequence[str]) -> list[str]:
+    """Scopes in the order in which a principal means them: its own first, what everyone may see last."""
+    return sorted(scopes, key=lambda scope: who.scopes.index(scope) if scope in who.scopes and scope != EVERYONE else len(scopes))

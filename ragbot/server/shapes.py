@@ -136,8 +136,8 @@ def told(hit: t.Hit) -> s.Told:
     """Something that a person told."""
     return s.Told(
         uri=hit.chunk.uri,
-        text=hit.chunk.text,
-        about=hit.chunk.heading,
+        text=harmless(hit.chunk.text),
+        about=harmless(hit.chunk.heading),
         said_at=hit.chunk.valid_from,
         set_aside_by=[one.uri for one in hit.disputes],
     )
@@ -165,11 +165,11 @@ def stale(found: Sequence[StaleCitation]) -> s.Affected:
                 turn=one.turn_id,
                 session=one.session,
                 scope=one.scope,
-                question=one.question,
-                answer=one.answer,
+                question=harmless(one.question),
+                answer=harmless(one.answer),
                 at=one.at,
-                source=one.name,
-                quote=one.quote,
+                source=harmless_name(one.name),
+                quote=harmless(one.quote),
                 changed_at=one.changed_at,
             )
             for one in found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
@@ -18,6 +18,7 @@ from ragbot.server import schema as s
 from ragbot.server.answering import server_sent
 from ragbot.server.memory_routes import STREAMS, event_line, failed_line
 from ragbot.server.parts import Caller, From
+from ragbot.server.work import Stream
 
 router = APIRouter(
     prefix="/v1/memory", tags=["Memory"], responses=failures.documented(400, 401, 403, 404, 408, 413, 422, 429, 503)
@@ -33,18 +34,27 @@ async def upload(
 ) -> Response | s.RememberedOut:
     """Remember what a file holds. With `Accept: text/event-stream` each stage is an event: reading, embedding, done."""
     name = file.filename or ""
-    shown = PurePosixPath(uploads.uri_of(name)).name  # a parser may take its title from it
+    uploads.uri_of(name)
     folder = Path(tempfile.mkdtemp(prefix="ragbot-upload-"))
-    path = folder / shown
+    path = folder / "file"
     try:
         await caller.parts.work.do(caller.person, lambda: caller.service.writes(caller.who, scope, "write"))
         await caller.parts.work.do(caller.person, lambda: _copy(file, path))
-        events = await caller.parts.work.stream(caller.person, lambda: _stages(caller, path, name, scope, folder))
+        events = Stream(
+            caller.parts.work.tasks,
+            caller.person,
+            lambda: _stages(caller, path, name, scope),
+            after=lambda: shutil.rmtree(folder, ignore_errors=True),
+        )
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     if "text/event-stream" in request.headers.get("accept", ""):
         return StreamingResponse(server_sent(_told(events), failed_line), media_type="text/event-stream")
+    return await caller.attended(_last(events))
+
+
+async def _last(events: AsyncIterator[str | s.RememberedOut]) -> s.RememberedOut:
     async for event in events:
         if isinstance(event, s.RememberedOut):
             return event
@@ -56,14 +66,11 @@ def _copy(file: UploadFile, path: Path) -> None:
         shutil.copyfileobj(file.file, copy)
 
 
-def _stages(caller: Caller, path: Path, name: str, scope: str | None, folder: Path) -> Iterator[str | s.RememberedOut]:
+def _stages(caller: Caller, path: Path, name: str, scope: str | None) -> Iterator[str | s.RememberedOut]:
     """What is being done with a file, and at last what became of it."""
-    try:
-        written = caller.service.writes(caller.who, scope, "write")
-        for stage in caller.service.upload(caller.who, path, name, scope):
-            yield stage if isinstance(stage, str) else _outcome(stage, written)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    written = caller.service.writes(caller.who, scope, "write")
+    for stage in caller.service.upload(caller.who, path, name, scope):
+        yield stage if isinstance(stage, str) else _outcome(stage, written)
 
 
 def _outcome(outcome: Outcome, scope: str) -> s.RememberedOut:

@@ -203,6 +203,10 @@ class Snapshot(TurnReads, SourceReads, HistoryReads):
         row = self._connection.execute(select(s.chunks).where(s.chunks.c.id == chunk_id)).first()
         return rows.chunk(row) if row and row.scope in scopes else None
 
+    def scopes_of(self, ids: Collection[int]) -> set[str]:
+        """The scopes of those of the chunks that are there."""
+        return set(self._connection.execute(select(s.chunks.c.scope).where(s.chunks.c.id.in_(list(ids))).distinct()).scalars())
+
     def chunks_of(self, scope: str, uri: str) -> list[Chunk]:
         """The current chunks of a document, in order."""
         return [rows.chunk(row) for row in self._connection.execute(q.CHUNKS_OF, {"of_scope": scope, "of_uri": uri})]
