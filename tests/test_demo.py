@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from serving import served
 
 import ragbot.runtime
 from ingest import pipeline
-from ragbot import Chat, Memory
+from ragbot import Chat, Document, Memory
 from ragbot.answer import persona
 
 pytestmark = [pytest.mark.model, pytest.mark.filterwarnings("ignore")]
@@ -130,7 +131,14 @@ def test_the_readme_runs_as_it_stands(tmp_path, monkeypatch, capsys):
     blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     assert len(blocks) >= 2
     monkeypatch.chdir(tmp_path)
-    exec("\n".join(blocks), {})
+    of_client = next(block for block in blocks if "from openai" in block)
+    exec("\n".join(block for block in blocks if block is not of_client), {})
     printed = capsys.readouterr().out
     assert "The lab opens at 9:30." in printed
     assert "Sunday" in printed
+    with Memory.open("indexes") as memory, served(memory) as server:
+        memory.remember(Document("lab.md", "The lab opens at 9:30."))
+        names = {}
+        exec(of_client.replace("http://127.0.0.1:8400", server.url).replace("rb-…", server.key("ben")), names)
+        names["client"].close()
+    assert "The lab opens at 9:30." in capsys.readouterr().out
