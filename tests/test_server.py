@@ -773,6 +773,7 @@ def test_a_trace_says_what_was_asked_of_which_model_and_not_what_was_said(http, 
     provider.add_span_processor(SimpleSpanProcessor(spans))
     monkeypatch.setattr(answering, "tracer", provider.get_tracer("ragbot"))
     http.post("/v1/memory/ask", json={"message": "When does the SECRETWORD lab open?"})
+    _eventually(lambda: any(one.name == "chat ragbot" for one in spans.get_finished_spans()))  # it ends behind the answer
     chats = [one for one in spans.get_finished_spans() if one.name == "chat ragbot"]
     assert chats and chats[0].attributes["gen_ai.operation.name"] == "chat"
     assert "SECRETWORD" not in "".join(one.to_json() for one in spans.get_finished_spans())
