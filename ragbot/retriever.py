@@ -185,7 +185,7 @@ def _unit(vector: Sequence[float] | NDArray[np.float32], space: Space) -> NDArra
     unit = np.asarray(vector, np.float32)
     length = float(np.linalg.norm(unit)) if unit.shape == (space.dim,) else 0.0
     if not np.isfinite(length) or length == 0.0:
-        raise InputError(f"the vector is none of {space.model}: it takes {space.dim} numbers that have a direction")
+        raise InputError(f"the vector is not of {space.model}: it takes {space.dim} numbers, not all of them 0")
     scaled: NDArray[np.float32] = unit / np.float32(length)
     return scaled
 

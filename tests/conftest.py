@@ -13,12 +13,13 @@ from loaded import WORKER, BundledModels
 from weblib import Site
 
 import ragbot.runtime
-from ragbot import Chat, Memory
+from ragbot import Chat, Document, Memory
 from ragbot.index import compaction, hnsw
 
 # What is started in the background of a shell ignores Ctrl-C, and so does what it starts; a handler of Python's is not passed on.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+LAB = "The lab opens at 9:30.\n\nOn Sunday the lab is closed.\n\nThe printer costs 5 cents a page."
 MOST_WORKERS = 8
 """Each process that runs tests may load all bundled models, about 1.2 GB."""
 
@@ -119,6 +120,32 @@ def chat_of(open_memory):
         return Chat(open_memory(), session, scope, FakeGenerator(*replies))
 
     return open_
+
+
+@pytest.fixture
+def generators(monkeypatch):
+    """What the generator writes: nothing, so that the sources speak for themselves; tests put replies in."""
+    replies = FakeGenerator()
+    monkeypatch.setattr(ragbot.runtime, "open_generator", lambda name, timeout: replies)
+    return replies
+
+
+@pytest.fixture
+def lab(memory, generators):
+    """A memory that a server's tests ask: what it knows of a lab."""
+    memory.remember(
+        Document("lab.md", "The lab opens at 9:30.\n\nOn Sunday the lab is closed.\n\nThe printer costs 5 cents a page.")
+    )
+    return memory
+
+
+@pytest.fixture
+def server(lab):
+    """A running server over it."""
+    from serving import served
+
+    with served(lab) as running:
+        yield running
 
 
 @pytest.fixture

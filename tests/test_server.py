@@ -16,7 +16,6 @@ import httpx
 import numpy as np
 import openai
 import pytest
-from fakes import FakeGenerator
 from langchain_openai import ChatOpenAI
 from serving import ALL, served
 
@@ -25,28 +24,6 @@ from ragbot import Document
 from ragbot.server import answering, gate, protocol
 from ragbot.server.app import create_app
 from ragbot.server.config import Group, ServerConfig
-
-LAB = "The lab opens at 9:30.\n\nOn Sunday the lab is closed.\n\nThe printer costs 5 cents a page."
-
-
-@pytest.fixture
-def generators(monkeypatch):
-    """What the generator writes: nothing, so that the sources speak for themselves; tests put replies in."""
-    replies = FakeGenerator()
-    monkeypatch.setattr(ragbot.runtime, "open_generator", lambda name, timeout: replies)
-    return replies
-
-
-@pytest.fixture
-def lab(memory, generators):
-    memory.remember(Document("lab.md", LAB))
-    return memory
-
-
-@pytest.fixture
-def server(lab):
-    with served(lab) as running:
-        yield running
 
 
 @pytest.fixture

@@ -56,6 +56,7 @@ def serve(
             from ragbot.server.listening import listen
 
             listening = listen(config)
+            loading.give_memory_back()
             models = loading.begin(memory)
             from ragbot.server.run import serve  # meanwhile: it takes most of a second
 

@@ -25,6 +25,8 @@ UNTOLD: Any = {"record_exception": False, "set_status_on_exception": False}
 PING_S = 15.0
 """After so long without an event, a stream says that it lives."""
 PING = ": ping\n\n"
+STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+"""What OpenAPI says of a route that may answer in events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Answering:
     service: Service
     work: Work
     metrics: Metrics
+    load: Callable[[], object]
+    """Begins to load the generator, once: a server that nobody asks does without it."""
 
     async def ask(self, who: Principal, question: Question, turn_id: str | None = None) -> Turn:
         """The whole answer. Raises FullError, and what the chat raises."""
@@ -64,6 +68,7 @@ class Answering:
 
     def _begun(self, who: Principal, question: Question, turn_id: str) -> Stream[Event]:
         asked = time.perf_counter()
+        self.load()
         return self.work.answer(who.name, lambda: self._events(who, question, turn_id, asked))
 
     def _chat(self, who: Principal, question: Question) -> Chat:
@@ -88,9 +93,7 @@ class Answering:
                     if isinstance(event, Done):
                         outcome = "grounded" if event.turn.grounded else "cited" if event.turn.claims else "without a source"
                     yield event
-            except GeneratorExit:
-                raise
-            except BaseException:
+            except Exception:
                 outcome = "failed"
                 raise
             finally:

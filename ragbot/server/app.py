@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from importlib.util import find_spec
@@ -14,18 +15,20 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 import ragbot
+from ragbot.errors import RagbotError
 from ragbot.memory import Memory
 from ragbot.server import failures, memory_routes, openai, upload_route
 from ragbot.server.config import ServerConfig
 from ragbot.server.gate import Gate
 from ragbot.server.parts import From, Parts
 
+log = logging.getLogger(__name__)
 KB = 1024
 FORM_LIMITS: Any = {"max_fields": 8, "max_files": 1, "max_part_size": 4096}
 
 
 def create_app(memory: Memory, config: ServerConfig, *, keys: bool = True) -> Gate:
-    """The application over an open memory, which stays the caller's. Without `keys`, whoever reaches it is its owner."""
+    """The application over an open memory, which stays the caller's. Without `keys`, all who reach it are its owner."""
     parts = Parts.of(memory, config)
 
     @asynccontextmanager
@@ -81,10 +84,10 @@ def _register_own(app: FastAPI, parts: Parts) -> None:
         loading = getattr(request.app.state, "loading", None)
         loaded = loading is None or (loading.done() and loading.result())
         try:
-            await parts.work.do("", lambda: parts.service.memory.kv("ready"))
-        except Exception as cause:  # whatever it is, it is not ready; the log says why
-            failed = cause
-            return failures.failed(failed)
+            await asyncio.to_thread(parts.service.memory.kv, "ready")
+        except RagbotError as cause:  # it names the home, which is nobody's matter without a key
+            log.error("not ready: %s", cause)
+            return JSONResponse({"status": "failed"}, 503)
         return JSONResponse({"status": "ready" if loaded else "loading"}, 200 if loaded else 503)
 
     @app.get("/metrics", tags=["Server"], response_class=PlainTextResponse, responses=failures.documented(401, 403, 429))

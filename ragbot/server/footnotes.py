@@ -6,12 +6,12 @@ import re
 from typing import Any
 
 from ragbot.server.shapes import Shapes
+from ragbot.text import layout
 from ragbot.text.tokens import has_cjk
 from ragbot.types import Citation, Turn
 
 _RULE = "\n\n---\n"
 _FOOTNOTES = re.compile(rf"{re.escape(_RULE)}\*\*(?:Sources|来源)\*\*\n.*\Z", re.DOTALL)
-CHARACTERS_PER_TOKEN = 4
 
 
 def footnotes(turn: Turn, shapes: Shapes) -> str:
@@ -35,25 +35,8 @@ def without_footnotes(text: str) -> str:
 
 def url_citations(turn: Turn, shapes: Shapes) -> list[dict[str, Any]]:
     """Where in an answer which source is cited: start_index, end_index, title, url."""
-    found, at = [], 0
-    for claim in turn.claims:
-        start = turn.answer.find(claim.text, at)
-        if start < 0:
-            continue
-        at = start + len(claim.text)
-        found += [
-            {
-                "start_index": start,
-                "end_index": at,
-                "title": cited.where,
-                "url": shapes.links.url(cited, shapes.base, shapes.key_id),
-            }
-            for cited in claim.citations
-        ]
-    return found
-
-
-def tokens(text: str) -> int:
-    """About how many tokens a text has. No model is asked: nothing is paid by them."""
-    wide = sum(character >= "⺀" for character in text)
-    return wide + -(-(len(text) - wide) // CHARACTERS_PER_TOKEN)
+    return [
+        {"start_index": start, "end_index": end, "title": cited.where, "url": shapes.links.url(cited, shapes.base, shapes.key_id)}
+        for claim, start, end in layout.places_of_claims(turn)
+        for cited in claim.citations
+    ]

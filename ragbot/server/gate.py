@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from urllib.parse import parse_qs
 
 from fastapi import FastAPI
-from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
+from limits import RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.datastructures import Headers, MutableHeaders
@@ -103,7 +103,7 @@ class Gate:
             if refused is not None:
                 await refused(scope, receive, sending)
                 return
-            with self._one_upload(scope):
+            with self._counted(scope):
                 await self.app(scope, _timed(receive), sending)
         except GoneError:  # nobody hears what would be said
             return
@@ -161,33 +161,27 @@ class Gate:
 
     def _spend(self, scope: Scope) -> ASGIApp | None:
         """Count a request of a person; a refusal where there were too many."""
-        who = scope["state"]["identity"].principal
-        if scope["path"] == UPLOADS and "write" not in who.roles:  # before a byte of it is kept
+        who, uploads = scope["state"]["identity"].principal, scope["path"] == UPLOADS
+        if uploads and "write" not in who.roles:  # before a byte of it is kept
             return failures.failed(AccessError("this key has not the role 'write', so it uploads nothing"))
-        if scope["path"] == UPLOADS and self._uploading[who.name] >= UPLOADS_AT_ONCE:
+        if uploads and self._uploading[who.name] >= UPLOADS_AT_ONCE:
             return _too_many(f"more than {UPLOADS_AT_ONCE} uploads at once; wait for one to end")
-        name = who.name
-        spent: list[tuple[RateLimitItem, str]] = [(self._all, "request")]
-        if scope["path"] == UPLOADS:
-            spent.append((self._uploads, "upload"))
-        for limit, kind in spent:
-            if not self._limits.hit(limit, kind, name):
-                return _too_many(f"more than {limit.amount} {kind}s a {limit.GRANULARITY.name}; wait a moment")
+        if not self._limits.hit(self._all, "request", who.name):
+            return _too_many(f"more than {self._all.amount} requests a minute; wait a moment")
+        if uploads and not self._limits.hit(self._uploads, "upload", who.name):
+            return _too_many(f"more than {self._uploads.amount} uploads an hour; wait a moment")
         return None
 
     @contextmanager
-    def _one_upload(self, scope: Scope) -> Iterator[None]:
+    def _counted(self, scope: Scope) -> Iterator[None]:
         """Count an upload while it lasts."""
-        name = scope["state"]["identity"].principal.name if scope["path"] == UPLOADS else None
-        if name is None:
-            yield
-            return
-        self._uploading[name] += 1
+        name, one = scope["state"]["identity"].principal.name, int(scope["path"] == UPLOADS)
+        self._uploading[name] += one
         try:
             yield
         finally:
-            self._uploading[name] -= 1
-            self._uploading += Counter()
+            self._uploading[name] -= one
+            self._uploading += Counter()  # forgets who has none
 
     def _note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
         """Log a request by its route, never by its words."""
@@ -260,7 +254,7 @@ def _plain(headers: Headers) -> Mapping[str, str]:
 
 
 def _address(parts: Parts, peer: str, headers: Headers) -> str:
-    """The address that a request came from; behind trusted proxies, the last one that is none of them."""
+    """The address that a request came from; behind trusted proxies, the last one that is not one of theirs."""
     came = [peer]
     if is_trusted(parts.config, peer):
         came += [one.strip() for one in reversed(",".join(headers.getlist("x-forwarded-for")).split(","))]

@@ -16,17 +16,16 @@ M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 MAPPED_BYTES = 128 * 1024
 
 
-def begin(memory: Memory) -> Future[bool]:
-    """Load what a question needs, in the background: the embedder and the answerability model.
+def begin(memory: Memory, *, generator: bool = False) -> Future[bool]:
+    """Load what a search needs, in the background: the embedder and the answerability model; with `generator` that too.
 
     The result is there when that is done: whether all did. One that does not is logged, and named again by whoever asks for it.
     """
-    _give_memory_back()
     done: Future[bool] = Future()
 
     def load() -> None:
         try:
-            Chat(memory, "loading", "loading").load(generator=False)
+            Chat(memory, "loading", "loading").load(generator=generator)
             done.set_result(True)
         except Exception as cause:
             failed = cause
@@ -37,7 +36,7 @@ def begin(memory: Memory) -> Future[bool]:
     return done
 
 
-def _give_memory_back() -> None:
+def give_memory_back() -> None:
     """Let what models leave behind while they load go back to the system (glibc only).
 
     Else each of many threads keeps a heap of its own: a fifth of all that a server took was that.

@@ -12,7 +12,7 @@ import re
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, cast
 from urllib.parse import quote, unquote
 
@@ -230,7 +230,7 @@ TOOLS: Mapping[str, Tool] = {
 
 
 def mcp_server(callers: CallerOf) -> Server[Any]:
-    """The tools and resources, for whoever `callers` says that a request comes from."""
+    """The tools and resources; `callers` says who sent a request."""
     tools = types.ListToolsResult(tools=[tool.described(name) for name, tool in TOOLS.items()])
 
     async def list_tools(_: Context, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
@@ -329,7 +329,7 @@ async def _templates(_: Context, __: types.PaginatedRequestParams | None) -> typ
 async def _documents(caller: Caller, cursor: str | None) -> types.ListResourcesResult:
     """A page of the documents that the principal sees."""
     if cursor and len(cursor) > MAX_CURSOR:
-        raise InputError("the cursor is none of this list; leave it out to begin at the first page")
+        raise InputError("the cursor is not of this list; leave it out to begin at the first page")
     page = await routes.documents(caller, None, None, None, cursor, PAGE)
     return types.ListResourcesResult(
         resources=[
@@ -372,7 +372,8 @@ def mount(app: FastAPI, parts: Parts) -> AbstractAsyncContextManager[None]:
     """Add the route /mcp. The application's lifespan is to enter, once, what this returns."""
 
     async def callers(context: Context) -> Caller:
-        return await caller_of(cast(Request, context.request), None)
+        # Without the request: the SDK itself listens for who hangs up, and cancels.
+        return replace(await caller_of(cast(Request, context.request), None), request=None)
 
     sessions = StreamableHTTPSessionManager(
         mcp_server(callers),

@@ -15,7 +15,7 @@ from ragbot.chat import new_turn_id
 from ragbot.errors import InputError
 from ragbot.server import failures, shapes
 from ragbot.server import schema as s
-from ragbot.server.answering import Question, server_sent
+from ragbot.server.answering import STREAMS, Question, server_sent
 from ragbot.server.parts import Caller, From
 from ragbot.server.passage_page import page_of
 from ragbot.server.service import Selection
@@ -23,7 +23,6 @@ from ragbot.text import storable
 from ragbot.types import Block, Claim, Document, Done, Event, Kind, Refusal
 
 router = APIRouter(prefix="/v1/memory", tags=["Memory"], responses=failures.documented(400, 401, 403, 404, 408, 413, 429, 503))
-STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
 Scope = Annotated[s.Name | None, Query(description="Only of this scope; else of all that the key sees.")]
 Uri = Annotated[s.Name, Query(description="The address of a document.")]
 When = Annotated[s.Time | None, Query()]

@@ -45,7 +45,7 @@ class _Queues(Collector):
         """Two numbers of each queue."""
         waiting = GaugeMetricFamily("ragbot_waiting", "Requests that wait for their turn", labels=["queue"])
         running = GaugeMetricFamily("ragbot_running", "Requests that are worked on", labels=["queue"])
-        for name, queue in (("answers", self._work.answers), ("quick", self._work.quick)):
+        for name, queue in self._work.queues.items():
             waiting.add_metric([name], queue.waiting)
             running.add_metric([name], queue.running)
         return [waiting, running]

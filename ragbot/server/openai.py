@@ -9,7 +9,6 @@ import re
 import secrets
 import time
 from collections.abc import AsyncIterator
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,11 +19,12 @@ from ragbot.chat import new_turn_id
 from ragbot.errors import InputError, NotFoundError
 from ragbot.server import failures
 from ragbot.server import openai_types as o
-from ragbot.server.answering import Question, server_sent
-from ragbot.server.footnotes import footnotes, tokens, url_citations
+from ragbot.server.answering import STREAMS, Question, server_sent
+from ragbot.server.footnotes import footnotes, url_citations
 from ragbot.server.parts import Caller, From
 from ragbot.server.schema import MAX_NAME
 from ragbot.text import layout
+from ragbot.text.tokens import estimated_tokens
 from ragbot.types import Done, Event, Turn
 
 router = APIRouter(prefix="/v1", tags=["OpenAI"], responses=failures.documented(400, 401, 403, 404, 408, 413, 429, 503))
@@ -32,10 +32,7 @@ SESSION = "openai-"
 """What the names of sessions begin with that no client named."""
 _FRONT_ENDS_OWN = re.compile(r"^\s*### Task:|<chat_history>|^(?:USER|ASSISTANT): ", re.MULTILINE)
 """Front-ends ask for titles and tags of a conversation with all of it in the message: nobody tells that."""
-LOOKED_BACK = 3
-"""So many answers are looked at for their session: one may have been erased since."""
 RESPONSE, COMPLETION = "resp_", "chatcmpl-"
-STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
 
 
 @router.get("/models")
@@ -71,12 +68,9 @@ async def complete(
 
 async def _session(caller: Caller, model: str, history: list[tuple[str, str]]) -> str:
     """The session that a history belongs to: the one of its last answer; a new one where there is none."""
-    pairs = [(first[1], then[1]) for first, then in pairwise(history) if (first[0], then[0]) == ("user", "assistant")]
-    for question, answer in pairs[: -LOOKED_BACK - 1 : -1]:
-        find = functools.partial(caller.service.session_of, caller.who, model, question, answer)
-        if found := await caller.parts.work.do(caller.person, find):
-            return found
-    return f"{SESSION}{secrets.token_hex(6)}"
+    find = functools.partial(caller.service.session_of, caller.who, model, history)
+    found = await caller.parts.work.do(caller.person, find) if history else None
+    return found or f"{SESSION}{secrets.token_hex(6)}"
 
 
 def _failed(cause: Exception) -> str:
@@ -95,7 +89,7 @@ class _Completion:
         self._asked, self._shapes = asked, caller.shapes
         self._head = {"id": f"{COMPLETION}{secrets.token_hex(12)}", "created": int(time.time()), "model": asked.model}
         self._usage = bool(asked.stream_options and asked.stream_options.include_usage)
-        self._read = sum(tokens(message.read()) for message in asked.messages)
+        self._read = sum(estimated_tokens(message.read()) for message in asked.messages)
 
     def whole(self, turn: Turn) -> dict[str, Any]:
         """The completion of an answer."""
@@ -142,7 +136,7 @@ class _Completion:
         return [{"type": "url_citation", "url_citation": one} for one in url_citations(turn, self._shapes)]
 
     def _used(self, turn: Turn) -> dict[str, int]:
-        written = tokens(turn.answer)
+        written = estimated_tokens(turn.answer)
         return {"prompt_tokens": self._read, "completion_tokens": written, "total_tokens": self._read + written}
 
 
@@ -193,7 +187,7 @@ class _Response:
         self._asked, self._shapes = asked, caller.shapes
         self._id, self._item = f"{RESPONSE}{turn_id}", f"msg_{turn_id}"
         self._created, self._number = int(time.time()), 0
-        self._read = sum(tokens(message.read()) for message in o.messages_of(asked.input))
+        self._read = sum(estimated_tokens(message.read()) for message in o.messages_of(asked.input))
 
     def whole(self, turn: Turn) -> dict[str, Any]:
         """The response of an answer."""
@@ -243,7 +237,7 @@ class _Response:
         return {"type": "output_text", "text": text, "annotations": cited, "logprobs": []}
 
     def _response(self, status: str, output: list[dict[str, Any]], turn: Turn | None = None) -> dict[str, Any]:
-        written = tokens(turn.answer) if turn else 0
+        written = estimated_tokens(turn.answer) if turn else 0
         usage = {
             "input_tokens": self._read,
             "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
@@ -288,7 +282,7 @@ async def embed(asked: o.EmbeddingRequest, caller: From) -> o.Embeddings:
         return embedder.encode(texts), embedder.model
 
     vectors, model = await caller.task(encode)
-    read = sum(map(tokens, texts))
+    read = sum(map(estimated_tokens, texts))
     return o.Embeddings(
         model=model,
         data=[o.EmbeddingObject(index=at, embedding=_encoded(one, asked.encoding_format)) for at, one in enumerate(vectors)],

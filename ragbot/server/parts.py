@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
@@ -12,6 +13,7 @@ from fastapi.security import HTTPBearer
 
 from ragbot.access import Principal
 from ragbot.memory import Memory
+from ragbot.server import loading
 from ragbot.server.answering import Answering
 from ragbot.server.config import ServerConfig
 from ragbot.server.keys import Identity, Keyring
@@ -42,7 +44,8 @@ class Parts:
         service, work = Service(memory), Work(config.answers_at_once, config.waiting_per_person, config.waiting)
         metrics, keyring = Metrics(work), Keyring(memory.store, config.groups)
         made = links(memory, config.public_url)
-        return cls(config, service, keyring, work, metrics, made, Answering(service, work, metrics))
+        load = functools.cache(functools.partial(loading.begin, memory, generator=True))
+        return cls(config, service, keyring, work, metrics, made, Answering(service, work, metrics, load))
 
     def close(self) -> None:
         """End the processes that read files, and wait for what else runs."""

@@ -91,7 +91,7 @@ class FairQueue:
                 if future.set_running_or_notify_cancel():
                     try:
                         future.set_result(work())
-                    except BaseException as cause:  # whoever waits for it gets it
+                    except BaseException as cause:  # its caller gets it
                         failed = cause
                         future.set_exception(failed)
             finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -69,7 +68,6 @@ class Service:
         configured = memory.settings.persona
         self._personas = {name: personas.load(name, memory.home) for name in dict.fromkeys((configured, *personas.names()))}
         self._configured = configured
-        self._loading_generator = threading.Lock()
 
     def close(self) -> None:
         """End the processes that read files. The memory is the caller's."""
@@ -117,7 +115,6 @@ class Service:
         """A conversation under the name of a model. Raises NotFoundError for a model that the principal does not have."""
         if model not in self.models(who):
             raise NoModelError(f"the model {model[:100]!r} does not exist, or this key may not use it; GET /v1/models lists them")
-        self._load_generator()
         voice, _, scope = model.removeprefix(MODEL).partition("@")
         persona = self._personas[voice.removeprefix(":") or self._configured]
         return Chat(
@@ -133,17 +130,11 @@ class Service:
         """What a conversation in a scope reads beside it: nothing in a shared one, whose turns others read."""
         return who.scopes if scope == who.scopes[0] else ()
 
-    def _load_generator(self) -> None:
-        """Begin to load the generator beside the first search: a server that nobody asks does without its memory."""
-        if self._loading_generator.acquire(blocking=False):  # never released: once is enough
-            talk = Chat(self.memory, "loading", "loading")
-            threading.Thread(target=talk.load, name="load", daemon=True).start()
-
-    def session_of(self, who: Principal, model: str, question: str, answer: str) -> str | None:
-        """The session in which a question was answered so last, for protocols that send the history with every message."""
+    def session_of(self, who: Principal, model: str, history: Sequence[tuple[str, str]]) -> str | None:
+        """The session that a history belongs to, for protocols that send it with every message; None: none."""
         scope = self.chat(who, model, "-").scope
         with self.memory.store.reading() as snapshot:
-            return snapshot.session_of(scope, storable(question), storable(answer))
+            return snapshot.session_of(scope, [(role, storable(text)) for role, text in history])
 
     def recall(
         self,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +17,8 @@ from ingest import uploads
 from ingest.pipeline import Outcome
 from ragbot.server import failures
 from ragbot.server import schema as s
-from ragbot.server.answering import server_sent
-from ragbot.server.memory_routes import STREAMS, event_line, failed_line
+from ragbot.server.answering import STREAMS, server_sent
+from ragbot.server.memory_routes import event_line, failed_line
 from ragbot.server.parts import Caller, From
 from ragbot.server.work import Stream
 
@@ -35,20 +37,15 @@ async def upload(
     """Remember what a file holds. With `Accept: text/event-stream` each stage is an event: reading, embedding, done."""
     name = file.filename or ""
     uploads.uri_of(name)
-    folder = Path(tempfile.mkdtemp(prefix="ragbot-upload-"))
-    path = folder / "file"
-    try:
+    with ExitStack() as until_it_waits:
+        folder = Path(tempfile.mkdtemp(prefix="ragbot-upload-"))
+        remove = functools.partial(shutil.rmtree, folder, ignore_errors=True)
+        until_it_waits.callback(remove)
+        path = folder / "file"
         await caller.parts.work.do(caller.person, lambda: caller.service.writes(caller.who, scope, "write"))
         await caller.parts.work.do(caller.person, lambda: _copy(file, path))
-        events = Stream(
-            caller.parts.work.tasks,
-            caller.person,
-            lambda: _stages(caller, path, name, scope),
-            after=lambda: shutil.rmtree(folder, ignore_errors=True),
-        )
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+        events = Stream(caller.parts.work.tasks, caller.person, lambda: _stages(caller, path, name, scope), after=remove)
+        until_it_waits.pop_all()
     if "text/event-stream" in request.headers.get("accept", ""):
         return StreamingResponse(server_sent(_told(events), failed_line), media_type="text/event-stream")
     return await caller.attended(_last(events))

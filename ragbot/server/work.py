@@ -35,11 +35,15 @@ class Work:
         self.tasks = FairQueue("task", TASK_THREADS, waiting_per_person, waiting)
         self.quick = FairQueue("quick", QUICK_THREADS, QUICK_PER_PERSON, QUICK_WAITING)
 
+    @property
+    def queues(self) -> dict[str, FairQueue]:
+        """The queues by name."""
+        return {"quick": self.quick, "tasks": self.tasks, "answers": self.answers}
+
     def close(self) -> None:
         """Wait for what runs; what waits is cancelled."""
-        self.quick.close()
-        self.tasks.close()
-        self.answers.close()
+        for queue in self.queues.values():
+            queue.close()
 
     async def do(self, person: str, call: Callable[[], Result]) -> Result:
         """The result of something quick. Raises FullError, and what the call raises."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +15,9 @@ from ragbot.errors import InputError
 from ragbot.store import rows
 from ragbot.store import schema as s
 from ragbot.types import Citation, Claim, Feedback, HitFeatures, Policy, Turn, TurnHit
+
+LOOKED_BACK = 3
+"""So many exchanges of a history are looked up to find its session."""
 
 
 class Raced(Exception):
@@ -43,11 +47,19 @@ class TurnReads:
         """The last turns of a session, oldest first: in the order in which they were added."""
         return self._turns(and_(s.turns.c.scope == scope, s.turns.c.session == session), limit)
 
-    def session_of(self, scope: str, question: str, answer: str) -> str | None:
-        """The session of a scope in which a question was last answered so; None if it never was."""
+    def session_of(self, scope: str, history: Sequence[tuple[str, str]]) -> str | None:
+        """The session of a scope that a history of (role, text) belongs to; None if it stands in none.
+
+        It is the one in which the last question was last answered so; of an exchange that was erased since, the one before tells.
+        """
         t = s.turns.c
-        same = and_(t.scope == scope, t.question == question, t.answer == answer)
-        return self._connection.execute(select(t.session).where(same).order_by(t.seq.desc()).limit(1)).scalar()
+        exchanges = [(first[1], then[1]) for first, then in pairwise(history) if (first[0], then[0]) == ("user", "assistant")]
+        for question, answer in exchanges[: -LOOKED_BACK - 1 : -1]:
+            same = and_(t.scope == scope, t.question == question, t.answer == answer)
+            found = self._connection.execute(select(t.session).where(same).order_by(t.seq.desc()).limit(1)).scalar()
+            if found is not None:
+                return str(found)
+        return None
 
     def turns_page(self, scope: str, session: str, before_seq: int | None, limit: int) -> TurnPage:
         """The last `limit` turns of a session that were added before a place in the order; None: before its end."""

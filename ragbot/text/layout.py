@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from ragbot.text.sentences import CJK_STOPS, CLOSERS, ITEM
+from ragbot.types import Claim, Turn
 
 _ITEM = re.compile(rf"[ \t\u3000]*(?:{ITEM}|\||#{{1,6}}[ \t])")
 _NUMBER = re.compile(r"[ \t]*(\d{1,3})[.)][ \t]")
@@ -40,3 +41,14 @@ def joined(texts: Iterable[str]) -> str:
     for text in texts:
         said += between(said, text) + text
     return said
+
+
+def places_of_claims(turn: Turn) -> list[tuple[Claim, int, int]]:
+    """The claims of a turn with their places (start, end) in its answer, in order; one that is not in it is left out."""
+    found, at = [], 0
+    for claim in turn.claims:
+        start = turn.answer.find(claim.text, at)
+        if start >= 0:
+            at = start + len(claim.text)
+            found.append((claim, start, at))
+    return found

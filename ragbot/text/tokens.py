@@ -151,3 +151,13 @@ def _stemmer() -> snowballstemmer.stemmer:
     import snowballstemmer
 
     return snowballstemmer.stemmer("english")
+
+
+CHARACTERS_PER_TOKEN = 4
+"""Of English in the tokenizers of language models; a Chinese character is about one token."""
+
+
+def estimated_tokens(text: str) -> int:
+    """About how many tokens a text has for a language model. None is asked: the figure does not depend on what is loaded."""
+    wide = sum(character >= "⺀" for character in text)
+    return wide + -(-(len(text) - wide) // CHARACTERS_PER_TOKEN)

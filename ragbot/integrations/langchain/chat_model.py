@@ -21,11 +21,11 @@ from ragbot.errors import InputError
 from ragbot.integrations.langchain import citations
 from ragbot.memory import Memory
 from ragbot.text import layout, storable
+from ragbot.text.tokens import estimated_tokens
 from ragbot.types import LOCAL, Done, Event, Turn
 
 SESSION = "langchain-"
 """What the names of sessions begin with that nobody named."""
-CHARACTERS_PER_TOKEN = 4
 
 
 class ChatRagbot(BaseChatModel):
@@ -123,11 +123,8 @@ class ChatRagbot(BaseChatModel):
 
     def _session(self, history: Sequence[tuple[str, str]]) -> str | None:
         """The session of the last answer, so that what refers to it finds what it stood on."""
-        if [role for role, _ in history[-2:]] != ["user", "assistant"]:
-            return None
-        (_, question), (_, answer) = history[-2:]
         with self.memory.store.reading() as snapshot:
-            return snapshot.session_of(storable(self.scope), storable(question), storable(answer))
+            return snapshot.session_of(storable(self.scope), [(role, storable(text)) for role, text in history])
 
     def _metadata(self, turn: Turn, model: str | None) -> dict[str, Any]:
         known = {"turn": turn.id, "session": turn.session, "grounded": turn.grounded, "confidence": turn.confidence}
@@ -154,11 +151,5 @@ def _until(text: str, stop: Sequence[str] | None) -> str:
 
 
 def _usage(messages: Sequence[BaseMessage], answer: str) -> UsageMetadata:
-    read, written = sum(_tokens(str(message.text)) for message in messages), _tokens(answer)
+    read, written = sum(estimated_tokens(str(message.text)) for message in messages), estimated_tokens(answer)
     return UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
-
-
-def _tokens(text: str) -> int:
-    """About how many tokens a text has. No model is asked: the figure must not depend on whether one is loaded yet."""
-    wide = sum(character >= "⺀" for character in text)
-    return wide + -(-(len(text) - wide) // CHARACTERS_PER_TOKEN)

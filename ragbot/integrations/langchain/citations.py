@@ -9,6 +9,7 @@ from langchain_core.messages.block_translators import register_translator
 from langchain_core.messages.content import Citation as Annotation
 from langchain_core.messages.content import ContentBlock, TextContentBlock
 
+from ragbot.text import layout
 from ragbot.types import Citation, Turn
 
 PROVIDER = "ragbot"
@@ -20,13 +21,12 @@ def kept(turn: Turn, shown: int) -> dict[str, Any]:
 
     Each names its place in the answer, the place and the words in the source, and the source itself.
     """
-    found, at = list[dict[str, Any]](), 0
-    for claim in turn.claims:
-        start = turn.answer.find(claim.text, at)
-        if start < 0 or start >= shown:
-            continue
-        at = start + len(claim.text)
-        found += [_kept(cited, start, min(at, shown)) for cited in claim.citations]
+    found = [
+        _kept(cited, start, min(end, shown))
+        for claim, start, end in layout.places_of_claims(turn)
+        if start < shown
+        for cited in claim.citations
+    ]
     return {KEY: found}
 
 

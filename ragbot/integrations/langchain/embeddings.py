@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -125,14 +126,13 @@ def memory_with(memory: Memory | str | Path | None, embedding: Embeddings | None
     embedder = _embedder(embedding)
     configured = settings.load(settings.home_folder(memory)).embedder
     opened = Memory.open(memory, runtime=GivenEmbedder(embedder, configured))
-    try:
+    with ExitStack() as unless_it_fits:
+        unless_it_fits.callback(opened.close)
         with opened.store.reading() as snapshot:
             new = snapshot.active_space() is None
         if not new:
             _need_same(opened, embedder)
-    except BaseException:
-        opened.close()
-        raise
+        unless_it_fits.pop_all()
     return opened, True
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
@@ -206,11 +207,10 @@ class RagbotVectorStore(VectorStore):
     ) -> Self:
         """A store over a memory, or a home, to which texts were added. `embedding` None: ragbot embeds."""
         store = cls(memory, scope=scope, embedding=embedding, passages=passages)
-        try:
+        with ExitStack() as unless_added:
+            unless_added.callback(store.close)
             store.add_texts(texts, metadatas, ids=ids, **kwargs)
-        except BaseException:
-            store.close()
-            raise
+            unless_added.pop_all()
         return store
 
 
