@@ -108,7 +108,7 @@ def test_a_chat_notes_what_is_told_and_not_what_is_chattered(tmp_path):
         "忘记我的座位号",
     ],
 )
-def test_an_order_to_forget_that_something_is_so_is_no_statement(order):
+def test_an_order_to_forget_is_no_statement(order):
     from ragbot.text import messages
 
     assert messages.orders_to_forget(order)

@@ -97,6 +97,15 @@ def test_what_is_told_counts_for_its_teller_from_then_on(client, server):
         assert "4471" not in other.chat.completions.create(model="ragbot", messages=ask).choices[0].message.content
 
 
+def test_a_conversation_stays_one_after_something_of_it_was_forgotten(client):
+    messages, sessions = [user("When does the lab open?")], []
+    for then in ("My badge number is 4471.", "What is my badge number?", "Forget my badge number.", "And on Sunday?", ""):
+        made = client.chat.completions.create(model="ragbot", messages=messages)
+        sessions.append(made.ragbot["session"])
+        messages += [{"role": "assistant", "content": made.choices[0].message.content}, user(then)]
+    assert "Forgotten" in messages[7]["content"] and len(set(sessions)) == 1
+
+
 def test_tools_and_knobs_are_taken_and_change_nothing(client):
     tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
     made = client.chat.completions.create(

@@ -94,7 +94,9 @@ class Ask:
 def understand(message: str, history: History, read: ReadIntents | None = None) -> Ask:
     """Read a message in its conversation: by rules over words, and, with `read`, by the model of intents where it is sure."""
     understood = _Understood(messages.parse(message))
-    if read and not understood.parsed.is_greeting and (understood.parsed.question or understood.parsed.told):
+    if messages.orders_to_forget(message):
+        understood = _Understood(Parsed((), "", False, False), "forget")
+    elif read and not understood.parsed.is_greeting and (understood.parsed.question or understood.parsed.told):
         understood = _read(message, understood.parsed, read, bool(history))
     parsed, whole = understood.parsed, understood.kind
     if parsed.is_greeting or not (whole or parsed.question or parsed.told):
@@ -142,8 +144,6 @@ def _read(message: str, parsed: Parsed, read: ReadIntents, answered: bool) -> _U
     if not found:
         return _Understood(parsed)
     whole, *each = found
-    if messages.orders_to_forget(message):  # what follows "that" reads like something told
-        return _Understood(Parsed((), "", parsed.is_greeting, parsed.is_parting), "forget")
     # A greeting before a fact is no reason to lose the fact.
     says = any(_is_told(whole, one) or (one.kind in QUESTIONS[:2] and one.chance >= SURE) for one in each)
     least = SUREST if whole.kind in SMALL_TALK and messages.asks(message) else SURER

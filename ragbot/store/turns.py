@@ -16,8 +16,8 @@ from ragbot.store import rows
 from ragbot.store import schema as s
 from ragbot.types import Citation, Claim, Feedback, HitFeatures, Policy, Turn, TurnHit
 
-LOOKED_BACK = 3
-"""So many exchanges of a history are looked up to find its session."""
+LOOKED_BACK = 8
+"""So many exchanges of a history are looked up to find its session: an order to forget erases those before it too."""
 
 
 class Raced(Exception):

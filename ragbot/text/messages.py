@@ -192,8 +192,8 @@ def corrects(text: str) -> bool:
 
 
 def orders_to_forget(text: str) -> bool:
-    """Whether a message begins as an order to forget that something is so."""
-    return _FORGET_THAT.match(text) is not None
+    """Whether a message begins as an order to forget something. What follows "that" reads like something told."""
+    return _FORGET.match(text) is not None
 
 
 def forgets_all(text: str) -> bool:
@@ -227,8 +227,8 @@ def asks(text: str) -> bool:
     )
 
 
-_FORGET_THAT = re.compile(
-    r"\W*(?:(?:please|pls|now|ok|okay|(?:can|could|would) you(?: please)?)[\s,]+)*forget (?:that|about)\b\W*\w"
+_FORGET = re.compile(
+    r"\W*(?:(?:please|pls|now|ok|okay|(?:can|could|would) you(?: please)?)[\s,]+)*forget (?!it\b|about it\b)\w"
     r"|\W*请?你?(?:忘记|忘掉|忘了)(?!了|吗)",
     re.IGNORECASE,
 )
