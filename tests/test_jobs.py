@@ -935,6 +935,7 @@ def test_the_units_call_what_is_there():
     commands = get_command(cli).commands["jobs"].commands
     units = [file for file in (ROOT / "docs" / "units").iterdir() if file.is_file()]
     assert {file.name for file in units} >= {"crontab", "cronjob.yaml", "deployment.yaml", "ragbot-jobs.service"}
+    units = [file for file in units if file.name != "ragbot.service"]  # the server's own
     for file in units:
         words = file.read_text().replace('"', " ").replace(",", " ").replace("[", " ").replace("]", " ").split()
         called = [words[n + 1] for n, word in enumerate(words[:-1]) if word == "jobs" and words[n - 1].endswith("ingest")]

@@ -406,7 +406,9 @@ def test_a_server_that_is_told_to_stop_finishes_what_runs(lab, monkeypatch):
         async def stop():
             while not work.answers.waiting:
                 await anyio.sleep(0.01)
-            AppStatus.handle_exit(uvicorn.Server(uvicorn.Config("none")), signal.SIGTERM, None)  # as a signal does
+            AppStatus.handle_exit(
+                uvicorn.Server(uvicorn.Config("none", log_config=None, access_log=False)), signal.SIGTERM, None
+            )  # as a signal does
             await anyio.sleep(0.6)  # the library looks every half second
             go_on.set()
 

@@ -148,7 +148,19 @@ def _erase_words_of(connection: Connection, document: ErasedDocument) -> None:
         connection.execute(update(s.feedback).where(said).values(text=FORGOTTEN))
 
 
-TRUTH = ("transactions", "settings", "spaces", "documents", "chunks", "erasures", "turns", "feedback", "policies", "job_runs")
+TRUTH = (
+    "transactions",
+    "settings",
+    "spaces",
+    "documents",
+    "chunks",
+    "erasures",
+    "turns",
+    "feedback",
+    "policies",
+    "job_runs",
+    "api_keys",
+)
 """The tables that are derived from nothing."""
 
 _NO_CHUNK = "NOT EXISTS (SELECT 1 FROM chunks c WHERE c.id = d.chunk_id)"
