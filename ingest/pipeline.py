@@ -14,7 +14,9 @@ from typing import Literal
 from ingest import parsers, remote, sources
 from ingest.dating import dated
 from ingest.failed_files import FailedFiles
+from ingest.originals import with_original
 from ingest.parse_pool import ParsePool, Request
+from ingest.parsers.damage import left_out
 from ingest.sources import Item, Place, Seen
 from ingest.state import DocumentState, FileState, Known, WebState, file_state, stored, updated, web_state
 from ragbot.errors import EmptyError, InputError, ReadError, UnsupportedError
@@ -22,8 +24,8 @@ from ragbot.memory import Memory
 from ragbot.types import EVERYONE, Document, Remembered, SourceNote
 
 Status = Literal["added", "updated", "unchanged", "retired", "skipped", "failed"]
-FILES, CHARACTERS, SECONDS = 256, 40_000, 3.0
-"""How many files, how much of their text, and for how long, wait to be remembered together."""
+FILES, CHARACTERS, BYTES, SECONDS = 256, 40_000, 64 * 1024 * 1024, 3.0
+"""How many files, how much of their text and of what is kept of them, and for how long, wait to be remembered together."""
 FEW = 64
 """Up to so many documents are looked up one by one; of more, all that are known are listed."""
 
@@ -329,6 +331,8 @@ class _Run:
             read = sources.swapped(seen) or read
         if looked and looked.path:
             self._failed_files.give(item.uri, read if isinstance(read, ReadError) else None, looked.state)
+        if isinstance(read, Document) and seen.path:
+            read = with_original(read, seen.path)
         if seen.passing and seen.path:
             seen.path.unlink(missing_ok=True)
         if isinstance(read, Document):
@@ -438,13 +442,8 @@ class _Run:
             self._memory.note(unchanged)
 
 
-def left_out(document: Document) -> str:
-    """What of a file was not read, in words; "" if nothing."""
-    lost, hidden = (document.metadata.get(key, "") for key in ("pages_failed", "hidden_characters"))
-    said = [f"much of page {lost} could not be read"] if lost else []
-    return "; ".join([*said, *([f"{hidden} characters that nobody sees are left out"] if hidden else [])])
-
-
 def _enough(waiting: Mapping[str, _Waiting], since: float) -> bool:
-    characters = sum(len(one.document.text) for one in waiting.values())
-    return bool(waiting) and (len(waiting) >= FILES or characters >= CHARACTERS or time.monotonic() - since >= SECONDS)
+    documents = [one.document for one in waiting.values()]
+    much = sum(len(one.text) for one in documents) >= CHARACTERS
+    much |= sum(len(one.original.data) for one in documents if one.original) >= BYTES
+    return bool(waiting) and (much or len(waiting) >= FILES or time.monotonic() - since >= SECONDS)

@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from ingest.dating import dated
+from ingest.originals import with_original
 from ingest.parse_pool import ParsePool, Request
-from ingest.pipeline import Outcome, left_out
+from ingest.parsers.damage import left_out
+from ingest.pipeline import Outcome
 from ragbot.errors import InputError
 from ragbot.memory import Memory
 from ragbot.safety.gate import harmless_name
@@ -54,7 +56,7 @@ class Uploads:
         named_by_file = document.title in (path.stem, PurePosixPath(uri).stem)  # of a file that has no title of its own
         title = PurePosixPath(shown).stem if named_by_file else document.title
         document = replace(document, title=title, metadata={**document.metadata, "name": shown})
-        document = dated(document, None, "", known.valid_from if known else None)
+        document = with_original(dated(document, None, "", known.valid_from if known else None), path)
         yield "embedding"
         done = self._memory.remember(document)
         status = "unchanged" if done.skipped else "updated" if known else "added"

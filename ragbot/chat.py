@@ -35,6 +35,7 @@ from ragbot.settings import NONE
 from ragbot.store import Raced, Transaction
 from ragbot.store.derived import FORGOTTEN
 from ragbot.store.rows import micros
+from ragbot.store.schema import NO_CLAIM
 from ragbot.text import layout, messages, storable
 from ragbot.types import EVERYONE, LOCAL, Citation, Claim, Document, Done, Event, Hit, Refusal, Turn, TurnHit
 
@@ -201,12 +202,25 @@ class Chat:
             done = self._finish(turn, ask, said, context.hits, failed, forgot=bool(did.forgotten))
         yield Done(done)
 
-    def rate(self, turn_id: str, *, up: bool, author: str = "") -> None:
-        """Say whether a turn was good. Raises NotFoundError if the scope has no turn of this id."""
+    def rate(self, turn_id: str, *, up: bool, author: str = "", claim: int | None = None) -> None:
+        """Say whether a turn, or the claim at a place in it, was good. Raises NotFoundError if the scope has no such turn."""
         with self.memory.store.writing() as transaction:
-            transaction.add_feedback(
-                self._own(transaction.turn(turn_id), turn_id), "up" if up else "down", author=storable(author)
-            )
+            turn, place = self._rated(transaction.turn(turn_id), turn_id, claim)
+            transaction.add_feedback(turn, "up" if up else "down", author=storable(author), claim=place)
+
+    def unrate(self, turn_id: str, *, author: str = "", claim: int | None = None) -> None:
+        """Take back what the author said by `rate`. Raises NotFoundError."""
+        with self.memory.store.writing() as transaction:
+            turn, place = self._rated(transaction.turn(turn_id), turn_id, claim)
+            transaction.erase_rating(turn.id, storable(author), place)
+
+    def _rated(self, turn: Turn | None, turn_id: str, claim: int | None) -> tuple[Turn, int]:
+        turn = self._own(turn, turn_id)
+        if claim is None:
+            return turn, NO_CLAIM
+        if not 0 <= claim < len(turn.claims):
+            raise NotFoundError(f"{turn_id}: its answer has no claim {claim}; it has {len(turn.claims)}, counted from 0")
+        return turn, claim
 
     def correct(self, turn_id: str, text: str, *, author: str = "") -> Document:
         """Say what is right instead. From now on it answers in this chat's scope, before what the turn cited.

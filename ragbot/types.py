@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 Kind = Literal["file", "turn", "correction"]
+FeedbackKind = Literal["up", "down", "correction"]
 Role = Literal["system", "user", "assistant"]
 Part = Literal["dense", "lexical", "fused", "reranked"]
 """A part of recall that can be asked alone."""
@@ -26,6 +27,14 @@ TOLD = "turn:"
 
 LOCAL = "local"
 """The private scope of a chat that names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The file that a document was read from: its media type and its bytes."""
+
+    content_type: str
+    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,8 @@ class Document:
     metadata: Mapping[str, str] = field(default_factory=dict)
     pages: tuple[int, ...] = ()
     lines: bool = True
+    original: Original | None = None
+    """The file itself, where people are to be shown its pages."""
 
     @property
     def sha256(self) -> str:
@@ -331,11 +342,13 @@ class Feedback:
 
     id: int
     turn_id: str
-    kind: Literal["up", "down", "correction"]
+    kind: FeedbackKind
     text: str
     chunk_ids: tuple[int, ...]
     author: str
     at: datetime
+    claim: int | None = None
+    """The place of the claim that it is about; None: the whole answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ ROOMS = {
     "ingest.remote": 7,
     "ingest.failed_files": 7,
     "ingest.dating": 7,
+    "ingest.originals": 7,
     "ingest.pipeline": 8,
     "ingest.watch": 9,
     "ingest.uploads": 9,

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from fakes import FakeEmbedder
+from fakes import FakeEmbedder, FakeGenerator
 
-from ragbot.errors import InputError
+from ragbot import Chat
+from ragbot.errors import InputError, NotFoundError
 from ragbot.store import Raced
 from ragbot.types import Citation, Claim, Document, HitFeatures, Policy, Turn, TurnHit
 
@@ -126,3 +127,41 @@ def test_a_calibration_stays_with_its_space_and_is_no_part_of_its_identity(memor
         after = snapshot.active_space()
     assert after.calibration == {"floor": 0.3}
     assert after == before and hash(after) == hash(before)
+
+
+def test_conversations_are_listed_named_searched_and_erased_with_their_names(memory):
+    with memory.store.writing() as transaction:
+        for number, (session, question) in enumerate([("a", "Where is the kiln?"), ("b", "100% wool?"), ("a", "And the press?")]):
+            transaction.add_turn(turn(str(number), session=session, question=question))
+        transaction.add_turn(turn("other", session="a", scope="someone else"))
+        transaction.replace_session_name("ana", "b", "Shopping")
+        transaction.replace_session_name("ana", "b", "Knitting")
+    with memory.store.reading() as snapshot:
+        both = snapshot.sessions("ana", 10)
+        assert [(one.id, one.name, one.first_question, one.turns) for one in both] == [
+            ("a", "", "Where is the kiln?", 2),
+            ("b", "Knitting", "100% wool?", 1),
+        ]
+        assert [one.id for one in snapshot.sessions("ana", 1)] == ["a"]
+        assert [one.id for one in snapshot.sessions("ana", 1, both[0].seq)] == ["b"]
+        found = {words: [one.id for one in snapshot.sessions("ana", 10, words=words)] for words in ("press", "knit", "0%", "_")}
+        assert found == {"press": ["a"], "knit": ["b"], "0%": ["b"], "_": []}
+    memory.forget_session("b", scope="ana")
+    with memory.store.writing() as transaction:
+        transaction.add_turn(turn("again", session="b"))
+        assert [one.name for one in transaction.sessions("ana", 10)] == ["", ""]
+
+
+def test_a_rating_of_a_claim_is_its_own_and_can_be_taken_back(memory):
+    chat = Chat(memory, "s", "ana", generator=FakeGenerator())
+    chat.memory.remember(Document("hours.md", "The lab opens at 9:30."))
+    answered = chat.ask("When does the lab open?")
+    for place in (None, 0):
+        chat.rate(answered.id, up=False, author="ana", claim=place)
+    chat.rate(answered.id, up=True, author="ben", claim=0)
+    chat.unrate(answered.id, author="ana", claim=0)
+    with chat.memory.store.reading() as snapshot:
+        said = [(one.author, one.kind, one.claim) for one in snapshot.feedback(answered.id)]
+    assert said == [("ana", "down", None), ("ben", "up", 0)]
+    with pytest.raises(NotFoundError, match="no claim 7"):
+        chat.rate(answered.id, up=True, claim=7)

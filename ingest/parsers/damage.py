@@ -1,8 +1,9 @@
-"""Errors for files that are damaged or too long, each with a message of one line."""
+"""What is wrong with files that are damaged or too long, or was read in part: each in one line."""
 
 from __future__ import annotations
 
 from ragbot.errors import BrokenError
+from ragbot.types import Document
 
 MAX_TEXT_CHARACTERS = 20_000_000
 """The limit for the text of one file. The process that asked for the text holds several copies of it."""
@@ -27,3 +28,10 @@ def _short(cause: Exception) -> str:
     cause_text = cause.args[0] if len(cause.args) == 1 else cause  # str() of a KeyError is quoted twice
     line = " ".join(str(cause_text).split()).rstrip(".") or type(cause).__name__
     return line if len(line) <= _MAX_CAUSE_CHARACTERS else line[: _MAX_CAUSE_CHARACTERS - 1] + "…"
+
+
+def left_out(document: Document) -> str:
+    """What of a file was not read, in words; "" if nothing."""
+    lost, hidden = (document.metadata.get(key, "") for key in ("pages_failed", "hidden_characters"))
+    said = [f"much of page {lost} could not be read"] if lost else []
+    return "; ".join([*said, *([f"{hidden} characters that nobody sees are left out"] if hidden else [])])

@@ -136,6 +136,10 @@ def _erase_sources_of(connection: Connection, document: ErasedDocument) -> None:
     connection.execute(delete(s.sources).where(here))
 
 
+def _erase_original_of(connection: Connection, document: ErasedDocument) -> None:
+    connection.execute(delete(s.originals).where(s.originals.c.document_id == document.id))
+
+
 def _erase_words_of(connection: Connection, document: ErasedDocument) -> None:
     """A turn or a correction stands a second time, where it was said."""
     turn_id = document.uri.partition(":")[2].partition(".")[0]
@@ -160,6 +164,7 @@ TRUTH = (
     "policies",
     "job_runs",
     "api_keys",
+    "session_names",
 )
 """The tables that are derived from nothing."""
 
@@ -194,6 +199,7 @@ REGISTER = (
         erase=_erase_vectors,
         problems={"chunk {} has a vector and is not there": f"SELECT DISTINCT chunk_id FROM vectors d WHERE {_NO_CHUNK}"},
     ),
+    Derived("originals", ("originals",), erase_document=_erase_original_of),
     Derived("state of sources", ("sources",), erase_document=_erase_sources_of),
     Derived("words where they were said", (), erase_document=_erase_words_of),
 )

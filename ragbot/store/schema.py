@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0010"
+REVISION = "0011"
 """The newest migration that this program knows."""
 
 metadata = MetaData()
@@ -229,9 +229,29 @@ feedback = Table(
     Column("chunk_ids", Text, nullable=False),
     Column("author", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
+    Column("claim", Integer, nullable=False, server_default="-1"),
     Index("feedback_turn", "turn_id"),
     sqlite_autoincrement=True,
 )
+"""`claim` is the place (`claims.ord`) of the claim that it is about; NO_CLAIM where it is about the whole answer."""
+
+session_names = Table(
+    "session_names",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("session", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+)
+"""What people call their conversations."""
+
+originals = Table(
+    "originals",
+    metadata,
+    Column("document_id", ForeignKey("documents.id"), primary_key=True),
+    Column("content_type", Text, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+"""The files that documents were read from, of the types that are shown as pictures."""
 
 job_runs = Table(
     "job_runs",

@@ -19,7 +19,7 @@ from ragbot.store.dialects import Database
 from ragbot.store.history import HistoryReads
 from ragbot.store.sources import SourceReads
 from ragbot.store.turns import TurnReads
-from ragbot.types import TOLD, Chunk, Space
+from ragbot.types import TOLD, Chunk, Original, Space
 
 MANY = 500
 """How many ids go into one statement."""
@@ -98,6 +98,13 @@ class Snapshot(TurnReads, SourceReads, HistoryReads):
         """One document, retired or not."""
         found = self._documents(and_(s.documents.c.scope == scope, s.documents.c.uri == uri))
         return found[0] if found else None
+
+    def original(self, scope: str, uri: str) -> Original | None:
+        """The file that the current version of a document was read from, if it was kept."""
+        which = s.documents.c.scope == scope, s.documents.c.uri == uri, s.documents.c.retired_at.is_(None)
+        query = select(s.originals.c.content_type, s.originals.c.data).join(s.documents).where(*which)
+        row = self._connection.execute(query).first()
+        return Original(*row) if row else None
 
     def current_version(self, scope: str, uri: str) -> tuple[str, int | None] | None:
         """The digest of a current document, and until when it holds; None if there is none."""

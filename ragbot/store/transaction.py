@@ -23,7 +23,7 @@ from ragbot.store.dialects import Database
 from ragbot.store.snapshot import KV, MANY, Snapshot
 from ragbot.store.sources import SourceWrites
 from ragbot.store.turns import Raced, TurnWrites
-from ragbot.types import Citation, Document, NewChunk, Remembered, SourceState, Space
+from ragbot.types import Citation, Document, NewChunk, Original, Remembered, SourceState, Space
 
 _Held = tuple[int, int, int | None]
 """Id, valid_from and valid_to of a chunk."""
@@ -135,9 +135,16 @@ class Transaction(Snapshot, TurnWrites, SourceWrites):
         if there:
             self._connection.execute(q.DROP_DISPUTES, {"of": document_id})
         self._replace_sources_of(document.scope, document.uri, states)
+        self._replace_original(document_id, document.original)
         self._add_disputes(document_id, disputes)
         embedded = sum(new_chunks[at].sha256 in vectors for at in new)
         return Remembered(added=len(new), kept=len(kept), retired=len(gone), embedded=embedded)
+
+    def _replace_original(self, document_id: int, original: Original | None) -> None:
+        self._connection.execute(delete(s.originals).where(s.originals.c.document_id == document_id))
+        if original:
+            values = {"document_id": document_id, "content_type": original.content_type, "data": original.data}
+            self._connection.execute(insert(s.originals).values(values))
 
     def _validity(self, document: Document) -> tuple[int, int | None]:
         """From when until when a document holds; None: no end is known."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
 from ragbot.errors import InputError
 from ragbot.store import rows
 from ragbot.store import schema as s
-from ragbot.types import Citation, Claim, Feedback, HitFeatures, Policy, Turn, TurnHit
+from ragbot.types import Citation, Claim, Feedback, FeedbackKind, HitFeatures, Policy, Turn, TurnHit
 
 LOOKED_BACK = 8
 """So many exchanges of a history are looked up to find its session: an order to forget erases those before it too."""
@@ -33,6 +34,19 @@ class TurnPage:
     """Where the page before it ends; None where there is none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A conversation: what its person calls it ("" for no name), its first question, and when it was last spoken in."""
+
+    id: str
+    name: str
+    first_question: str
+    turns: int
+    last_at: datetime
+    seq: int
+    """Its place among the sessions of its scope."""
+
+
 class TurnReads:
     """Reads of turns, in one snapshot."""
 
@@ -46,6 +60,36 @@ class TurnReads:
     def turns(self, scope: str, session: str, limit: int) -> list[Turn]:
         """The last turns of a session, oldest first: in the order in which they were added."""
         return self._turns(and_(s.turns.c.scope == scope, s.turns.c.session == session), limit)
+
+    def sessions(self, scope: str, limit: int, before_seq: int | None = None, words: str = "") -> list[Session]:
+        """The sessions of a scope, the one with the newest turn first; with `words`, those in which they were said, or that are
+        called so. `before_seq` is where the page before ends."""
+        t, n = s.turns.c, s.session_names.c
+        newest = func.max(t.seq)
+        last = select(t.session, newest.label("seq"), func.count().label("turns"), func.min(t.seq).label("first"))
+        last = last.where(t.scope == scope).group_by(t.session)
+        if words:
+            like = f"%{words.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
+            said = select(t.session).where(
+                t.scope == scope, or_(t.question.like(like, escape="!"), t.answer.like(like, escape="!"))
+            )
+            named = select(n.session).where(n.scope == scope, n.name.like(like, escape="!"))
+            last = last.where(or_(t.session.in_(said), t.session.in_(named)))
+        if before_seq is not None:
+            last = last.having(newest < before_seq)
+        found = last.order_by(newest.desc()).limit(limit).subquery()
+        first, end = s.turns.alias(), s.turns.alias()
+        query = (
+            select(found, first.c.question, end.c.at, n.name)
+            .join(first, first.c.seq == found.c.first)
+            .join(end, end.c.seq == found.c.seq)
+            .outerjoin(s.session_names, and_(n.scope == scope, n.session == found.c.session))
+            .order_by(found.c.seq.desc())
+        )
+        return [
+            Session(row.session, row.name or "", row.question, row.turns, rows.moment(row.at), row.seq)
+            for row in self._connection.execute(query)
+        ]
 
     def session_of(self, scope: str, history: Sequence[tuple[str, str]]) -> str | None:
         """The session of a scope that a history of (role, text) belongs to; None if it stands in none.
@@ -107,7 +151,16 @@ class TurnReads:
         """What was said about a turn, oldest first."""
         query = select(s.feedback).where(s.feedback.c.turn_id == turn_id).order_by(s.feedback.c.id)
         return [
-            Feedback(r.id, r.turn_id, r.kind, r.text, tuple(json.loads(r.chunk_ids)), r.author, rows.moment(r.at))
+            Feedback(
+                r.id,
+                r.turn_id,
+                r.kind,
+                r.text,
+                tuple(json.loads(r.chunk_ids)),
+                r.author,
+                rows.moment(r.at),
+                None if r.claim == s.NO_CLAIM else r.claim,
+            )
             for r in self._connection.execute(query)
         ]
 
@@ -179,12 +232,38 @@ class TurnWrites(TurnReads):
         own = select(s.turns.c.id).where(s.turns.c.scope == scope, s.turns.c.session == session)
         for table in (s.citations, s.claims, s.turn_hits, s.feedback):
             self._connection.execute(delete(table).where(table.c.turn_id.in_(own)))
+        self._drop_name(scope, session)
         return self._connection.execute(delete(s.turns).where(s.turns.c.scope == scope, s.turns.c.session == session)).rowcount
 
-    def add_feedback(self, turn: Turn, kind: Literal["up", "down", "correction"], words: str = "", author: str = "") -> None:
-        """Add what a person said about a turn, with the chunks that the turn stood on."""
-        ids = json.dumps(sorted({cited.chunk_id for cited in turn.citations}))
-        values = {"turn_id": turn.id, "kind": kind, "text": words, "chunk_ids": ids, "author": author, "at": self.at}
+    def replace_session_name(self, scope: str, session: str, name: str) -> None:
+        """Call a session something; "" for nothing."""
+        self._drop_name(scope, session)
+        if name:
+            self._connection.execute(insert(s.session_names).values(scope=scope, session=session, name=name))
+
+    def _drop_name(self, scope: str, session: str) -> None:
+        n = s.session_names.c
+        self._connection.execute(delete(s.session_names).where(n.scope == scope, n.session == session))
+
+    def erase_rating(self, turn_id: str, author: str, claim: int = s.NO_CLAIM) -> int:
+        """Take back what a person said about a turn, or about one claim of it, by "up" and "down". How often."""
+        f = s.feedback.c
+        which = f.turn_id == turn_id, f.author == author, f.claim == claim, f.kind.in_(("up", "down"))
+        return self._connection.execute(delete(s.feedback).where(*which)).rowcount
+
+    def add_feedback(self, turn: Turn, kind: FeedbackKind, words: str = "", author: str = "", *, claim: int = s.NO_CLAIM) -> None:
+        """Add what a person said about a turn, or about one claim of it, with the chunks that it stood on."""
+        cited = turn.citations if claim == s.NO_CLAIM else turn.claims[claim].citations
+        ids = json.dumps(sorted({one.chunk_id for one in cited}))
+        values = {
+            "turn_id": turn.id,
+            "kind": kind,
+            "text": words,
+            "chunk_ids": ids,
+            "author": author,
+            "at": self.at,
+            "claim": claim,
+        }
         self._connection.execute(insert(s.feedback).values(values))
 
     def add_policy(self, policy: Policy) -> None:
