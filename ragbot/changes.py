@@ -248,6 +248,21 @@ def unsupersede(memory: Memory, uri: str, *, scope: str) -> int:
     return undone
 
 
+def retell(memory: Memory, uri: str, text: str, *, scope: str) -> None:
+    """Let something that was told, or a correction, say something else from now on; what it sets aside stays so.
+
+    Raises NotFoundError, and InputError for a document, or for no words.
+    """
+    scope, uri = storable(scope), storable(uri)
+    with memory.store.reading() as snapshot:
+        stored = _current(snapshot, scope, uri)
+        cited = snapshot.set_aside_by(stored.id)
+    if stored.kind == "file":
+        raise InputError(f"{uri}: is a document; `ingest add` brings its new version")
+    new = Document(uri, storable(text.strip()), stored.title, stored.kind, scope, metadata=stored.metadata, lines=False)  # type: ignore[arg-type]
+    memory.remember(new, disputes=cited)
+
+
 def _current(snapshot: Snapshot, scope: str, uri: str) -> Stored:
     stored = snapshot.document(scope, uri)
     if stored is None or stored.retired_at is not None:

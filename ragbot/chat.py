@@ -202,6 +202,12 @@ class Chat:
             done = self._finish(turn, ask, said, context.hits, failed, forgot=bool(did.forgotten))
         yield Done(done)
 
+    def understood(self, turn: Turn) -> Ask:
+        """How the message of a stored turn is read, after the turns before it."""
+        with self.memory.store.reading() as snapshot:
+            before = snapshot.turns_before(turn, HISTORY_TURNS)
+        return understand(turn.question, _lines(before), self._intents)
+
     def rate(self, turn_id: str, *, up: bool, author: str = "", claim: int | None = None) -> None:
         """Say whether a turn, or the claim at a place in it, was good. Raises NotFoundError if the scope has no such turn."""
         with self.memory.store.writing() as transaction:
@@ -222,19 +228,20 @@ class Chat:
             raise NotFoundError(f"{turn_id}: its answer has no claim {claim}; it has {len(turn.claims)}, counted from 0")
         return turn, claim
 
-    def correct(self, turn_id: str, text: str, *, author: str = "") -> Document:
-        """Say what is right instead. From now on it answers in this chat's scope, before what the turn cited.
+    def correct(self, turn_id: str, text: str, *, author: str = "", claim: int | None = None) -> Document:
+        """Say what is right instead of an answer, or of the claim at a place in it.
 
-        The cited passages stay: what else they say is still true. Raises NotFoundError, InputError.
+        From now on it answers in this chat's scope, before what was cited. The cited passages stay: what else they say is still
+        true. Raises NotFoundError, InputError.
         """
         with self.memory.store.reading() as snapshot:
-            turn = self._own(snapshot.turn(turn_id), turn_id)
-        return self._correct(turn, storable(text.strip()), storable(author))
+            turn, place = self._rated(snapshot.turn(turn_id), turn_id, claim)
+        return self._correct(turn, storable(text.strip()), storable(author), place=place)
 
-    def _correct(self, turn: Turn, text: str, author: str = "", new: Turn | None = None) -> Document:
+    def _correct(self, turn: Turn, text: str, author: str = "", new: Turn | None = None, *, place: int = NO_CLAIM) -> Document:
         """Remember a correction of a turn; with `new`, the turn in which it was said, in the same transaction."""
         correction = Document(
-            uri=f"correction:{turn.id}",
+            uri=f"correction:{turn.id}" if place == NO_CLAIM else f"correction:{turn.id}.{place}",
             text=text,
             title=messages.parse(
                 turn.question
@@ -245,11 +252,12 @@ class Chat:
         )
 
         def also(transaction: Transaction) -> None:
-            transaction.add_feedback(turn, "correction", text, author)
+            transaction.add_feedback(turn, "correction", text, author, claim=place)
             if new:
                 transaction.add_turn(new)
 
-        self.memory.remember(correction, disputes=turn.citations, also=also)
+        cited = turn.citations if place == NO_CLAIM else turn.claims[place].citations
+        self.memory.remember(correction, disputes=cited, also=also)
         return correction
 
     def _own(self, turn: Turn | None, turn_id: str) -> Turn:
@@ -260,7 +268,7 @@ class Chat:
     def _history(self) -> list[tuple[str, str]]:
         with self.memory.store.reading() as snapshot:
             turns = snapshot.turns(self.scope, self.session, HISTORY_TURNS)
-        return [line for turn in turns for line in (("user", turn.question), ("assistant", turn.answer)) if line[1]]
+        return _lines(turns)
 
     def _last(self, history: Sequence[tuple[str, str]]) -> Turn | None:
         """The last answer that was no revision, with what was said to it since; None if the history ends with another one."""
@@ -325,7 +333,10 @@ class Chat:
 
         owners = facts.owners(documents, ended)
         self.memory.remember(documents, disputes=lambda document: owners.get(document.uri, ()), also=also)
-        return Effect(cited[-1], replaced=tuple(fact.chunk.text for fact in ended))
+        replaced = tuple(
+            fact.chunk.text for fact in ended if fact.chunk.text not in ask.told
+        )  # who says it again replaces nothing
+        return Effect(cited[-1], replaced=replaced)
 
     def _forget(self, ask: Ask) -> Effect:
         """Erase what an order to forget means."""
@@ -383,3 +394,8 @@ class Chat:
         generator = self._generator.model if self._generator else settings.generator
         own = {"generator": generator, "answerability": answerability, "persona": self.persona.name}
         return {**self.memory.versions(), **own}
+
+
+def _lines(turns: Sequence[Turn]) -> list[tuple[str, str]]:
+    """Turns as a history of (role, text)."""
+    return [line for turn in turns for line in (("user", turn.question), ("assistant", turn.answer)) if line[1]]

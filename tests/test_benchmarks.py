@@ -100,6 +100,7 @@ def corpus(tmp_path):
 # The index at size
 
 
+@pytest.mark.nightly
 def test_the_engine_prints_what_it_costs(corpus, tmp_path):
     found = program("engine", corpus, tmp_path / "home", "--count", 800, "--rounds", 2, "--queries", 30, "--scopes")
     assert found["count"] == 800
@@ -440,6 +441,7 @@ def test_every_question_of_the_benchmark_can_be_scored():
             assert set(question["documents"]) <= names
 
 
+@pytest.mark.nightly
 @pytest.mark.model
 def test_a_follow_up_is_completed_and_found(script, monkeypatch, capsys):
     module = script("follow_ups")
@@ -541,6 +543,7 @@ def test_an_answer_of_a_trial_is_judged_by_what_it_holds(script, answer, cited, 
     assert trials.judge(trials.Case("c", "q", [["six bar", "6 bar"]], ["nine"]), turn, "") == verdict
 
 
+@pytest.mark.nightly
 def test_forgetting_is_measured_by_the_bytes(tmp_path):
     found = program("forgetting", "--rounds", 60, "--passages", 400, "--forget", 1)
     rounds, large = found["rounds"], found["large"]
@@ -645,6 +648,7 @@ def test_a_benchmark_starts_as_the_documents_say(path):
     assert said.returncode == 0, said.stderr
 
 
+@pytest.mark.nightly
 @pytest.mark.model
 def test_conversations_are_told_and_asked(figures):
     found = figures("conversations", "--each", 75, "--limit", 2, "--json")

@@ -12,7 +12,14 @@ HERE = Path(__file__).parent
 SEED = datetime.now(UTC).date().toordinal()
 
 
-@pytest.mark.parametrize("rounds", [("--sweep", "20", "--storms", "0"), ("--sweep", "0", "--storms", "4")])
+@pytest.mark.parametrize(
+    "rounds",
+    [
+        ("--sweep", "10", "--storms", "0"),
+        ("--sweep", "0", "--storms", "3"),
+        pytest.param(("--sweep", "40", "--storms", "20"), marks=pytest.mark.nightly),
+    ],
+)
 def test_killed_at_any_step_nothing_is_lost_or_half_there(rounds):
     command = ["tests/crash.py", *rounds, "--seed", str(SEED)]
     done = run(*command)

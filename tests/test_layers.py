@@ -109,6 +109,8 @@ OWNERS = {
     "prometheus_client": ("ragbot.server",),
     "opentelemetry": ("ragbot.server",),
     "limits": ("ragbot.server",),
+    "jinja2": ("ragbot.server",),
+    "markupsafe": ("ragbot.server",),
     "mcp": ("ragbot.server",),
     "langchain_core": ("ragbot.integrations", "ragbot.models"),
     "typer": ("ragbot.cli", "ingest.cli"),

@@ -20,6 +20,7 @@ from ragbot.memory import Memory
 from ragbot.server import failures, memory_routes, openai, upload_route
 from ragbot.server.config import ServerConfig
 from ragbot.server.gate import Gate
+from ragbot.server.page import admin, conversation, documents, entrance, known, source, turns
 from ragbot.server.parts import From, Parts
 
 log = logging.getLogger(__name__)
@@ -34,8 +35,10 @@ def create_app(memory: Memory, config: ServerConfig, *, keys: bool = True) -> Ga
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         """What runs ends before the server does."""
+        noting = asyncio.create_task(parts.metrics.recent.keep_noting())
         async with app.state.mcp:
             yield
+        noting.cancel()
         await asyncio.to_thread(parts.close)
 
     app = FastAPI(
@@ -55,7 +58,10 @@ def create_app(memory: Memory, config: ServerConfig, *, keys: bool = True) -> Ga
     failures.register(app)
     app.include_router(openai.router)
     app.include_router(memory_routes.router)
-    app.include_router(upload_route.router, max_body_size=config.upload_mb * KB * KB)
+    for router in (upload_route.router, documents.upload_router):
+        app.include_router(router, max_body_size=config.upload_mb * KB * KB)
+    for view in (entrance, conversation, turns, source, known, documents, admin):
+        app.include_router(view.router)
     _register_own(app, parts)
     app.openapi = functools.partial(_openapi, app.openapi)  # type: ignore[method-assign]
     return Gate(app, parts, keys=keys)

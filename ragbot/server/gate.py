@@ -27,14 +27,16 @@ from ragbot.server import failures
 from ragbot.server.config import LOOPBACK
 from ragbot.server.keys import OWNER, Identity, is_trusted, proxied
 from ragbot.server.links import PATH
+from ragbot.server.page.sign_in import is_cross_site, is_page, signed_out
 from ragbot.server.parts import Parts
 from ragbot.server.passage_page import page_that_expired
 from ragbot.server.work import GoneError
 
 log = logging.getLogger("ragbot.access")
 
-OPEN = ("/health", "/ready", "/openapi.json")
-"""Routes that tell nothing of the memory."""
+OPEN = ("/health", "/ready", "/openapi.json", "/sign-in", "/language")
+"""Routes that tell nothing of the memory; neither does what begins with STATIC."""
+STATIC = "/static/"
 BODY_S = 30.0
 """How long a body may be silent."""
 READER_S = 60.0
@@ -44,7 +46,7 @@ WRONG_KEYS = RateLimitItemPerMinute(60)
 UPLOADS_AT_ONCE = 4
 """Of one person: each may be as large as a file may."""
 CORS_HEADERS = ["authorization", "content-type", "x-ragbot-session", "mcp-protocol-version", "mcp-method", "mcp-name"]
-UPLOADS = "/v1/memory/uploads"
+UPLOADS = ("/v1/memory/uploads", "/sources/uploads")
 HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -65,6 +67,7 @@ class Gate:
         self._uploads = RateLimitItemPerHour(config.uploads_per_hour)
         self._uploading = Counter[str]()
         self._inner: ASGIApp = self._let_in
+        app.state.gate = self
         if config.cors_origins:
             origins = list(config.cors_origins)
             self._inner = CORSMiddleware(self._let_in, origins, allow_methods=["*"], allow_headers=CORS_HEADERS)
@@ -93,13 +96,10 @@ class Gate:
             self._note(scope, status, time.perf_counter() - began, request_id)
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"]
-        if path in OPEN:
-            await self.app(scope, receive, send)
-            return
+        is_open = scope["path"] in OPEN or scope["path"].startswith(STATIC)
         sending = _Sending(scope, receive, send)
         try:
-            refused = await self._identify(scope) or self._spend(scope)
+            refused = None if is_open else await self._identify(scope) or self._spend(scope)
             if refused is not None:
                 await refused(scope, receive, sending)
                 return
@@ -118,17 +118,21 @@ class Gate:
         headers = Headers(scope=scope)
         state = scope.setdefault("state", {})
         if not self._keys:
-            if refused := _foreign(headers):
+            if refused := _foreign(scope["method"], headers):
                 return refused
             state["identity"] = OWNER
             return None
         peer = scope["client"][0] if scope.get("client") else ""
         if identity := proxied(self.parts.config, peer, _plain(headers)):
+            if is_cross_site(scope["method"], headers):
+                return failures.response(403, "a web page of another origin may not ask in your name")
             state["identity"] = identity
             return None
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and token.strip():
-            return await self._by_key(scope, token.strip(), _address(self.parts, peer, headers))
+            return await self.by_key(scope, token.strip())
+        if is_page(scope["path"]):
+            return await self._by_cookie(scope, headers)
         if identity := await self._by_link(scope):
             state["identity"] = identity
             return None
@@ -136,8 +140,20 @@ class Gate:
             return HTMLResponse(page_that_expired(), 401)
         return _unknown("no key came with the request; send `Authorization: Bearer rb-…` (`ragbot keys add NAME` makes one)")
 
-    async def _by_key(self, scope: Scope, token: str, address: str) -> ASGIApp | None:
-        keyring = self.parts.keyring
+    async def _by_cookie(self, scope: Scope, headers: Headers) -> ASGIApp | None:
+        """Who is signed in on the page; else the way to sign in."""
+        identity = await self.parts.sign_in.identity(headers)
+        if identity is None:
+            return signed_out(scope["method"], scope["path"], scope["query_string"].decode("latin-1"))
+        if is_cross_site(scope["method"], headers):
+            return failures.response(403, "a web page of another origin may not ask in your name")
+        scope["state"]["identity"] = identity
+        return None
+
+    async def by_key(self, scope: Scope, token: str) -> ASGIApp | None:
+        """Find out whose key it is that a request came with; a refusal where it opens nothing."""
+        keyring, peer = self.parts.keyring, scope["client"][0] if scope.get("client") else ""
+        address = _address(self.parts, peer, Headers(scope=scope))
         identity = keyring.at_once(token)
         if identity is None:  # who is known already is never locked out by others of the same address
             if not self._limits.hit(WRONG_KEYS, "unproved key", address):
@@ -145,7 +161,7 @@ class Gate:
             identity = await asyncio.to_thread(keyring.identity, token)
         if identity is None:
             return _unknown("the key opens nothing: it is wrong, has expired, or was revoked")
-        scope["state"]["identity"] = identity
+        scope.setdefault("state", {})["identity"] = identity
         return None
 
     async def _by_link(self, scope: Scope) -> Identity | None:
@@ -161,7 +177,7 @@ class Gate:
 
     def _spend(self, scope: Scope) -> ASGIApp | None:
         """Count a request of a person; a refusal where there were too many."""
-        who, uploads = scope["state"]["identity"].principal, scope["path"] == UPLOADS
+        who, uploads = scope["state"]["identity"].principal, scope["path"] in UPLOADS
         if uploads and "write" not in who.roles:  # before a byte of it is kept
             return failures.failed(AccessError("this key has not the role 'write', so it uploads nothing"))
         if uploads and self._uploading[who.name] >= UPLOADS_AT_ONCE:
@@ -175,12 +191,15 @@ class Gate:
     @contextmanager
     def _counted(self, scope: Scope) -> Iterator[None]:
         """Count an upload while it lasts."""
-        name, one = scope["state"]["identity"].principal.name, int(scope["path"] == UPLOADS)
-        self._uploading[name] += one
+        if scope["path"] not in UPLOADS:
+            yield
+            return
+        name = scope["state"]["identity"].principal.name
+        self._uploading[name] += 1
         try:
             yield
         finally:
-            self._uploading[name] -= one
+            self._uploading[name] -= 1
             self._uploading += Counter()  # forgets who has none
 
     def _note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
@@ -261,13 +280,13 @@ def _address(parts: Parts, peer: str, headers: Headers) -> str:
     return next((one for one in came if one and not is_trusted(parts.config, one)), peer)
 
 
-def _foreign(headers: Headers) -> ASGIApp | None:
+def _foreign(method: str, headers: Headers) -> ASGIApp | None:
     """A refusal of what a web page of others sends to a server without keys on this machine, by its own name or another."""
     host = headers.get("host", "").rpartition("]")[0].lstrip("[") or headers.get("host", "").partition(":")[0]
     origin = headers.get("origin")
     if host not in LOOPBACK:
         return failures.response(403, "this server answers this machine only, under its own name; make keys to serve others")
-    if origin is not None and origin.partition("://")[2] != headers.get("host"):
+    if origin is not None and origin.partition("://")[2] != headers.get("host") or is_cross_site(method, headers):
         return failures.response(403, "a web page of another origin may not ask a server without keys")
     return None
 

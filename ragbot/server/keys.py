@@ -149,6 +149,12 @@ class Keyring:
             kept = keys.of(key_id)
         return Identity(self._principal(kept[0]), key_id) if kept and _is_live(kept[0]) else None
 
+    def stamp_of(self, key_id: str) -> str:
+        """What changes when a key gets another secret; "" for a key that opens nothing. It tells nothing of the secret."""
+        with self._store.keys() as keys:
+            kept = keys.of(key_id)
+        return hashlib.sha256(kept[1].encode()).hexdigest()[:16] if kept and _is_live(kept[0]) else ""
+
     def _proves(self, key_id: str, hashed: str, secret: str) -> bool:
         """Whether a secret belongs to a hash. What was found once is known again without the cost of a hash."""
         proof = hmac.digest(self._proof_key, secret.encode("utf-8", "surrogatepass"), hashlib.sha256)

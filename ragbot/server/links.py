@@ -21,15 +21,20 @@ OPENS_S = 7 * 24 * 3600
 PATH = "/v1/memory/passages/"
 
 
+def secret_of(memory: Memory) -> bytes:
+    """What the ids, links and cookies of a home are made with, made with the first of them."""
+    found = memory.kv(SECRET)
+    if found is None:
+        memory.set_kv(SECRET, secrets.token_hex(32))
+        found = memory.kv(SECRET) or ""
+    return bytes.fromhex(found)
+
+
 class Links:
     """Makes and reads ids of passages, and links to them. Those of one home stay the same."""
 
     def __init__(self, memory: Memory, public_url: str = "") -> None:
-        found = memory.kv(SECRET)
-        if found is None:
-            memory.set_kv(SECRET, secrets.token_hex(32))
-            found = memory.kv(SECRET) or ""
-        self._key = bytes.fromhex(found)
+        self._key = secret_of(memory)
         self._public_url = public_url.rstrip("/")
 
     def id_of(self, chunk_id: int) -> str:

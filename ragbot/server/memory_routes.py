@@ -88,19 +88,21 @@ async def documents(
 
     def page() -> s.Documents:
         found = caller.service.documents(
-            caller.who, after=_cursor(after) if after else None, limit=limit + 1, scope=scope, kinds=kind or (), uri=uri or ""
+            caller.who, after=cursor(after) if after else None, limit=limit + 1, scope=scope, kinds=kind or (), uri=uri or ""
         )
-        following = _cursor_of(found[limit - 1].scope, found[limit - 1].uri) if len(found) > limit else None
+        following = cursor_of(found[limit - 1].scope, found[limit - 1].uri) if len(found) > limit else None
         return s.Documents(documents=[shapes.document(one) for one in found[:limit]], next=following)
 
     return await caller.parts.work.do(caller.person, page)
 
 
-def _cursor_of(scope: str, uri: str) -> str:
+def cursor_of(scope: str, uri: str) -> str:
+    """Where a page of documents ends, for who asks for the next one."""
     return base64.urlsafe_b64encode(json.dumps([scope, uri]).encode()).decode()
 
 
-def _cursor(text: str) -> tuple[str, str]:
+def cursor(text: str) -> tuple[str, str]:
+    """Scope and uri that a cursor stands for. Raises InputError."""
     try:
         scope, uri = json.loads(base64.urlsafe_b64decode(text.encode()))
         if isinstance(scope, str) and isinstance(uri, str):

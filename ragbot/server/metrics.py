@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, PlatformCol
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from ragbot.server.recent import Recent
 from ragbot.server.work import Work
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -29,6 +30,7 @@ class Metrics:
         )
         self.answers = Counter("ragbot_answers", "Answers by how they ended", ["outcome"], registry=self._registry)
         self._registry.register(_Queues(work))
+        self.recent = Recent(self._registry)
 
     def text(self) -> bytes:
         """All of it, as Prometheus reads it."""

@@ -19,6 +19,7 @@ from ragbot.server.config import ServerConfig
 from ragbot.server.keys import Identity, Keyring
 from ragbot.server.links import Links
 from ragbot.server.metrics import Metrics
+from ragbot.server.page.sign_in import SignIn
 from ragbot.server.service import Service
 from ragbot.server.shapes import Shapes
 from ragbot.server.work import GoneError, Work
@@ -37,6 +38,7 @@ class Parts:
     metrics: Metrics
     links: Links
     answering: Answering
+    sign_in: SignIn
 
     @classmethod
     def of(cls, memory: Memory, config: ServerConfig, links: type[Links] = Links) -> Parts:
@@ -45,7 +47,8 @@ class Parts:
         metrics, keyring = Metrics(work), Keyring(memory.store, config.groups)
         made = links(memory, config.public_url)
         load = functools.cache(functools.partial(loading.begin, memory, generator=True))
-        return cls(config, service, keyring, work, metrics, made, Answering(service, work, metrics, load))
+        answering = Answering(service, work, metrics, load)
+        return cls(config, service, keyring, work, metrics, made, answering, SignIn(memory, keyring))
 
     def close(self) -> None:
         """End the processes that read files, and wait for what else runs."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from ingest.dating import DATED_BY
 from ingest.pipeline import Outcome
+from ingest.state import FailedState, failed_state
 from ingest.uploads import Uploads
 from ragbot import changes
 from ragbot.access import AccessRole, Principal
 from ragbot.answer import persona as personas
+from ragbot.answer.intent import Ask
 from ragbot.answer.persona import Persona
 from ragbot.changes import Changed, Conflict, Freshness
 from ragbot.chat import Chat
@@ -21,13 +23,14 @@ from ragbot.memory import Memory
 from ragbot.search import filter
 from ragbot.store import Snapshot, Stored
 from ragbot.store.history import StaleCitation
+from ragbot.store.turns import Session
 from ragbot.text import storable
 from ragbot.text.documents import ABOUT
-from ragbot.types import EVERYONE, TOLD, Chunk, Document, Feedback, Forgotten, Hit, Remembered, Turn, TurnHit
+from ragbot.types import EVERYONE, TOLD, Chunk, Document, Feedback, Forgotten, Hit, Original, Remembered, Turn, TurnHit
 
 MODEL = "ragbot"
 """The name of the configured persona in the principal's own scope; "ragbot:tutor@team" is another one in another scope."""
-MAX_PAGE = 200
+MAX_PAGE, MAX_NAME = 200, 120
 OWN = (TOLD, "correction:")
 """What the addresses begin with that the bot gives itself."""
 OWN_METADATA = {"langchain", changes.PROMOTED_BY, ABOUT, DATED_BY}
@@ -50,6 +53,26 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
+class Conversation:
+    """Turns of a session, oldest first, where the page before them ends, what people said about each, and its name."""
+
+    turns: tuple[Turn, ...]
+    before_seq: int | None
+    feedback: dict[str, tuple[Feedback, ...]]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A passage with its document, whether it is still current, and the passages beside it, in order."""
+
+    chunk: Chunk
+    stored: Stored | None
+    is_current: bool
+    beside: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Explained:
     """A turn and what it stands on: its passages as they are now, what was retrieved, and what people said about it."""
 
@@ -57,6 +80,8 @@ class Explained:
     current: dict[int, Chunk]
     retrieved: tuple[TurnHit, ...]
     feedback: tuple[Feedback, ...]
+    names: Mapping[int, str]
+    """What people call the sources of the passages."""
 
 
 class Service:
@@ -178,7 +203,7 @@ class Service:
                 stored = snapshot.document(one, uri)
                 if stored and stored.retired_at is None:
                     return stored, snapshot.chunks_of(one, uri)
-        raise NotFoundError(f"{uri}: no such document among those that this key sees; GET /v1/memory/documents lists them")
+        raise NotFoundError(f"{uri}: no such document among those that this key sees; the list of documents shows them")
 
     def passage(self, who: Principal, chunk_id: int) -> tuple[Chunk, bool]:
         """A passage that an answer cited, and whether it is still current. Raises NotFoundError."""
@@ -188,6 +213,37 @@ class Service:
         if chunk is None:
             raise NotFoundError("there is no such passage among those that this key sees; it may have been forgotten")
         return chunk, chunk.retired_at is None
+
+    def source(self, who: Principal, chunk_id: int, reach: int) -> Source:
+        """A passage that an answer cited, with what it was read from and what stands beside it. Raises NotFoundError."""
+        chunk, is_current = self.passage(who, chunk_id)
+        with self.memory.store.reading() as snapshot:
+            stored = snapshot.document(chunk.scope, chunk.uri)
+            beside = snapshot.chunks_beside(chunk, reach) if is_current else []
+            return Source(chunk, stored, is_current, tuple(beside))
+
+    def original(self, who: Principal, chunk_id: int) -> tuple[Chunk, Original]:
+        """The file that the document of a passage was read from. Raises NotFoundError, also if it was not kept."""
+        chunk, is_current = self.passage(who, chunk_id)
+        with self.memory.store.reading() as snapshot:
+            original = snapshot.original(chunk.scope, chunk.uri)
+        if original is None or not is_current:
+            raise NotFoundError("the file that this passage was read from is not kept; its text is")
+        return chunk, original
+
+    def versions(self, who: Principal, uri: str, scope: str | None) -> list[datetime]:
+        """When a document came and changed, oldest first. Raises NotFoundError."""
+        stored, _ = self.document(who, uri, scope)
+        with self.memory.store.reading() as snapshot:
+            return snapshot.changes_of(stored.id)
+
+    def failed_files(self, who: Principal) -> list[tuple[str, str, str]]:
+        """What could not be read when it was last tried, of the scopes that the principal sees: scope, uri, why."""
+        return [
+            (scope, uri, failed_state(state).message)
+            for scope in self.reads(who)
+            for uri, state in self.memory.source_states(FailedState.kind, scope=scope).items()
+        ]
 
     def remember(self, who: Principal, document: Document, scope: str | None) -> Remembered:
         """Make a document, or its new version, searchable."""
@@ -222,7 +278,13 @@ class Service:
             retrieved = snapshot.turn_hits(turn_id)
             ids = [cited.chunk_id for cited in turn.citations] + [hit.chunk_id for hit in retrieved]
             current = snapshot.chunks(ids, scopes)
-            return Explained(turn, current, tuple(retrieved), tuple(snapshot.feedback(turn_id)))
+            names = snapshot.names_of_sources(list(current))
+            return Explained(turn, current, tuple(retrieved), tuple(snapshot.feedback(turn_id)), names)
+
+    def read(self, who: Principal, turn_id: str) -> Ask:
+        """How the message of a turn is read, after what was said before it. Raises NotFoundError."""
+        turn = self.turn(who, turn_id).turn
+        return self._chat_in(who, turn).understood(turn)
 
     def turns(self, who: Principal, session: str, scope: str | None, limit: int) -> list[Turn]:
         """The last turns of a session, oldest first."""
@@ -233,17 +295,54 @@ class Service:
             found = snapshot.turns(scope, storable(session), min(limit, MAX_PAGE))
             return [turn for turn in found if _sees(snapshot, who, turn)]
 
-    def rate(self, who: Principal, turn_id: str, *, up: bool) -> None:
-        """Say whether an answer was good. Raises NotFoundError."""
-        self._chat_of(who, turn_id).rate(turn_id, up=up, author=who.name)
+    def conversation(self, who: Principal, scope: str, session: str, before_seq: int | None, limit: int) -> Conversation:
+        """The last turns of a session, or those before a place. Raises AccessError."""
+        self._need_talk(who, scope)
+        with self.memory.store.reading() as snapshot:
+            page = snapshot.turns_page(scope, storable(session), before_seq, min(limit, MAX_PAGE))
+            turns = tuple(turn for turn in page.turns if _sees(snapshot, who, turn))
+            said = {turn.id: tuple(snapshot.feedback(turn.id)) for turn in turns}
+            return Conversation(turns, page.before_seq, said, snapshot.session_name(scope, storable(session)))
 
-    def correct(self, who: Principal, turn_id: str, text: str) -> Document:
-        """Say what is right instead of an answer. Raises NotFoundError, InputError."""
-        return self._chat_of(who, turn_id).correct(turn_id, text, author=who.name)
+    def sessions(self, who: Principal, scope: str, limit: int, before_seq: int | None = None, words: str = "") -> list[Session]:
+        """The conversations of a scope, the one that was last spoken in first. Raises AccessError."""
+        self._need_talk(who, scope)
+        with self.memory.store.reading() as snapshot:
+            return snapshot.sessions(scope, min(limit, MAX_PAGE), before_seq, storable(words))
+
+    def rename_session(self, who: Principal, scope: str, session: str, name: str) -> None:
+        """Call a conversation something. Raises AccessError."""
+        self._need_talk(who, scope, "tell")
+        with self.memory.store.writing() as transaction:
+            transaction.replace_session_name(scope, storable(session), storable(" ".join(name.split()))[:MAX_NAME])
+
+    def forget_session(self, who: Principal, scope: str, session: str) -> int:
+        """Erase what was asked and answered in a conversation. How many turns. Raises AccessError."""
+        self._need_talk(who, scope, "tell")
+        return self.memory.forget_session(session, scope=scope)
+
+    def _need_talk(self, who: Principal, scope: str, role: AccessRole = "read") -> None:
+        """Raise AccessError unless a principal talks in a scope, with a role."""
+        self.need(who, role)
+        if scope not in who.scopes or scope == EVERYONE:
+            raise AccessError("this key does not talk in that scope")
+
+    def rate(self, who: Principal, turn_id: str, *, up: bool | None, claim: int | None = None) -> None:
+        """Say whether an answer, or a claim of it, was good; None: nothing. It replaces what was said before."""
+        chat = self._chat_of(who, turn_id)
+        chat.unrate(turn_id, author=who.name, claim=claim)
+        if up is not None:
+            chat.rate(turn_id, up=up, author=who.name, claim=claim)
+
+    def correct(self, who: Principal, turn_id: str, text: str, claim: int | None = None) -> Document:
+        """Say what is right instead of an answer, or of a claim of it. Raises NotFoundError, InputError."""
+        return self._chat_of(who, turn_id).correct(turn_id, text, author=who.name, claim=claim)
 
     def _chat_of(self, who: Principal, turn_id: str) -> Chat:
         self.need(who, "tell")
-        turn = self.turn(who, turn_id).turn
+        return self._chat_in(who, self.turn(who, turn_id).turn)
+
+    def _chat_in(self, who: Principal, turn: Turn) -> Chat:
         return Chat(self.memory, turn.session, turn.scope, persona=self.persona, reads=self._beside(who, turn.scope))
 
     @property
@@ -256,6 +355,24 @@ class Service:
         scope = who.scopes[0] if scope is None else self.reads(who, scope)[0]
         self.need(who, "read")
         return self.memory.told(min(limit, MAX_PAGE), scope=scope)
+
+    def corrections(self, who: Principal, scope: str) -> list[Chunk]:
+        """The corrections that count in a scope of the principal."""
+        self._need_talk(who, scope)
+        with self.memory.store.reading() as snapshot:
+            found = snapshot.documents_page(None, MAX_PAGE, (scope,), ("correction",))
+            return [chunk for one in found for chunk in snapshot.chunks_of(scope, one.uri)[:1]]
+
+    def forget_told(self, who: Principal, scope: str | None) -> Forgotten:
+        """Erase all that was told in a scope, and all corrections, with what is derived from them."""
+        scope = self.writes(who, scope, "tell")
+        with self.memory.store.reading() as snapshot:
+            uris = [one.uri for one in snapshot.documents([scope]) if one.kind != "file"]
+        return self.memory.forget_each(uris, scope=scope)
+
+    def retell(self, who: Principal, uri: str, text: str, scope: str | None) -> None:
+        """Let something that was told, or a correction, say something else from now on. Raises NotFoundError, InputError."""
+        changes.retell(self.memory, uri, text, scope=self.writes(who, scope, "tell"))
 
     def unsupersede(self, who: Principal, uri: str, scope: str | None) -> int:
         """Let something that later words set aside hold again. Raises NotFoundError."""
@@ -280,7 +397,7 @@ class Service:
                 there = snapshot.document(one, storable(uri))
             if there:
                 return changes.diff(self.memory, uri, scope=one, since=since, until=until)
-        raise NotFoundError(f"{uri}: no such document among those that this key sees; GET /v1/memory/documents lists them")
+        raise NotFoundError(f"{uri}: no such document among those that this key sees; the list of documents shows them")
 
     def digest(self, who: Principal, since: datetime, scope: str | None) -> list[Changed]:
         """What is new, changed and gone since then, of what the principal sees."""
@@ -302,10 +419,10 @@ class Service:
         """Sentences of different documents that say otherwise about the same, of what the principal sees."""
         return changes.conflicts(self.memory, scopes=self.reads(who, scope))
 
-    def counts(self, who: Principal) -> dict[str, int]:
-        """How many documents each scope that the principal sees holds."""
+    def counts(self, who: Principal, kinds: Collection[str] = ()) -> dict[str, int]:
+        """How many documents, of all kinds or of some, each scope that the principal sees holds."""
         with self.memory.store.reading() as snapshot:
-            return snapshot.count_documents(self.reads(who))
+            return snapshot.count_documents(self.reads(who), kinds)
 
     def freshness(self, who: Principal) -> Freshness:
         """How fresh the whole home is. For the role `admin`: it counts all scopes."""

@@ -35,6 +35,14 @@ async def upload(
     scope: Annotated[s.Name | None, Form()] = None,
 ) -> Response | s.RememberedOut:
     """Remember what a file holds. With `Accept: text/event-stream` each stage is an event: reading, embedding, done."""
+    events = await begun(caller, file, scope)
+    if "text/event-stream" in request.headers.get("accept", ""):
+        return StreamingResponse(server_sent(_told(events), failed_line), media_type="text/event-stream")
+    return await caller.attended(_last(events))
+
+
+async def begun(caller: Caller, file: UploadFile, scope: str | None) -> Stream[str | s.RememberedOut]:
+    """Take a file, and begin to remember what it holds: what is being done, and at last what became of it."""
     name = file.filename or ""
     uploads.uri_of(name)
     with ExitStack() as until_it_waits:
@@ -46,9 +54,7 @@ async def upload(
         await caller.parts.work.do(caller.person, lambda: _copy(file, path))
         events = Stream(caller.parts.work.tasks, caller.person, lambda: _stages(caller, path, name, scope), after=remove)
         until_it_waits.pop_all()
-    if "text/event-stream" in request.headers.get("accept", ""):
-        return StreamingResponse(server_sent(_told(events), failed_line), media_type="text/event-stream")
-    return await caller.attended(_last(events))
+    return events
 
 
 async def _last(events: AsyncIterator[str | s.RememberedOut]) -> s.RememberedOut:

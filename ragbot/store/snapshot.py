@@ -19,7 +19,7 @@ from ragbot.store.dialects import Database
 from ragbot.store.history import HistoryReads
 from ragbot.store.sources import SourceReads
 from ragbot.store.turns import TurnReads
-from ragbot.types import TOLD, Chunk, Original, Space
+from ragbot.types import TOLD, Chunk, Citation, Original, Space
 
 MANY = 500
 """How many ids go into one statement."""
@@ -153,10 +153,11 @@ class Snapshot(TurnReads, SourceReads, HistoryReads):
             which = and_(which, self._database.matches(d.uri, pattern))
         return self._documents(which, d.scope, d.uri, limit=limit)
 
-    def count_documents(self, scopes: Collection[str]) -> dict[str, int]:
-        """How many current documents each of some scopes holds."""
+    def count_documents(self, scopes: Collection[str], kinds: Collection[str] = ()) -> dict[str, int]:
+        """How many current documents, of all kinds or of some, each of some scopes holds."""
         d = s.documents.c
-        counted = self._connection.execute(select(d.scope, func.count()).where(_current(scopes)).group_by(d.scope))
+        which = and_(_current(scopes), d.kind.in_(list(kinds))) if kinds else _current(scopes)
+        counted = self._connection.execute(select(d.scope, func.count()).where(which).group_by(d.scope))
         return dict.fromkeys(scopes, 0) | {scope: count for scope, count in counted}
 
     def _documents(self, which: ColumnElement[bool], *order: ColumnElement[Any], limit: int | None = None) -> list[Stored]:
@@ -371,6 +372,16 @@ class Snapshot(TurnReads, SourceReads, HistoryReads):
         if known_at is not None:
             query = query.where(by.recorded_at <= known_at)
         return [tuple(row) for row in self._connection.execute(query)]
+
+    def set_aside_by(self, document_id: int) -> list[Citation]:
+        """The words that a correction, or something told, sets aside."""
+        d, c = s.disputes.c, s.chunks.c
+        query = select(c.id, c.uri, c.start, c.text, d.start.label("begin"), d.end.label("stop"))
+        found = self._connection.execute(query.join(s.chunks, c.id == d.chunk_id).where(d.document_id == document_id))
+        return [
+            Citation(row.id, row.uri, row.start + row.begin, row.start + row.stop, row.text[row.begin : row.stop])
+            for row in found
+        ]
 
     def integrity(self) -> list[str]:
         """What the database itself finds wrong, in words; empty if nothing."""

@@ -61,6 +61,12 @@ class TurnReads:
         """The last turns of a session, oldest first: in the order in which they were added."""
         return self._turns(and_(s.turns.c.scope == scope, s.turns.c.session == session), limit)
 
+    def turns_before(self, turn: Turn, limit: int) -> list[Turn]:
+        """The last turns of a session before one of it, oldest first."""
+        t = s.turns.c
+        own = select(t.seq).where(t.id == turn.id).scalar_subquery()
+        return self._turns(and_(t.scope == turn.scope, t.session == turn.session, t.seq < own), limit)
+
     def sessions(self, scope: str, limit: int, before_seq: int | None = None, words: str = "") -> list[Session]:
         """The sessions of a scope, the one with the newest turn first; with `words`, those in which they were said, or that are
         called so. `before_seq` is where the page before ends."""
@@ -90,6 +96,11 @@ class TurnReads:
             Session(row.session, row.name or "", row.question, row.turns, rows.moment(row.at), row.seq)
             for row in self._connection.execute(query)
         ]
+
+    def session_name(self, scope: str, session: str) -> str:
+        """What a session is called; "" for nothing."""
+        n = s.session_names.c
+        return str(self._connection.execute(select(n.name).where(n.scope == scope, n.session == session)).scalar() or "")
 
     def session_of(self, scope: str, history: Sequence[tuple[str, str]]) -> str | None:
         """The session of a scope that a history of (role, text) belongs to; None if it stands in none.
