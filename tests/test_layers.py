@@ -111,6 +111,7 @@ OWNERS = {
     "limits": ("ragbot.server",),
     "jinja2": ("ragbot.server",),
     "markupsafe": ("ragbot.server",),
+    "markdown_it": ("ingest.parsers", "ragbot.server"),
     "mcp": ("ragbot.server",),
     "langchain_core": ("ragbot.integrations", "ragbot.models"),
     "typer": ("ragbot.cli", "ingest.cli"),

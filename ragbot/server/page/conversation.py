@@ -21,6 +21,7 @@ from ragbot.server.page import markup
 from ragbot.server.page.look import HEADERS
 from ragbot.server.page.view import Here, PageRoute, Talk, View, day_of
 from ragbot.server.service import MODEL, Conversation
+from ragbot.store.derived import FORGOTTEN
 from ragbot.text import layout
 from ragbot.types import Citation, Claim, Done, Event, Feedback, Refusal, Turn
 
@@ -64,6 +65,7 @@ def shown(view: View, turn: Turn, feedback: tuple[Feedback, ...] = ()) -> dict[s
     """A turn as the templates take it."""
     own = [one for one in feedback if one.author == view.caller.who.name]
     ratings = {one.claim: one.kind for one in own if one.kind in ("up", "down")}
+    corrections = {one.claim: one for one in own if one.kind == "correction" and one.text != FORGOTTEN}
     sources = markup.sources_of(turn)
     return {
         "turn": turn,
@@ -76,7 +78,7 @@ def shown(view: View, turn: Turn, feedback: tuple[Feedback, ...] = ()) -> dict[s
             for one in dict.fromkeys(turn.nearby)
         ],
         "rating": ratings.get(None),
-        "corrections": [one for one in own if one.kind == "correction"],
+        "corrections": list(corrections.values()),
     }
 
 
