@@ -159,8 +159,9 @@
         event.preventDefault();
         upload.classList.toggle("over", name === "dragover");
         if (name !== "drop") return;
-        const items = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
-        send((await Promise.all(items.map((item) => entries(item)))).flat());
+        const items = [...event.dataTransfer.items].filter((item) => item.kind === "file");
+        const found = items.map((item) => [item.webkitGetAsEntry(), item.getAsFile()]);  // gone after the first await
+        send((await Promise.all(found.map(([entry, file]) => (entry ? entries(entry) : [file])))).flat());
       });
     }
   }
