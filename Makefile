@@ -1,11 +1,11 @@
-# Everything a person needs: make demo | demo-service | demo-tutor | demo-companion | test | nightly | check | train-reader | train-cross-encoder | train-embedder | train-intent | train-supersession | crash | bench | rivals | mutate | clean
+# Everything a person needs: make demo | demo-service | demo-tutor | demo-companion | test | nightly | check | screenshots | train-reader | train-cross-encoder | train-embedder | train-intent | train-supersession | crash | bench | rivals | mutate | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 TRAINING_DATA ?= data
-.PHONY: demo test nightly check fast crash train-reader train-cross-encoder train-embedder train-intent train-supersession bench rivals mutate clean
+.PHONY: demo test nightly check fast screenshots crash train-reader train-cross-encoder train-embedder train-intent train-supersession bench rivals mutate clean
 
 ROUNDS ?= 1000
 MINUTES ?= 60
@@ -40,6 +40,10 @@ nightly: $(VENV)/ready $(VENV)/browser
 
 fast: $(VENV)/ready
 	$(BIN)/python -m pytest -m "not model and not nightly"
+
+# The pictures of the page that the documents show.
+screenshots: $(VENV)/ready $(VENV)/browser
+	$(BIN)/python docs/screenshots.py
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .

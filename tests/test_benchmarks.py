@@ -669,3 +669,9 @@ def test_what_one_key_tells_of_another_is_counted(figures, monkeypatch):
         monkeypatch.setattr(ragbot.runtime, name, getattr(ragbot.runtime, name))
     found = figures("doors", "--parts", "leak", "--pairs", 4, "--json")["leak"]
     assert (found["pairs"], found["requests"], found["leaks"]) == (4, 24, 0) and 0 <= found["time_auc"] <= 1
+
+
+def test_what_the_page_costs_is_measured(figures):
+    found = figures("page", "--runs", 2, "--documents", 250, "--turns", 60, "--json")
+    assert (found["requests"], found["others"]) == (5, 0) and 10_000 < found["bytes"] < 60_000
+    assert 0 < found["paint_ms"] < found["usable_ms_most"] + 1000 and found["list_ms"] > 0 < found["conversation_ms"]

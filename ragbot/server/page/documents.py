@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from pathlib import PurePosixPath
 from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Query, UploadFile
@@ -65,12 +66,13 @@ async def sources(
 
 def _row(stored: Stored) -> dict[str, object]:
     name = harmless_name(stored.metadata.get("name", "") or stored.uri.removeprefix(uploads.SCHEME))
+    title = harmless_name(stored.title)
     folder, _, file = name.rpartition("/")
     return {
         "name": name,
         "folder": folder,
         "file": file,
-        "title": harmless_name(stored.title),
+        "title": "" if title == PurePosixPath(file).stem else title,
         "uri": stored.uri,
         "scope": stored.scope,
         "passages": stored.chunks,

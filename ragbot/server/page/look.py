@@ -8,7 +8,7 @@ import hashlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from importlib.resources import files
 
 from fastapi import Request
@@ -97,10 +97,12 @@ def _environment() -> Environment:
 
 
 def _moment(at: datetime | None) -> str | Markup:
-    """A time as the browser may tell it in its own zone."""
+    """A time as the browser may tell it in its own zone; of a whole day its date."""
     if at is None:
         return ""
     at = at.astimezone(UTC)
+    if at.time() == time():
+        return _day(at)
     return Markup('<time datetime="{}">{:%Y-%m-%d %H:%M} UTC</time>').format(at.isoformat(timespec="seconds"), at)
 
 
