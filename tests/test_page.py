@@ -59,6 +59,16 @@ def test_a_key_opens_the_page_and_a_wrong_one_does_not(server):
         assert stranger.get("/sources").status_code == 200
 
 
+def test_a_cookie_is_for_https_alone_where_people_come_over_https(lab):
+    with served(lab, trusted_proxies=("127.0.0.1",)) as server:
+        for said, is_secure in (("https", True), ("http", False)):
+            answer = httpx.post(f"{server.url}/sign-in", data={"key": server.key("ana")}, headers={"X-Forwarded-Proto": said})
+            assert ("secure" in answer.headers["set-cookie"].lower()) is is_secure
+    with served(lab) as server:
+        answer = httpx.post(f"{server.url}/sign-in", data={"key": server.key("ben")}, headers={"X-Forwarded-Proto": "https"})
+        assert "secure" not in answer.headers["set-cookie"].lower()  # anybody may say so
+
+
 def test_a_page_closes_with_its_key_and_with_a_new_secret_of_it(server):
     for end in (lambda ring, key_id: ring.revoke(key_id), lambda ring, key_id: ring.rotate(key_id)):
         key = server.key("ana")
@@ -163,6 +173,32 @@ def test_a_claim_is_corrected_and_the_others_stay(page, server):
     assert "no longer up to date" in now
     assert "5 cents" in words_of(asked(page, "What does the printer cost a page?", session="v"))
     assert page.post(f"/turn/{turn}/correct", data={"text": "x", "claim": "9"}).status_code == 404
+
+
+def test_an_opened_source_says_what_was_said_about_its_claim(page):
+    answer = asked(page, "When does the lab open?")
+    turn = links(answer, "/turn/")[0].split("/")[2]
+    rated = page.post(f"/turn/{turn}/rate", data={"value": "down", "claim": "0", "number": "1"})
+    assert rated.url.path.startswith("/source/") and 'value="none" aria-pressed="true"' in rated.text
+    outdated = page.post(f"/turn/{turn}/outdated", data={"claim": "0", "number": "1"})
+    assert "Corrected: This is no longer up to date" in words_of(outdated)
+    undone = page.post(f"/turn/{turn}/undo", data={"claim": "0", "number": "1"})
+    assert "Corrected" not in words_of(undone)
+    part = page.post(f"/turn/{turn}/rate", data={"value": "up", "claim": "0", "number": "1"}, headers={"HX-Request": "true"})
+    assert f'hx-target="#turn-{turn}"' in part.text and part.text.count("<article") == 1
+
+
+@pytest.mark.parametrize("session", ["desk/1", "a?b#c", "50% & more", 'x" onload="y', "会话 1", "../known"])
+def test_any_session_of_other_doors_is_found_and_opened(page, lab, session):
+    asked(page, "When does the lab open?", session=session)
+    address = links(page.get("/conversations"), "/c/")[0]
+    opened = page.get(address)
+    assert opened.status_code == 200 and "The lab opens at 9:30." in words_of(opened)
+    form = html.unescape(re.search(r'action="(/c/[^"]+)/delete"', opened.text)[1])
+    page.post(f"{form}/name", data={"name": "Desk"})
+    assert "Desk" in words_of(page.get("/conversations"))
+    page.post(f"{form}/delete")
+    assert links(page.get("/conversations"), "/c/") == []
 
 
 def test_thumbs_stand_until_they_are_taken_back(page, lab):

@@ -1,6 +1,7 @@
 """The page in a real browser: by mouse, by keyboard alone, without a script, on a phone, read aloud."""
 
 import re
+from pathlib import Path
 
 import pytest
 from browsing import browser, violations
@@ -8,6 +9,9 @@ from fpdf import FPDF
 from serving import ALL
 
 from ragbot import Document
+
+BUILT = Path(__file__).parent.parent / "build" / "journey"
+"""Where pictures of the journey are left to be looked at."""
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +36,7 @@ def opened(chromium, server):
         page.goto(f"{server.url}/sign-in?next={path}")
         page.fill("#key", key)
         page.click("button")
+        page.wait_for_url(lambda url: "/sign-in" not in url)
         return page
 
     open_.complaints = complaints
@@ -71,12 +76,14 @@ def test_the_first_view_is_small_quick_and_asks_nobody_else(chromium, server, op
 
 
 def test_a_journey(opened, server, tmp_path):
+    BUILT.mkdir(parents=True, exist_ok=True)
     page = opened()
     assert "The lab opens at 9:30." in ask(page, "When does the lab open?", 1)
     assert re.search(r"/c/[\w-]+$", page.url)
     page.click("#log .cite")
     assert page.locator("#drawer mark").inner_text() == "The lab opens at 9:30."
     assert page.evaluate("document.activeElement.id") == "drawer-heading"
+    page.screenshot(path=BUILT / "1-source.png")
     page.keyboard.press("Escape")
     assert page.locator("#drawer > *").count() == 0
     assert "cite" in page.evaluate("document.activeElement.className")
@@ -89,6 +96,7 @@ def test_a_journey(opened, server, tmp_path):
     page.locator("#uploads li", has_text="searchable now").wait_for()
     page.goto(conversation)
     assert "Fridays" in ask(page, "When is the kiln fired?", 2)
+    page.screenshot(path=BUILT / "2-uploaded.png")
     page.goto(f"{server.url}/sources")
     (tmp_path / "kiln.md").write_text("# Kiln\n\nThe kiln is fired on Mondays.")
     page.set_input_files("#file", tmp_path / "kiln.md")
@@ -99,6 +107,7 @@ def test_a_journey(opened, server, tmp_path):
     assert "This has changed since" in page.locator("#drawer .drawer").inner_text()
     page.click("[data-close]")
     assert "Mondays" in ask(page, "When is the kiln fired?", 3)
+    page.screenshot(path=BUILT / "3-new-version.png")
 
     turn = page.locator("#log article:nth-of-type(3)")
     turn.get_by_text("Correct this").click()
@@ -106,6 +115,7 @@ def test_a_journey(opened, server, tmp_path):
     turn.locator("button", has_text="Correct").click()
     turn.get_by_text("Corrected: The kiln is fired on Thursdays.").wait_for()
     assert "Thursdays" in ask(page, "When is the kiln fired?", 4)
+    page.screenshot(path=BUILT / "4-corrected.png")
     turn.get_by_text("Undo").click()
     turn.get_by_text("Corrected:").wait_for(state="detached")
     assert "Mondays" in ask(page, "When is the kiln fired?", 5)
@@ -117,6 +127,7 @@ def test_a_journey(opened, server, tmp_path):
     assert "nothing is left" in page.locator("[role=status]").inner_text()
     page.goto(conversation)
     assert "Mondays" not in ask(page, "When is the kiln fired?", 6)
+    page.screenshot(path=BUILT / "5-forgotten.png")
 
 
 def test_the_page_of_a_pdf_is_shown_lit(opened, server, lab):
@@ -166,7 +177,8 @@ def test_by_keyboard_alone(opened, server):
     page.keyboard.type("The lab opens at 8:00.")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    page.get_by_text("Corrected: The lab opens at 8:00.").wait_for()
+    page.locator("#drawer").get_by_text("Corrected: The lab opens at 8:00.").wait_for()
+    page.locator("#log").get_by_text("Corrected: The lab opens at 8:00.").wait_for()
     page.keyboard.press("Escape")
     focus(page, "a[href='/known']", backwards=True)
     page.keyboard.press("Enter")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
@@ -19,7 +20,7 @@ from ragbot.server import failures
 from ragbot.server.answering import Question, server_sent
 from ragbot.server.page import markup
 from ragbot.server.page.look import HEADERS
-from ragbot.server.page.view import Here, PageRoute, Talk, View, day_of
+from ragbot.server.page.view import Here, PageRoute, Session, Talk, View, day_of
 from ragbot.server.service import MODEL, Conversation
 from ragbot.store.derived import FORGOTTEN
 from ragbot.text import layout
@@ -28,7 +29,6 @@ from ragbot.types import Citation, Claim, Done, Event, Feedback, Refusal, Turn
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 TURNS, SESSIONS = 20, 30
 """So many turns, and so many conversations, are on a page."""
-Session = Annotated[str, Query(max_length=200)]
 Model = Annotated[str, Query(max_length=200)]
 Text = Annotated[str, Form(max_length=20_000)]
 
@@ -40,7 +40,9 @@ async def new(view: Here, model: Model = MODEL, as_of: str = "") -> Response:
 
 
 @router.get("/c/{session}")
-async def conversation(view: Here, session: str, model: Model = MODEL, as_of: str = "", before: int | None = None) -> Response:
+async def conversation(
+    view: Here, session: Session, model: Model = MODEL, as_of: str = "", before: int | None = None
+) -> Response:
     """A conversation with its last turns, or with those before a place."""
     return await _show(view, Talk(session, model, day_of(as_of)), before)
 
@@ -63,9 +65,7 @@ async def _show(view: View, talk: Talk, before: int | None) -> Response:
 
 def shown(view: View, turn: Turn, feedback: tuple[Feedback, ...] = ()) -> dict[str, object]:
     """A turn as the templates take it."""
-    own = [one for one in feedback if one.author == view.caller.who.name]
-    ratings = {one.claim: one.kind for one in own if one.kind in ("up", "down")}
-    corrections = {one.claim: one for one in own if one.kind == "correction" and one.text != FORGOTTEN}
+    ratings, corrections = own_words(view, feedback)
     sources = markup.sources_of(turn)
     return {
         "turn": turn,
@@ -80,6 +80,13 @@ def shown(view: View, turn: Turn, feedback: tuple[Feedback, ...] = ()) -> dict[s
         "rating": ratings.get(None),
         "corrections": list(corrections.values()),
     }
+
+
+def own_words(view: View, feedback: Sequence[Feedback]) -> tuple[dict[int | None, str], dict[int | None, Feedback]]:
+    """What the reader said about an answer: ratings and corrections by the place of the claim; None: of the whole."""
+    own = [one for one in feedback if one.author == view.caller.who.name]
+    ratings: dict[int | None, str] = {one.claim: one.kind for one in own if one.kind in ("up", "down")}
+    return ratings, {one.claim: one for one in own if one.kind == "correction" and one.text != FORGOTTEN}
 
 
 def where(view: View, cited: Citation) -> str:
@@ -167,7 +174,7 @@ async def conversations(
 
 @router.post("/c/{session}/name")
 async def rename(
-    view: Here, session: str, name: Annotated[str, Form(max_length=200)], model: Annotated[str, Form()] = MODEL
+    view: Here, session: Session, name: Annotated[str, Form(max_length=200)], model: Annotated[str, Form()] = MODEL
 ) -> Response:
     """Call a conversation something."""
     talk, who = Talk(session, model), view.caller.who
@@ -176,15 +183,15 @@ async def rename(
 
 
 @router.post("/c/{session}/delete")
-async def delete(view: Here, session: str, model: Annotated[str, Form()] = MODEL) -> Response:
+async def delete(view: Here, session: Session, model: Annotated[str, Form()] = MODEL) -> Response:
     """Erase what was asked and answered in a conversation."""
     talk, who = Talk(session, model), view.caller.who
     await view.caller.task(lambda: view.caller.service.forget_session(who, talk.scope or who.scopes[0], session))
-    return view.back("/" if model == MODEL else Talk("", model).address.replace("/c/", "/"))
+    return view.back("/" if model == MODEL else f"/?{urlencode({'model': model})}")
 
 
 @router.get("/c/{session}/export")
-async def export(view: Here, session: str, model: Model = MODEL, form: str = "md") -> Response:
+async def export(view: Here, session: Session, model: Model = MODEL, form: str = "md") -> Response:
     """A conversation as a file: Markdown for people, JSON for programs."""
     talk, who = Talk(session, model), view.caller.who
 

@@ -8,6 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
+from ragbot.server.config import ServerConfig
+from ragbot.server.keys import is_trusted
 from ragbot.server.page.look import LANGUAGE_COOKIE, LANGUAGES, Look, static_response
 from ragbot.server.page.sign_in import COOKIE, LASTS_S, is_cross_site
 from ragbot.server.page.view import local_path
@@ -34,10 +36,15 @@ async def sign_in(request: Request, key: Annotated[str, Form(max_length=200)], n
         return look.response("sign_in.html", {"next": local_path(next), "wrong": wrong}, 401)
     response = RedirectResponse(local_path(next), 303)
     cookie = await asyncio.to_thread(parts.sign_in.cookie_of, request.state.identity.key_id)
-    response.set_cookie(
-        COOKIE, cookie, max_age=LASTS_S, httponly=True, samesite="strict", secure=request.url.scheme == "https", path="/"
-    )
+    secure = _is_https(request, parts.config)
+    response.set_cookie(COOKIE, cookie, max_age=LASTS_S, httponly=True, samesite="strict", secure=secure, path="/")
     return response
+
+
+def _is_https(request: Request, config: ServerConfig) -> bool:
+    """Whether people reach the page over https: as the settings say, or a proxy that is trusted."""
+    peer, said = request.client.host if request.client else "", request.headers.get("x-forwarded-proto", "")
+    return config.public_url.startswith("https://") or (is_trusted(config, peer) and said == "https")
 
 
 @router.post("/sign-out")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from importlib.resources import files
+from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
@@ -92,8 +93,13 @@ def _environment() -> Environment:
     )
     made.globals["static"] = lambda name: f"/static/{name}?v={static_files()[name].version}"
     made.globals["languages"] = LANGUAGES
-    made.filters |= {"moment": _moment, "day": _day}
+    made.filters |= {"moment": _moment, "day": _day, "segment": segment}
     return made
+
+
+def segment(text: str) -> str:
+    """A text as one part of an address, quoted twice: a server reads what is quoted once as the slash that it is."""
+    return quote(quote(text, safe=""), safe="")
 
 
 def _moment(at: datetime | None) -> str | Markup:

@@ -13,11 +13,11 @@ from ingest.parsers import picture
 from ragbot.errors import NotFoundError
 from ragbot.safety.gate import harmless, harmless_name
 from ragbot.server.page import markup
-from ragbot.server.page.conversation import source_address
+from ragbot.server.page.conversation import own_words, source_address
 from ragbot.server.page.look import HEADERS
 from ragbot.server.page.view import Here, PageRoute, View
-from ragbot.server.service import Source
-from ragbot.types import Chunk, Turn
+from ragbot.server.service import Explained, Source
+from ragbot.types import Chunk
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 BESIDE = 2
@@ -41,29 +41,31 @@ async def source(
     number: Annotated[int, Query(ge=0, le=10_000)] = 0,
 ) -> Response:
     """A passage with its document, the quoted words lit, and the answer's sources before and behind it."""
+    return view.page("source.html", **await opened(view, passage, (begin, end), turn, number))
+
+
+async def opened(view: View, passage: str, place: tuple[int, int], turn: str, number: int) -> dict[str, object]:
+    """An opened source as its template takes it: the source `number` of a turn, if it is one. Raises NotFoundError."""
     service, who = view.caller.service, view.caller.who
     chunk_id = view.caller.parts.links.chunk_id(passage) or 0
     found = await view.do(lambda: service.source(who, chunk_id, BESIDE))
-    answered = (await view.do(lambda: service.turn(who, turn))).turn if turn else None
-    chunk, lit = found.chunk, (begin - found.chunk.start, end - found.chunk.start)
+    answered = await view.do(lambda: service.turn(who, turn)) if turn else None
+    chunk, lit = found.chunk, (place[0] - found.chunk.start, place[1] - found.chunk.start)
     quote = chunk.text[max(0, lit[0]) : max(0, lit[1])]
     content_type = found.stored.metadata.get("content_type", "") if found.stored else ""
     is_pictured = found.is_current and content_type.startswith(PICTURED)
-    return view.page(
-        "source.html",
-        chunk=chunk,
-        name=harmless_name(found.stored.metadata.get("name", "") if found.stored else "") or harmless_name(chunk.uri),
-        title=harmless_name(chunk.title),
-        heading=harmless(chunk.heading),
-        stored=found.stored,
-        is_current=found.is_current,
-        quote=harmless(quote),
-        text=_text(found, lit, is_plain=content_type.startswith(PLAIN)),
-        picture=f"/picture/{passage}?from={begin}&to={end}" if is_pictured else "",
-        page_of_web=chunk.uri if chunk.uri.startswith(("https://", "http://")) else "",
-        turn=answered,
+    return {
+        "chunk": chunk,
+        "name": harmless_name(found.stored.metadata.get("name", "") if found.stored else "") or harmless_name(chunk.uri),
+        "heading": harmless(chunk.heading),
+        "stored": found.stored,
+        "is_current": found.is_current,
+        "quote": harmless(quote),
+        "text": _text(found, lit, is_plain=content_type.startswith(PLAIN)),
+        "picture": f"/picture/{passage}?from={place[0]}&to={place[1]}" if is_pictured else "",
+        "page_of_web": chunk.uri if chunk.uri.startswith(("https://", "http://")) else "",
         **_around(view, answered, number),
-    )
+    }
 
 
 def _text(found: Source, lit: tuple[int, int], *, is_plain: bool) -> list[tuple[bool, Markup]]:
@@ -82,21 +84,25 @@ def _html(chunk: Chunk, lit: tuple[int, int], *, is_plain: bool) -> Markup:
     return markup.passage(safe, lit, is_plain=is_plain)
 
 
-def _around(view: View, turn: Turn | None, number: int) -> dict[str, object]:
-    """The sources of an answer before and behind one, and what it carries."""
-    sources = markup.sources_of(turn) if turn else []
-    at = next((at for at, one in enumerate(sources) if one.number == number), None)
-    if turn is None or at is None:
-        return {"number": 0, "count": 0, "before": "", "after": "", "claim": None, "place": 0, "cited": None}
-    before, after = sources[at - 1 : at] if at else [], sources[at + 1 : at + 2]
+def _around(view: View, answered: Explained | None, number: int) -> dict[str, object]:
+    """The sources of an answer before and behind one, the claim that it carries, and what the reader said about that."""
+    sources = markup.sources_of(answered.turn) if answered else []
+    at = number - 1
+    if answered is None or not 0 <= at < len(sources):
+        return {"turn": None, "claim": None, "cited": None, "count": 0}
+    ratings, corrections = own_words(view, answered.feedback)
+    place = sources[at].claim
+    beside = {"before": sources[at - 1 : at] if at else [], "after": sources[at + 1 : at + 2]}
     return {
+        "turn": answered.turn,
+        "claim": answered.turn.claims[place],
+        "cited": sources[at].cited,
+        "place": place,
         "number": number,
         "count": len(sources),
-        "before": source_address(view, turn, before[0]) if before else "",
-        "after": source_address(view, turn, after[0]) if after else "",
-        "claim": turn.claims[sources[at].claim],
-        "place": sources[at].claim,
-        "cited": sources[at].cited,
+        "rating": ratings.get(place),
+        "correction": corrections[place].text if place in corrections else "",
+        **{name: source_address(view, answered.turn, one[0]) if one else "" for name, one in beside.items()},
     }
 
 

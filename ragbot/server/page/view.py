@@ -6,15 +6,15 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 from fastapi.responses import RedirectResponse, Response
 from fastapi.routing import APIRoute
 
 from ragbot.errors import InputError, RagbotError
 from ragbot.server import failures
-from ragbot.server.page.look import Look
+from ragbot.server.page.look import Look, segment
 from ragbot.server.page.sign_in import COOKIE
 from ragbot.server.parts import Caller, caller_of
 from ragbot.server.queue import FullError
@@ -68,16 +68,29 @@ class Talk:
     as_of: datetime | None = None
 
     @property
+    def path(self) -> str:
+        """Where its session is shown."""
+        return f"/c/{segment(self.session)}"
+
+    @property
     def address(self) -> str:
-        """Where it is shown."""
+        """Where it is shown, asked as it is."""
         chosen = {"model": self.model if self.model != MODEL else "", "as_of": f"{self.as_of:%Y-%m-%d}" if self.as_of else ""}
         query = urlencode({name: value for name, value in chosen.items() if value})
-        return f"/c/{self.session}" + (f"?{query}" if query else "")
+        return self.path + (f"?{query}" if query else "")
 
     @property
     def scope(self) -> str:
         """The scope that its model names; "" for the own one."""
         return self.model.partition("@")[2]
+
+
+def session_of(session: Annotated[str, Path(max_length=1_000)]) -> str:
+    """The session that a part of an address names."""
+    return unquote(session)
+
+
+Session = Annotated[str, Depends(session_of)]
 
 
 def day_of(text: str) -> datetime | None:
